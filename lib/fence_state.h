@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fence_state.h - what fenced tells its local subscribers (dlmd, storaged), and what storaged tells fenced.
+ *
+ * Both are whole snapshots, sent again at each change: a subscriber that restarts needs no history, a lost one costs
+ * nothing. On the socket they are length-prefixed little-endian (lib/wire.h); decoders take older and newer versions.
+ */
+#ifndef STOCKADE_FENCE_STATE_H
+#define STOCKADE_FENCE_STATE_H
+
+#include "proof.h"
+
+#include <stddef.h>
+
+enum fence_node_state {
+	FENCE_NODE_UNKNOWN = 0, /* fenced is not informed yet: say nothing about this node */
+	FENCE_NODE_MEMBER,      /* in the domain, alive, not a victim */
+	FENCE_NODE_ABSENT,      /* node is in the view, its fenced is not (restarting); neither dead nor alive */
+	FENCE_NODE_VICTIM,      /* left without goodbye (or was never seen); no proof yet */
+	FENCE_NODE_DEAD,        /* its last life is over: `proof` says how */
+};
+
+struct fence_node {
+	uint32_t nodeid;
+	enum fence_node_state state;
+	struct incarnation life; /* the latest known */
+	struct proof proof;      /* the latest about this node; kind PROOF_NONE: none */
+	bool ready;              /* some member's fence path to it passed its readiness check within the configured age */
+	uint32_t ready_age_ms;   /* since the check that counts; UINT32_MAX: never */
+};
+
+struct fence_state {
+	struct incarnation self;
+	struct view_id view;
+	bool quorate;  /* false also while unknown (SAFE-3) */
+	bool informed; /* fenced knows every victim of this view; while false nothing may start */
+	bool self_victim; /* the others declared this very life dead: stop everything now (SAFE-7) */
+	unsigned n;
+	struct fence_node node[NODES_MAX]; /* ascending nodeid, every configured node, self included */
+};
+
+/* How a peer looks on a channel other than corosync; from storaged's disk heartbeat. */
+enum life_sign { LIFE_UNKNOWN = 0, LIFE_FRESH, LIFE_STALE };
+
+/* storaged to fenced: who serves, and what the disk says. Decides a two-node cut (SAFE-4), gates acks (SAFE-5). */
+struct fence_signs {
+	uint32_t weight;     /* services that run on this node now */
+	bool holds;          /* something shared is active, or may be: a clean leave is refused (SAFE-1) */
+	enum life_sign self; /* LIFE_FRESH: our own heartbeat writes reach the disk in time */
+	enum life_sign peer[NODEID_MAX + 1]; /* by nodeid: LIFE_STALE only if reads work and its heartbeat stands still */
+};
+
+#define FENCE_STATE_WIRE_MAX 8192
+#define FENCE_SIGNS_WIRE_MAX 256
+
+/* Encode into @buf: bytes written, or -ENOSPC. Decode: 0, or -EPROTO with @ret undefined. */
+int fence_state_encode(const struct fence_state *st, void *buf, size_t len);
+int fence_state_decode(struct fence_state *ret, const void *buf, size_t len);
+int fence_signs_encode(const struct fence_signs *s, void *buf, size_t len);
+int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len);
+
+const char *fence_node_state_name(enum fence_node_state st);
+const struct fence_node *fence_state_node(const struct fence_state *st, uint32_t nodeid); /* NULL: not configured */
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* history.h - what an operator wants to read afterwards: one JSON object a line in a file of its own per daemon.
+ *
+ * Keys always there: "mono_ms" (CLOCK_MONOTONIC of this node: differences on one node are exact), "wall" (ISO 8601
+ * UTC with ms; people only), "node", "boot", "daemon", "event" ("fence.proof"), "text" (a sentence for a person).
+ * Steps that took time carry "took_ms" and "step" ("lvm", "mount", ...). The file is rotated once past HISTORY_BYTES_MAX.
+ */
+#ifndef STOCKADE_HISTORY_H
+#define STOCKADE_HISTORY_H
+
+#include <jansson.h>
+
+#define HISTORY_BYTES_MAX (4 << 20)
+#define HISTORY_DIR "/var/lib/stockade"
+
+struct history;
+
+/* Opens HISTORY_DIR/history-DAEMON.jsonl (made if absent, 0640). NULL: errno; the daemon goes on without. */
+struct history *history_open(const char *daemon, const char *node);
+struct history *history_close(struct history *h);
+
+/* @extra: an object whose keys are added, its reference is taken; NULL: none. Also logs at notice. h NULL: logs only. */
+void history_add(struct history *h, const char *event, json_t *extra, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The last @max entries, oldest first, as a JSON array (new reference); for the "history" request. */
+json_t *history_tail(struct history *h, unsigned max);
+
+#endif
