@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# lib/: pure, libc only; everybody may use it.
+noinst_LTLIBRARIES += %reldir%/libstockade-base.la
+%C%_libstockade_base_la_SOURCES = \
+	%reldir%/crc32c.c \
+	%reldir%/crc32c.h \
+	%reldir%/wire.c \
+	%reldir%/wire.h
+
+check_PROGRAMS += tests/unit/crc32c
+tests_unit_crc32c_SOURCES = tests/unit/crc32c.c
+tests_unit_crc32c_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/wire
+tests_unit_wire_SOURCES = tests/unit/wire.c
+tests_unit_wire_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)

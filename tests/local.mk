@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# make check runs every check_PROGRAM, in parallel; the rooms list their own. The other tiers (sim,
+# net, vm, lint) are run by tests/run: see tests/README.md.
+TESTS = $(check_PROGRAMS)
+AM_TESTS_ENVIRONMENT = \
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)'; \
+	export ASAN_OPTIONS UBSAN_OPTIONS top_srcdir top_builddir;
