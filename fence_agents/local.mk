@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fence_agents/: agents of our own.
+
+include %reldir%/dummy/local.mk
