@@ -44,6 +44,6 @@ def play(t):
         lab.wait_quorate()
 
         lab.exec(1, "python3", "-c", "import ctypes; ctypes.CDLL(None).reboot(0x1234567)", timeout=5)
-        until(lambda: lab.node(1)["life"] == 2, "n1 to come back from reboot(2)")
+        until(lambda: (lab.node(1)["life"], lab.node(1)["power"]) == (2, "on"), "n1 to come back from reboot(2)")
         lab.wait_quorate()
         t.equal([e["by"] for e in lab.events("off", node=1)], ["itself: reboot"], "who switched n1 off")
