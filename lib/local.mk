@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 %C%_libstockade_base_la_SOURCES = \
 	%reldir%/crc32c.c \
 	%reldir%/crc32c.h \
+	%reldir%/timing.c \
+	%reldir%/timing.h \
 	%reldir%/wire.c \
 	%reldir%/wire.h
 
@@ -14,3 +16,7 @@ tests_unit_crc32c_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/wire
 tests_unit_wire_SOURCES = tests/unit/wire.c
 tests_unit_wire_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/timing
+tests_unit_timing_SOURCES = tests/unit/timing.c
+tests_unit_timing_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
