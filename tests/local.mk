@@ -6,3 +6,8 @@ AM_TESTS_ENVIRONMENT = \
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)'; \
 	export ASAN_OPTIONS UBSAN_OPTIONS top_srcdir top_builddir;
+
+# For tests/unit/run, which reports each.
+print-tests:
+	@echo $(TESTS)
+.PHONY: print-tests
