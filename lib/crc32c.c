@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* lib/crc32c.c - see crc32c.h. Half a byte at a time: what we sum is a few kilobytes now and then, and
  * sixteen words of table can be checked by eye.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* lib/crc32c.h - the Castagnoli checksum (RFC 3720, appendix B.4): guards blocks on disk and stored
  * files against damage, not against malice.
  */

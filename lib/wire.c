@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* lib/wire.c - see wire.h. Every write goes through room(), every read through wire_r_bytes(): the two
  * places that check bounds.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* lib/wire.h - bytes on the wire and on disk: a bounded little-endian writer and reader.
  *
  * Both work on a buffer of the caller and keep a sticky error: after the first failure every call does

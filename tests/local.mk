@@ -11,3 +11,8 @@ AM_TESTS_ENVIRONMENT = \
 print-tests:
 	@echo $(TESTS)
 .PHONY: print-tests
+
+# For tests/lint/run: what a user can start.
+print-programs:
+	@echo $(bin_PROGRAMS) $(sbin_PROGRAMS) $(bin_SCRIPTS) $(sbin_SCRIPTS)
+.PHONY: print-programs
