@@ -8,7 +8,8 @@
 #define ALL_REQUEST_FLAGS                                                                          \
 	(DLM_F_NOQUEUE | DLM_F_CONVERT | DLM_F_VALBLK | DLM_F_QUECVT | DLM_F_IVVALBLK |            \
 	 DLM_F_CONVDEADLK | DLM_F_PERSISTENT | DLM_F_NODLCKWT | DLM_F_NODLCKBLK | DLM_F_EXPEDITE | \
-	 DLM_F_NOQUEUEBAST | DLM_F_HEADQUE | DLM_F_NOORDER | DLM_F_ORPHAN | DLM_F_ALTPR | DLM_F_ALTCW)
+	 DLM_F_NOQUEUEBAST | DLM_F_HEADQUE | DLM_F_NOORDER | DLM_F_ORPHAN | DLM_F_ALTPR |          \
+	 DLM_F_ALTCW)
 #define ALL_UNLOCK_FLAGS (DLM_F_CANCEL | DLM_F_VALBLK | DLM_F_IVVALBLK | DLM_F_FORCEUNLOCK)
 
 #define M(mode) (1u << (mode))
@@ -39,13 +40,13 @@ enum lvb_move { LVB_NONE, LVB_READ, LVB_WRITE };
 #define W LVB_WRITE
 static const uint8_t lvb_moves[7][6] = {
 	/*          NL CR CW PR PW EX */
-	/* new */ {R, R, R, R, R, R},
-	/* NL  */ {R, R, R, R, R, R},
-	/* CR  */ {N, R, R, R, R, R},
-	/* CW  */ {N, N, R, R, R, R},
-	/* PR  */ {N, N, N, R, R, R},
-	/* PW  */ {W, W, W, W, W, R},
-	/* EX  */ {W, W, W, W, W, W},
+	/* new */ { R, R, R, R, R, R },
+	/* NL  */ { R, R, R, R, R, R },
+	/* CR  */ { N, R, R, R, R, R },
+	/* CW  */ { N, N, R, R, R, R },
+	/* PR  */ { N, N, N, R, R, R },
+	/* PW  */ { W, W, W, W, W, R },
+	/* EX  */ { W, W, W, W, W, W },
 };
 #undef N
 #undef R
@@ -63,7 +64,7 @@ bool dlm_compatible(int held, int asked)
 
 const char *dlm_mode_name(int mode)
 {
-	static const char *const names[] = {"NL", "CR", "CW", "PR", "PW", "EX"};
+	static const char *const names[] = { "NL", "CR", "CW", "PR", "PW", "EX" };
 
 	return dlm_mode_valid(mode) ? names[mode] : "--";
 }
@@ -100,14 +101,10 @@ int dlm_check_unlock(uint32_t flags)
 static struct dlm_lock **head_of(struct dlm_resource *res, enum dlm_queue queue)
 {
 	switch (queue) {
-	case DLM_Q_GRANTED:
-		return &res->granted;
-	case DLM_Q_CONVERT:
-		return &res->convert;
-	case DLM_Q_WAIT:
-		return &res->wait;
-	case DLM_Q_NONE:
-		break;
+	case DLM_Q_GRANTED: return &res->granted;
+	case DLM_Q_CONVERT: return &res->convert;
+	case DLM_Q_WAIT: return &res->wait;
+	case DLM_Q_NONE: break;
 	}
 	assert(!"a lock outside all queues has no head");
 	return NULL;
@@ -201,7 +198,7 @@ static void lvb_write(struct dlm_resource *res, const uint8_t *lvb)
 static void grant(struct dlm_lock *lock, int mode, const uint8_t *lvb, const struct dlm_sink *sink)
 {
 	struct dlm_resource *res = lock->res;
-	struct dlm_notice n = {.type = DLM_NOTICE_DONE, .lock = lock};
+	struct dlm_notice n = { .type = DLM_NOTICE_DONE, .lock = lock };
 	enum lvb_move move = lvb_moves[lock->granted + 1][mode];
 
 	if (move == LVB_WRITE && lock->flags & DLM_F_IVVALBLK) {
@@ -229,9 +226,10 @@ static void grant(struct dlm_lock *lock, int mode, const uint8_t *lvb, const str
 }
 
 /* Tell whoever holds against @mode, once per mode; PR after CW (or the reverse) is news, as they are not ordered. */
-static void send_blocking(struct dlm_resource *res, const struct dlm_lock *blocked, int mode, const struct dlm_sink *sink)
+static void send_blocking(struct dlm_resource *res, const struct dlm_lock *blocked, int mode,
+			  const struct dlm_sink *sink)
 {
-	struct dlm_lock *heads[] = {res->granted, res->convert};
+	struct dlm_lock *heads[] = { res->granted, res->convert };
 
 	for (size_t q = 0; q < 2; q++) {
 		for (struct dlm_lock *l = heads[q]; l; l = l->next) {
@@ -243,9 +241,9 @@ static void send_blocking(struct dlm_resource *res, const struct dlm_lock *block
 			if (l->bast_sent >= mode && !middle)
 				continue;
 			l->bast_sent = (int8_t)mode;
-			sink->notice(sink->arg, &(struct dlm_notice){.type = DLM_NOTICE_BLOCKING,
+			sink->notice(sink->arg, &(struct dlm_notice){ .type = DLM_NOTICE_BLOCKING,
 								      .lock = l,
-								      .mode = (int8_t)mode});
+								      .mode = (int8_t)mode });
 		}
 	}
 }
@@ -287,7 +285,8 @@ static void grant_pass(struct dlm_resource *res, const struct dlm_sink *sink)
 static void complete(struct dlm_lock *lock, int status, bool gone, const struct dlm_sink *sink)
 {
 	struct dlm_notice n = {
-		.type = DLM_NOTICE_DONE, .lock = lock, .status = status, .gone = gone};
+		.type = DLM_NOTICE_DONE, .lock = lock, .status = status, .gone = gone
+	};
 
 	if (lock->demoted)
 		n.sbflags |= DLM_SBF_DEMOTED;
@@ -334,7 +333,8 @@ static bool conversion_deadlock(const struct dlm_lock *lock)
 	return false;
 }
 
-int dlm_convert(struct dlm_lock *lock, int mode, uint32_t flags, const uint8_t *lvb, const struct dlm_sink *sink)
+int dlm_convert(struct dlm_lock *lock, int mode, uint32_t flags, const uint8_t *lvb,
+		const struct dlm_sink *sink)
 {
 	struct dlm_resource *res = lock->res;
 	int got;
@@ -378,7 +378,8 @@ static bool may_write_lvb(const struct dlm_lock *lock)
 	return lock->granted == DLM_PW || lock->granted == DLM_EX;
 }
 
-int dlm_unlock(struct dlm_lock *lock, uint32_t flags, const uint8_t *lvb, const struct dlm_sink *sink)
+int dlm_unlock(struct dlm_lock *lock, uint32_t flags, const uint8_t *lvb,
+	       const struct dlm_sink *sink)
 {
 	struct dlm_resource *res = lock->res;
 
@@ -444,8 +445,7 @@ bool dlm_abandon(struct dlm_lock *lock, const struct dlm_sink *sink)
 		grant_pass(res, sink);
 		return true;
 	case DLM_Q_GRANTED:
-	case DLM_Q_NONE:
-		break;
+	case DLM_Q_NONE: break;
 	}
 	return false;
 }
@@ -463,11 +463,12 @@ bool dlm_resource_unused(const struct dlm_resource *res)
 
 const char *dlm_resource_broken(const struct dlm_resource *res)
 {
-	struct dlm_lock *heads[] = {res->granted, res->convert};
+	struct dlm_lock *heads[] = { res->granted, res->convert };
 
 	for (size_t q = 0; q < 2; q++)
 		for (const struct dlm_lock *l = heads[q]; l; l = l->next)
-			if (conflicts(res->granted, l, l->granted) || conflicts(res->convert, l, l->granted))
+			if (conflicts(res->granted, l, l->granted) ||
+			    conflicts(res->convert, l, l->granted))
 				return "DLM-1";
 	for (const struct dlm_lock *l = res->convert; l; l = l->next)
 		if (grantable(l, false) != DLM_IV)

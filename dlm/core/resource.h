@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLM_NAME_MAX 64 /* bytes of a resource's or lockspace's name; binary, not NUL-terminated */
+#define DLM_NAME_MAX  64 /* bytes of a resource's or lockspace's name; binary, not NUL-terminated */
 #define DLM_LVB_BYTES 32
 
 enum dlm_mode { DLM_IV = -1, DLM_NL, DLM_CR, DLM_CW, DLM_PR, DLM_PW, DLM_EX };
@@ -69,12 +69,12 @@ struct dlm_lock {
 	struct dlm_resource *res;
 	struct dlm_lock *prev, *next; /* in its queue */
 	enum dlm_queue queue;
-	int8_t granted;  /* DLM_IV while it waits for its first grant */
-	int8_t wanted;   /* DLM_IV when nothing is asked */
+	int8_t granted; /* DLM_IV while it waits for its first grant */
+	int8_t wanted;  /* DLM_IV when nothing is asked */
 	int8_t bast_sent; /* highest mode a blocking notice was sent for since the last grant; DLM_IV: none */
-	uint32_t flags;  /* of the request or conversion outstanding, or of the last one */
-	bool demoted;    /* CONVDEADLK set its held mode to NL; the next completion says so */
-	uint64_t token;  /* of the last grant: grows over the whole lockspace (fencing token) */
+	uint32_t flags; /* of the request or conversion outstanding, or of the last one */
+	bool demoted;   /* CONVDEADLK set its held mode to NL; the next completion says so */
+	uint64_t token; /* of the last grant: grows over the whole lockspace (fencing token) */
 };
 
 struct dlm_resource {
@@ -96,7 +96,7 @@ struct dlm_notice {
 	int status;      /* 0, -EAGAIN, -EDEADLK, DLM_ECANCEL, DLM_EUNLOCK */
 	uint8_t sbflags; /* enum dlm_sbflag */
 	bool gone;
-	bool lvb_read;   /* copy res->lvb to the caller */
+	bool lvb_read; /* copy res->lvb to the caller */
 	/* BLOCKING: the mode that waits for this lock */
 	int8_t mode;
 };
@@ -123,10 +123,12 @@ int dlm_check_unlock(uint32_t flags);
 void dlm_request(struct dlm_lock *lock, int mode, uint32_t flags, const struct dlm_sink *sink);
 
 /* @lvb: [DLM_LVB_BYTES] what the caller would write, NULL: nothing. Return: 0, -EBUSY not on the granted queue, -EINVAL. */
-int dlm_convert(struct dlm_lock *lock, int mode, uint32_t flags, const uint8_t *lvb, const struct dlm_sink *sink);
+int dlm_convert(struct dlm_lock *lock, int mode, uint32_t flags, const uint8_t *lvb,
+		const struct dlm_sink *sink);
 
 /* Return: 0, -EBUSY an operation is outstanding and FORCEUNLOCK was not given. */
-int dlm_unlock(struct dlm_lock *lock, uint32_t flags, const uint8_t *lvb, const struct dlm_sink *sink);
+int dlm_unlock(struct dlm_lock *lock, uint32_t flags, const uint8_t *lvb,
+	       const struct dlm_sink *sink);
 
 /* Takes back what is outstanding; a race lost against a grant is no error: nothing happens. */
 void dlm_cancel(struct dlm_lock *lock, const struct dlm_sink *sink);

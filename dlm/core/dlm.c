@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Events, and the join protocol of doc/ARCHITECTURE.md "Shape of a core". */
+#include "internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dlm_action *dlm_push(struct dlm *dlm, int type)
+{
+	struct dlm_actions *out = dlm->out;
+
+	assert(out->n < DLM_ACTIONS_MAX);
+	out->v[out->n] = (struct dlm_action){ .type = type };
+	return &out->v[out->n++];
+}
+
+struct dlm *dlm_new(const struct incarnation *self)
+{
+	struct dlm *dlm = calloc(1, sizeof(*dlm));
+
+	if (!dlm)
+		return NULL;
+	dlm->lock = calloc(DLM_LOCKS_MAX, sizeof(*dlm->lock));
+	dlm->res = calloc(DLM_RESOURCES_MAX, sizeof(*dlm->res));
+	dlm->pending = calloc(DLM_PENDING_MAX, sizeof(*dlm->pending));
+	if (!dlm->lock || !dlm->res || !dlm->pending)
+		return dlm_free(dlm);
+	dlm->self = *self;
+	dlm_state_clear(dlm);
+	return dlm;
+}
+
+struct dlm *dlm_free(struct dlm *dlm)
+{
+	if (dlm) {
+		free(dlm->lock);
+		free(dlm->res);
+		free(dlm->pending);
+		free(dlm);
+	}
+	return NULL;
+}
+
+/* Lives */
+
+bool dlm_is_self(const struct dlm *dlm, const struct dlm_life *life)
+{
+	return life->state == DLM_LIFE_MEMBER && incarnation_same_boot(&life->inc, &dlm->self);
+}
+
+struct dlm_life *dlm_life_of(struct dlm *dlm, uint32_t nodeid)
+{
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
+		if (dlm->life[i].state == DLM_LIFE_MEMBER && dlm->life[i].inc.nodeid == nodeid)
+			return &dlm->life[i];
+	return NULL;
+}
+
+static struct dlm_life *life_find(struct dlm *dlm, const struct incarnation *inc)
+{
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
+		if (dlm->life[i].state != DLM_LIFE_NONE &&
+		    incarnation_same_boot(&dlm->life[i].inc, inc))
+			return &dlm->life[i];
+	return NULL;
+}
+
+/* A life that holds nothing needs no proof: its place may be taken. NULL: full of lives that wait for proofs. */
+struct dlm_life *dlm_life_add(struct dlm *dlm, const struct incarnation *inc)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+			struct dlm_life *life = &dlm->life[i];
+
+			if (life->state == DLM_LIFE_NONE ||
+			    (pass == 1 && life->state == DLM_LIFE_LOST &&
+			     !dlm_life_locks(dlm, life))) {
+				*life = (struct dlm_life){ .state = DLM_LIFE_MEMBER, .inc = *inc };
+				return life;
+			}
+		}
+	}
+	return NULL;
+}
+
+static void life_lost(struct dlm *dlm, struct dlm_life *life, enum dlm_life_state state)
+{
+	struct dlm_action *act;
+
+	if (life->state == DLM_LIFE_MEMBER)
+		dlm_life_silence(dlm, life);
+	life->state = state;
+	act = dlm_push(dlm, DLM_ACT_LOST);
+	act->life.life = life->inc;
+	act->life.n = dlm_life_locks(dlm, life);
+}
+
+/* Joining: SYNC from all, STATE from the best informed if anybody lacks it, then the facts about members. */
+
+static bool same_history(const struct dlm_sync *a, const struct dlm_sync *b)
+{
+	return a->informed && b->informed && view_id_equal(a->last_view, b->last_view) &&
+	       a->history == b->history;
+}
+
+static void send_sync(struct dlm *dlm)
+{
+	struct wire_w w;
+	size_t sec;
+
+	if (!dlm_send_begin(dlm, &w, DLM_MSG_SYNC, 256))
+		return;
+	sec = wire_w_open(&w);
+	dlm_w_incarnation(&w, &dlm->self);
+	wire_w_bool(&w, dlm->informed);
+	wire_w_u64(&w, dlm->last_view.seq);
+	wire_w_u32(&w, dlm->last_view.rep);
+	wire_w_u64(&w, dlm->history);
+	wire_w_close(&w, sec);
+	dlm_send_end(dlm, &w);
+}
+
+/* The member whose state all adopt: informed, latest quorate view, longest history, lowest nodeid. 0: nobody is informed. */
+static uint32_t choose_base(const struct dlm *dlm)
+{
+	uint32_t base = 0;
+
+	nodeset_for_each (id, dlm->members) {
+		const struct dlm_sync *s = &dlm->sync[id], *b = &dlm->sync[base];
+
+		if (!s->informed)
+			continue;
+		if (!base || s->last_view.seq > b->last_view.seq ||
+		    (s->last_view.seq == b->last_view.seq && s->history > b->history))
+			base = id;
+	}
+	return base;
+}
+
+static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
+{
+	const struct dlm_sync *s = &dlm->sync[id];
+	struct dlm_life *life = life_find(dlm, &s->inc), *old = dlm_life_of(dlm, id);
+
+	/* Back with another boot id: what the old life held stays until its proof (SAFE-2). */
+	if (old && old != life)
+		life_lost(dlm, old, DLM_LIFE_LOST);
+	if (!life) {
+		life = dlm_life_add(dlm, &s->inc);
+		if (!life)
+			return; /* no room: it is heard again when a proof makes some */
+	}
+	if (!s->informed) {
+		/* A new process in the same kernel: what it holds stands, but no client is attached to it. */
+		dlm_life_orphan(dlm, life);
+		life->state = DLM_LIFE_MEMBER;
+		life->inc = s->inc;
+	} else if (life->state != DLM_LIFE_MEMBER && same_history(s, base)) {
+		life->state = DLM_LIFE_MEMBER; /* nothing was decided while it was away */
+	}
+	/* else: informed of another past, and lost in ours. A zombie: it stays lost until a proof. */
+}
+
+static void resend(struct dlm *dlm)
+{
+	struct dlm_life *self = dlm_life_of(dlm, dlm->self.nodeid);
+
+	dlm->op_sent = self->op_last;
+	for (unsigned i = 0; i < dlm->n_pending; i++)
+		dlm_op_send(dlm, &dlm->pending[(dlm->pending_head + i) % DLM_PENDING_MAX],
+			    ++dlm->op_sent);
+}
+
+static void fail_pending(struct dlm *dlm, int rc)
+{
+	while (dlm->n_pending) {
+		const struct dlm_op *op = &dlm->pending[dlm->pending_head];
+
+		if (op->type != DLM_OP_CLIENT_GONE) {
+			struct dlm_action *act = dlm_push(dlm, DLM_ACT_REPLY);
+
+			act->reply.client = op->client;
+			act->reply.cookie = op->cookie;
+			act->reply.rc = rc;
+		}
+		dlm->pending_head = (dlm->pending_head + 1) % DLM_PENDING_MAX;
+		dlm->n_pending--;
+	}
+}
+
+static void synced(struct dlm *dlm, const struct dlm_sync *base)
+{
+	dlm->synced = true;
+	dlm->wants_state = dlm->loading = false;
+	/* Whoever is a member in the state but not in the view: how much we know of its end is in the view itself. */
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+		struct dlm_life *life = &dlm->life[i];
+
+		if ((life->state != DLM_LIFE_MEMBER && life->state != DLM_LIFE_ABSENT) ||
+		    nodeset_has(dlm->members, life->inc.nodeid))
+			continue;
+		if (!nodeset_has(dlm->nodes, life->inc.nodeid))
+			life_lost(dlm, life, DLM_LIFE_LOST);
+		else if (life->state == DLM_LIFE_MEMBER)
+			life_lost(dlm, life, DLM_LIFE_ABSENT);
+	}
+	nodeset_for_each (id, dlm->members)
+		on_member(dlm, id, base);
+	dlm->informed = true;
+	dlm->last_view = dlm->view;
+	dlm->history++;
+	if (!dlm_life_of(dlm, dlm->self.nodeid) ||
+	    !incarnation_same_boot(&dlm_life_of(dlm, dlm->self.nodeid)->inc, &dlm->self)) {
+		dlm->evicted = true;
+		fail_pending(dlm, -ESHUTDOWN);
+		dlm_push(dlm, DLM_ACT_EVICTED);
+		return;
+	}
+	dlm_push(dlm, DLM_ACT_SYNCED)->synced = true;
+	resend(dlm);
+}
+
+static void maybe_synced(struct dlm *dlm)
+{
+	static const struct dlm_sync nobody;
+	const struct dlm_sync *base;
+	bool all_same = true;
+
+	if (dlm->synced || !dlm->quorate || dlm->wants_state ||
+	    !nodeset_equal(dlm->got_sync, dlm->members))
+		return;
+	dlm->base = choose_base(dlm);
+	if (!dlm->base) {
+		dlm_state_clear(dlm);
+		dlm->history = 0;
+		synced(dlm, &nobody);
+		return;
+	}
+	base = &dlm->sync[dlm->base];
+	nodeset_for_each (id, dlm->members)
+		all_same = all_same && same_history(base, &dlm->sync[id]);
+	if (all_same) {
+		synced(dlm, base);
+		return;
+	}
+	dlm->wants_state = true;
+	if (dlm->base == dlm->self.nodeid)
+		dlm_state_send(dlm);
+}
+
+static int on_view(struct dlm *dlm, const struct dlm_event *ev)
+{
+	if (!nodeset_has(ev->view.members, dlm->self.nodeid))
+		return -EINVAL;
+	if (dlm->synced)
+		dlm_push(dlm, DLM_ACT_SYNCED)->synced = false;
+	dlm->view = ev->view.id;
+	dlm->quorate = ev->view.quorate;
+	dlm->nodes = ev->view.nodes;
+	dlm->members = ev->view.members;
+	dlm->got_sync = NODESET_EMPTY;
+	dlm->synced = dlm->wants_state = false;
+	dlm->proof_sent = 0;
+	if (dlm->loading) /* half a state is none */
+		dlm->informed = dlm->loading = false;
+	send_sync(dlm);
+	return 0;
+}
+
+static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
+{
+	struct dlm_sync s = { 0 };
+	struct wire_r sec;
+
+	wire_r_section(r, &sec);
+	dlm_r_incarnation(&sec, &s.inc);
+	s.informed = wire_r_bool(&sec);
+	s.last_view.seq = wire_r_u64(&sec);
+	s.last_view.rep = wire_r_u32(&sec);
+	s.history = wire_r_u64(&sec);
+	if (wire_r_done(r) < 0 || s.inc.nodeid != from)
+		return -EPROTO;
+	dlm->sync[from] = s;
+	nodeset_add(&dlm->got_sync, from);
+	maybe_synced(dlm);
+	return 0;
+}
+
+static int on_state(struct dlm *dlm, uint32_t from, struct wire_r *r)
+{
+	const struct dlm_sync base = dlm->sync[from];
+	bool last = false;
+
+	if (!dlm->wants_state || from != dlm->base)
+		return -EPROTO;
+	if (same_history(&base, &dlm->sync[dlm->self.nodeid])) {
+		/* We have it: only its end matters, so that all go on at one point of the order. */
+		while (wire_r_more(r))
+			last = wire_r_u8(r);
+	} else {
+		if (dlm_state_load(dlm, r, &last) < 0) {
+			dlm_state_clear(dlm);
+			dlm->informed = dlm->loading = false;
+			return -EPROTO;
+		}
+		dlm->loading = true;
+		dlm->informed = false;
+	}
+	if (last)
+		synced(dlm, &base);
+	return 0;
+}
+
+/* Operations and proofs */
+
+static int on_op(struct dlm *dlm, uint32_t from, struct wire_r *r)
+{
+	struct dlm_life *life = dlm_life_of(dlm, from);
+	bool own = from == dlm->self.nodeid;
+	struct dlm_op op;
+	uint64_t number;
+
+	if (dlm_op_read(r, &op, &number) < 0)
+		return -EPROTO;
+	if (!dlm->synced || !life || !incarnation_same_boot(&life->inc, &dlm->sync[from].inc))
+		return 0; /* its owner sends it again when we are synced; a zombie is not heard */
+	if (number <= life->op_last)
+		return 0;
+	life->op_last = number;
+	dlm->history++;
+	if (own && dlm->n_pending) {
+		op.cookie = dlm->pending[dlm->pending_head].cookie;
+		dlm->pending_head = (dlm->pending_head + 1) % DLM_PENDING_MAX;
+		dlm->n_pending--;
+	}
+	dlm_op_apply(dlm, life, &op, own);
+	return 0;
+}
+
+/* fenced told us; the order makes it a fact at one point for everybody. */
+static void send_proofs(struct dlm *dlm)
+{
+	struct wire_w w;
+	size_t sec;
+
+	if (!dlm->synced || !dlm->has_fence || dlm->evicted)
+		return;
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+		const struct dlm_life *life = &dlm->life[i];
+		const struct fence_node *node;
+
+		if (life->state != DLM_LIFE_LOST && life->state != DLM_LIFE_ABSENT)
+			continue;
+		node = fence_state_node(&dlm->fence, life->inc.nodeid);
+		if (!node || node->proof.kind == PROOF_NONE ||
+		    !proof_covers(&node->proof, &life->inc))
+			continue;
+		/* A proof about an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
+		if (node->state != FENCE_NODE_DEAD &&
+		    incarnation_same_boot(&node->life, &life->inc))
+			continue;
+		if (dlm->proof_sent >> i & 1 || !dlm_send_begin(dlm, &w, DLM_MSG_PROOF, 256))
+			continue;
+		dlm->proof_sent |= UINT64_C(1) << i;
+		sec = wire_w_open(&w);
+		dlm_w_incarnation(&w, &life->inc);
+		wire_w_u8(&w, (uint8_t)node->proof.kind);
+		wire_w_close(&w, sec);
+		dlm_send_end(dlm, &w);
+	}
+}
+
+static int on_proof(struct dlm *dlm, struct wire_r *r)
+{
+	struct dlm_life *life;
+	struct dlm_action *act;
+	struct incarnation inc;
+	enum proof_kind kind;
+	struct wire_r sec;
+	unsigned n;
+
+	wire_r_section(r, &sec);
+	dlm_r_incarnation(&sec, &inc);
+	kind = wire_r_u8(&sec);
+	if (wire_r_done(r) < 0 || kind == PROOF_NONE)
+		return -EPROTO;
+	life = life_find(dlm, &inc);
+	if (!dlm->synced || !life || life->state == DLM_LIFE_MEMBER)
+		return 0; /* told twice, or it came back in time */
+	dlm->history++;
+	inc = life->inc;
+	n = dlm_life_drop(dlm, life);
+	act = dlm_push(dlm, DLM_ACT_RECOVERED);
+	act->life.life = inc;
+	act->life.proof = kind;
+	act->life.n = n;
+	return 0;
+}
+
+static int on_leave(struct dlm *dlm, uint32_t from)
+{
+	struct dlm_life *life = dlm_life_of(dlm, from);
+
+	if (!dlm->synced || !life)
+		return 0;
+	dlm->history++;
+	dlm_life_drop(dlm, life);
+	if (from == dlm->self.nodeid)
+		dlm_push(dlm, DLM_ACT_LEFT);
+	return 0;
+}
+
+static int on_deliver(struct dlm *dlm, const struct dlm_event *ev)
+{
+	uint32_t from = ev->deliver.from;
+	uint8_t type;
+	struct wire_r r;
+
+	wire_r_init(&r, ev->deliver.data, ev->deliver.len);
+	if (!nodeset_has(dlm->members, from) || wire_r_u8(&r) < DLM_WIRE_VERSION)
+		return -EPROTO;
+	type = wire_r_u8(&r);
+	switch (type) {
+	case DLM_MSG_SYNC: return on_sync(dlm, from, &r);
+	case DLM_MSG_STATE: return on_state(dlm, from, &r);
+	case DLM_MSG_OP: return on_op(dlm, from, &r);
+	case DLM_MSG_PROOF: return on_proof(dlm, &r);
+	case DLM_MSG_LEAVE: return on_leave(dlm, from);
+	}
+	return -EPROTO;
+}
+
+static int on_submit(struct dlm *dlm, const struct dlm_op *op)
+{
+	if (dlm->evicted || dlm->leaving)
+		return -ESHUTDOWN;
+	if (dlm_op_check(op) < 0)
+		return -EINVAL;
+	/* Room is kept for one CLIENT_GONE of every client: a goodbye must never be refused. */
+	if (dlm->n_pending >=
+	    DLM_PENDING_MAX - (op->type == DLM_OP_CLIENT_GONE ? 0 : DLM_CLIENTS_MAX))
+		return -ENOSPC;
+	dlm->pending[(dlm->pending_head + dlm->n_pending++) % DLM_PENDING_MAX] = *op;
+	if (dlm->synced)
+		dlm_op_send(dlm, op, ++dlm->op_sent);
+	return 0;
+}
+
+static int on_want_leave(struct dlm *dlm)
+{
+	struct dlm_life *self = dlm_life_of(dlm, dlm->self.nodeid);
+	struct wire_w w;
+
+	if (dlm->synced && self && !dlm->n_pending && !dlm_life_locks(dlm, self) &&
+	    dlm_send_begin(dlm, &w, DLM_MSG_LEAVE, 16)) {
+		dlm->leaving = true;
+		dlm_send_end(dlm, &w);
+		return 0;
+	}
+	dlm_push(dlm, DLM_ACT_REPLY)->reply.rc = -EBUSY;
+	return 0;
+}
+
+int dlm_step(struct dlm *dlm, const struct dlm_event *ev, struct dlm_actions *out)
+{
+	int rc = 0;
+
+	out->n = 0;
+	out->bytes_used = 0;
+	dlm->out = out;
+	switch (ev->type) {
+	case DLM_EV_VIEW: rc = on_view(dlm, ev); break;
+	case DLM_EV_DELIVER: rc = on_deliver(dlm, ev); break;
+	case DLM_EV_FENCE:
+		dlm->fence = *ev->fence;
+		dlm->has_fence = true;
+		break;
+	case DLM_EV_SUBMIT: rc = on_submit(dlm, ev->submit); break;
+	case DLM_EV_LEAVE: rc = on_want_leave(dlm); break;
+	}
+	if (rc == 0)
+		send_proofs(dlm);
+	dlm->out = NULL;
+	return rc;
+}
+
+const char *dlm_broken(const struct dlm *dlm)
+{
+	const char *broken;
+	unsigned n = 0;
+
+	if (dlm->synced && (!dlm->quorate || !nodeset_equal(dlm->got_sync, dlm->members)))
+		return "DLM-6";
+	for (const struct dlm_resource *res = dlm_resource_next(dlm, NULL); res;
+	     res = dlm_resource_next(dlm, res)) {
+		broken = dlm_resource_broken(res);
+		if (broken)
+			return broken;
+		n++;
+	}
+	if (n != dlm->n_resources)
+		return "DLM-3";
+	for (unsigned i = 0; i < DLM_LOCKS_MAX; i++)
+		if (dlm->lock[i].res && dlm->life[dlm->lock[i].life].state == DLM_LIFE_NONE)
+			return "DLM-4";
+	return NULL;
+}
+
+void dlm_status(const struct dlm *dlm, struct dlm_status *ret)
+{
+	*ret = (struct dlm_status){ .quorate = dlm->quorate,
+				    .synced = dlm->synced,
+				    .informed = dlm->informed,
+				    .evicted = dlm->evicted,
+				    .view = dlm->view,
+				    .members = dlm->members,
+				    .waiting_sync = nodeset_minus(dlm->members, dlm->got_sync),
+				    .locks = dlm->n_locks,
+				    .resources = dlm->n_resources,
+				    .pending = dlm->n_pending };
+	if (dlm->wants_state)
+		ret->waiting_sync = nodeset_of(dlm->base);
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
+		ret->lives_waiting += dlm->life[i].state == DLM_LIFE_LOST ||
+				      dlm->life[i].state == DLM_LIFE_ABSENT;
+}
+
+bool dlm_life_at(const struct dlm *dlm, unsigned index, struct dlm_life_view *ret)
+{
+	const struct dlm_life *life = &dlm->life[index];
+
+	if (index >= DLM_LIVES_MAX || life->state == DLM_LIFE_NONE)
+		return false;
+	*ret = (struct dlm_life_view){ .life = life->inc,
+				       .state = life->state,
+				       .locks = dlm_life_locks(dlm, life) };
+	return true;
+}
+
+const struct dlm_resource *dlm_resource_next(const struct dlm *dlm,
+					     const struct dlm_resource *after)
+{
+	unsigned i = after ? (unsigned)(after - dlm->res) + 1 : 0;
+
+	/* A resource in use is in its hash chain; the pool is walked because it gives each once and is always valid. */
+	for (; i < DLM_RESOURCES_MAX; i++)
+		if (!dlm_resource_unused(&dlm->res[i]))
+			return &dlm->res[i];
+	return NULL;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* dlm/core/internal.h - what the files of the lock domain share: dlm.c (events, join protocol), ops.c (operations),
+ * state.c (the replicated state as bytes). */
+#ifndef STOCKADE_DLM_INTERNAL_H
+#define STOCKADE_DLM_INTERNAL_H
+
+#include "dlm.h"
+#include "lib/wire.h"
+
+#define DLM_WIRE_VERSION 1
+#define DLM_HASH         1024
+
+enum dlm_msg { DLM_MSG_SYNC = 1, DLM_MSG_STATE, DLM_MSG_OP, DLM_MSG_PROOF, DLM_MSG_LEAVE };
+
+struct dlm_life {
+	enum dlm_life_state state;
+	struct incarnation inc;
+	uint64_t op_last;   /* number of its last applied operation */
+	uint32_t lkid_last; /* of its last new lock */
+};
+
+struct dlm_sync { /* what a member said in this view */
+	struct incarnation inc;
+	bool informed;
+	struct view_id last_view;
+	uint64_t history;
+};
+
+struct dlm {
+	struct incarnation self;
+	bool evicted, leaving;
+
+	/* the replicated state */
+	bool informed;
+	struct view_id last_view; /* the last quorate view that was synced here */
+	uint64_t history;         /* messages applied, over the whole line of views */
+	uint64_t token;
+	struct dlm_life life[DLM_LIVES_MAX];
+	struct dlm_lock *lock;         /* [DLM_LOCKS_MAX] */
+	struct dlm_lock *free_lock;    /* linked by next */
+	struct dlm_resource *res;      /* [DLM_RESOURCES_MAX] */
+	struct dlm_resource *free_res; /* linked by hash_next */
+	struct dlm_resource *hash[DLM_HASH];
+	unsigned n_locks, n_resources;
+
+	/* this view */
+	struct view_id view;
+	bool quorate, synced;
+	struct nodeset nodes, members, got_sync;
+	struct dlm_sync sync[NODEID_MAX + 1];
+	bool wants_state;    /* everybody's SYNC is here, STATE must follow */
+	bool loading;        /* its first chunk arrived */
+	uint32_t base;       /* who sends it */
+	uint64_t proof_sent; /* bit per life: PROOF was sent in this view */
+
+	struct fence_state fence; /* latest */
+	bool has_fence;
+
+	/* own operations submitted and not delivered yet, oldest first */
+	struct dlm_op *pending; /* [DLM_PENDING_MAX] ring */
+	unsigned pending_head, n_pending;
+	uint64_t op_sent; /* number of the last one sent in this view */
+
+	struct dlm_actions *out; /* during a step */
+};
+
+/* dlm.c */
+struct dlm_action *dlm_push(struct dlm *dlm, int type);
+struct dlm_life *dlm_life_of(struct dlm *dlm, uint32_t nodeid); /* its MEMBER life; NULL */
+struct dlm_life *dlm_life_add(struct dlm *dlm, const struct incarnation *inc);
+bool dlm_is_self(const struct dlm *dlm, const struct dlm_life *life);
+
+/* ops.c */
+void dlm_op_send(struct dlm *dlm, const struct dlm_op *op, uint64_t number);
+int dlm_op_read(struct wire_r *r, struct dlm_op *op, uint64_t *number);
+int dlm_op_check(const struct dlm_op *op);
+void dlm_op_apply(struct dlm *dlm, struct dlm_life *life, const struct dlm_op *op, bool own);
+unsigned dlm_life_drop(struct dlm *dlm,
+		       struct dlm_life *life); /* purge all its locks and free the life; how many */
+void dlm_life_silence(struct dlm *dlm,
+		      struct dlm_life *life); /* forget what it asked, keep what it holds */
+void dlm_life_orphan(
+	struct dlm *dlm,
+	struct dlm_life *life); /* its daemon is new: no client holds a lock any more */
+unsigned dlm_life_locks(const struct dlm *dlm, const struct dlm_life *life);
+struct dlm_lock *dlm_lock_add(struct dlm *dlm);
+void dlm_lock_drop(struct dlm *dlm, struct dlm_lock *lock);
+struct dlm_resource *dlm_resource_get(struct dlm *dlm, const uint8_t *space, uint8_t space_len,
+				      const uint8_t *name, uint8_t name_len, bool create);
+void dlm_resource_put(struct dlm *dlm, struct dlm_resource *res); /* frees it when unused */
+
+/* state.c */
+void dlm_state_clear(struct dlm *dlm);
+void dlm_state_send(struct dlm *dlm);
+int dlm_state_load(struct dlm *dlm, struct wire_r *r, bool *last);
+void dlm_w_incarnation(struct wire_w *w, const struct incarnation *inc);
+void dlm_r_incarnation(struct wire_r *r, struct incarnation *inc);
+bool dlm_send_begin(struct dlm *dlm, struct wire_w *w, enum dlm_msg type, size_t cap);
+void dlm_send_end(struct dlm *dlm, struct wire_w *w);
+
+#endif
