@@ -96,6 +96,8 @@ class PowerSwitch:
                 conn.settimeout(60)
                 request = conn.makefile("r", errors="replace").readline().split()
                 action, plug = (request + ["", ""])[:2]
+                if action in ("on", "off", "reboot"):
+                    self.keeper.log("call", actor=n.k, action=action, plug=plug)
                 with self.lock:
                     mute = n.k in self.mute
                 if mute:
