@@ -18,6 +18,8 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+if __name__ == "__main__":               # scenarios import this very module, not a second copy of it
+    sys.modules["scene"] = sys.modules["__main__"]
 import netlab  # noqa: E402
 
 TIME_LIMIT_S = 120

@@ -11,15 +11,15 @@ from scene import until
 
 def chain(c, k, name, kind, daemon):
     """Everything the daemons say about why, following what each link waits on, as stockade why does."""
-    said, todo, done = [], [(kind, name, daemon)], set()
-    while todo:
-        kind, name, daemon = todo.pop(0)
+    said, ahead, done = [], [(kind, name, daemon)], set()
+    while ahead:
+        kind, name, daemon = ahead.pop(0)
         if (kind, name) in done:
             continue
         done.add((kind, name))
         for link in c.why(k, name, kind, daemon):
             said.append(link["text"] or "")
-            todo += [(o["kind"], o.get("name"), "fenced" if o["kind"] in ("node", "cluster") else
+            ahead += [(o["kind"], o.get("name"), "fenced" if o["kind"] in ("node", "cluster") else
                       "dlmd" if o["kind"] == "lock" else "storaged") for o in link.get("on", [])]
     return " | ".join(said)
 
