@@ -1,2 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# packaging/: systemd units, Debian packaging.
+# packaging/: systemd units and drop-ins, Debian packaging.
+UNITS_IN = \
+	%reldir%/systemd/stockade-fenced.service.in \
+	%reldir%/systemd/stockade-dlmd.service.in \
+	%reldir%/systemd/stockade-storaged.service.in
+UNITS_MADE = $(UNITS_IN:.service.in=.service)
+systemdsystemunit_DATA = $(UNITS_MADE) %reldir%/systemd/stockade.target
+CLEANFILES += $(UNITS_MADE)
+EXTRA_DIST += $(UNITS_IN) %reldir%/systemd/stockade.target
+
+SUFFIXES = .service.in .service
+.service.in.service:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' $< >$@
+
+# Drop-ins for units of others.
+iscsiddropindir = $(systemdsystemunitdir)/iscsid.service.d
+dist_iscsiddropin_DATA = %reldir%/systemd/iscsid.service.d/50-stockade.conf
+openiscsidropindir = $(systemdsystemunitdir)/open-iscsi.service.d
+dist_openiscsidropin_DATA = %reldir%/systemd/open-iscsi.service.d/50-stockade.conf
+blkavailabilitydropindir = $(systemdsystemunitdir)/blk-availability.service.d
+dist_blkavailabilitydropin_DATA = %reldir%/systemd/blk-availability.service.d/50-stockade.conf
