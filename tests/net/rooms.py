@@ -139,6 +139,19 @@ def traces():
     return pids
 
 
+def keepers_of(owner):
+    """The keepers that a process started, by /proc."""
+    found = []
+    for p in living():
+        try:
+            with open(f"/proc/{p}/stat", encoding="utf-8") as f:
+                if int(f.read().rsplit(")", 1)[1].split()[1]) == owner:
+                    found.append(p)
+        except OSError:
+            continue
+    return found
+
+
 def living():
     return sorted(p for p in traces() if is_keeper(p))
 
