@@ -62,7 +62,8 @@ class Cluster:
         token = int((float(detect.rstrip("s")) * 1000 - 210) / 2.2)      # as lib/timing derives it
         self.token = token
         daemons = [netlab.COROSYNC] + [
-            {"name": d, "argv": [daemon_path(d)], "notify": True, "restart_ms": 100} for d in DAEMONS]
+            {"name": d, "argv": [daemon_path(d)], "notify": True, "restart_ms": 100, "runtime_dir": "stockade",
+             "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
         self.lab = t.lab(nodes=nodes, token=token, wait_for_all=wait_for_all, two_node=two_node, services=daemons,
                          files=files, boot=[])
         try:

@@ -176,7 +176,8 @@ class Keeper:
             n.boot_id = str(uuid.uuid4())
             n.was.append((n.life, n.boot_id))
             write(f"{n.dir}/boot_id", n.boot_id + "\n")
-            write(f"{n.dir}/spec.json", json.dumps({"dir": n.dir, "hostname": n.name, "services": n.services}))
+            write(f"{n.dir}/spec.json", json.dumps({"dir": n.dir, "hostname": n.name, "cgroup": n.cgroup,
+                                                         "services": n.services}))
             with open(f"{n.dir}/init.log", "ab") as err:
                 n.proc = subprocess.Popen(
                     ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', n.cgroup,

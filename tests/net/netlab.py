@@ -290,8 +290,10 @@ class Lab:
     def pids(self, k, comm):
         """Host pids of the node's processes of this name (as in /proc/PID/comm)."""
         found = []
-        with open(f"{self.node(k)['cgroup']}/cgroup.procs", encoding="utf-8") as f:
-            for pid in f.read().split():
+        for top, _, _ in os.walk(self.node(k)["cgroup"]):
+            with open(f"{top}/cgroup.procs", encoding="utf-8") as f:
+                pids = f.read().split()
+            for pid in pids:
                 try:
                     with open(f"/proc/{pid}/comm", encoding="utf-8") as c:
                         if c.read().strip() == comm[:15]:

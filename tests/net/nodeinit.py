@@ -83,6 +83,8 @@ class Service:
         self.env = spec.get("env", {})
         self.notify = spec.get("notify", False)       # it says READY=1; the next service waits for that
         self.restart_ms = spec.get("restart_ms")      # None: never restarted
+        self.kill_all = spec.get("kill_all", False)   # its children die with it (KillMode=control-group)
+        self.runtime_dir = spec.get("runtime_dir")    # made below /run, kept when it ends
         self.pid = None
         self.state = "stopped"                        # stopped, starting, ready, waiting (to restart), failed
         self.starts = 0
@@ -96,6 +98,7 @@ class Service:
 
 class Init:
     def __init__(self, spec):
+        self.cgroup = spec["cgroup"]
         self.services = {s["name"]: Service(s) for s in spec["services"]}
         self.queue = collections.deque(s["name"] for s in spec["services"] if s.get("auto", True))
         self.sel = selectors.DefaultSelector()
@@ -129,12 +132,19 @@ class Init:
             svc.sock.bind(path)
             self.sel.register(svc.sock, selectors.EVENT_READ, lambda: self.on_notify(svc))
             env["NOTIFY_SOCKET"] = path
+        if svc.runtime_dir:
+            os.makedirs(f"/run/{svc.runtime_dir}", 0o750, exist_ok=True)
+        if svc.kill_all:
+            os.makedirs(f"{self.cgroup}/{svc.name}", exist_ok=True)
         svc.starts += 1
         svc.due = None
         pid = os.fork()
         if pid == 0:
             try:
                 os.setsid()
+                if svc.kill_all:
+                    with open(f"{self.cgroup}/{svc.name}/cgroup.procs", "w", encoding="utf-8") as f:
+                        f.write("0")
                 for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
                     signal.signal(s, signal.SIG_DFL)
                 null = os.open("/dev/null", os.O_RDONLY)
@@ -188,6 +198,9 @@ class Init:
 
     def ended(self, svc, status):
         svc.pid, svc.last_status = None, status
+        if svc.kill_all:
+            with open(f"{self.cgroup}/{svc.name}/cgroup.kill", "w", encoding="utf-8") as f:
+                f.write("1")
         if svc.state == "stopping" or self.leaving:
             svc.state = "stopped"
         elif svc.restart_ms is not None:

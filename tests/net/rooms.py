@@ -87,8 +87,7 @@ def demolish(pid):
                 f.write("1")
             with open(f"{c}/cgroup.freeze", "w", encoding="utf-8") as f:
                 f.write("0")
-        for c in [*rooms_of, top]:
-            remove_cgroup(c)
+        remove_cgroup(top)
     try:
         names = os.listdir("/run/netns")
     except FileNotFoundError:
@@ -105,6 +104,12 @@ def demolish(pid):
 
 
 def remove_cgroup(path):
+    try:
+        inner = [d for d in os.listdir(path) if os.path.isdir(f"{path}/{d}")]
+    except FileNotFoundError:
+        return
+    for d in inner:
+        remove_cgroup(f"{path}/{d}")
     for _ in range(2000):                 # busy until the last dead task has been collected
         try:
             os.rmdir(path)
