@@ -4,6 +4,12 @@ noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 %C%_libstockade_base_la_SOURCES = \
 	%reldir%/crc32c.c \
 	%reldir%/crc32c.h \
+	%reldir%/fence_state.h \
+	%reldir%/incarnation.c \
+	%reldir%/incarnation.h \
+	%reldir%/nodeset.h \
+	%reldir%/proof.c \
+	%reldir%/proof.h \
 	%reldir%/timing.c \
 	%reldir%/timing.h \
 	%reldir%/wire.c \
@@ -20,3 +26,11 @@ tests_unit_wire_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/timing
 tests_unit_timing_SOURCES = tests/unit/timing.c
 tests_unit_timing_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/incarnation
+tests_unit_incarnation_SOURCES = tests/unit/incarnation.c
+tests_unit_incarnation_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/proof
+tests_unit_proof_SOURCES = tests/unit/proof.c
+tests_unit_proof_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)

@@ -40,7 +40,13 @@ const char *proof_kind_name(enum proof_kind kind); /* "off_verified"; "none"; "?
 const char *proof_kind_text(enum proof_kind kind); /* the sentence; "" when unknown */
 enum proof_kind proof_kind_parse(const char *name); /* PROOF_NONE when unknown */
 
-/* Does this proof end that life? Same boot, or an unseen life of that node whose end a later proof covers. */
+/**
+ * proof_covers() - does this proof end that life?
+ * Off, another boot, a dead guest and a fired watchdog end a kernel, so every join of that boot and every unseen life
+ * before it. Goodbye, storage cut and an operator's word end the joins up to the one they name, of the same boot.
+ * A proof about an unseen victim covers unseen lives only. The caller sees to it that the proof is the later of the
+ * two when the life is unseen: nothing in it says when it began.
+ */
 bool proof_covers(const struct proof *proof, const struct incarnation *life);
 
 #endif

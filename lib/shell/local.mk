@@ -1,5 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # lib/shell/: loop, log, config, cluster, ipc, spawn, netlink: for daemons and tools, never for cores.
 noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
-%C%_libstockade_shell_la_SOURCES =
+%C%_libstockade_shell_la_SOURCES = \
+	%reldir%/ipc.c \
+	%reldir%/ipc.h \
+	%reldir%/ipc_client.c \
+	%reldir%/ipc_wire.h \
+	%reldir%/log.c \
+	%reldir%/log.h \
+	%reldir%/loop.c \
+	%reldir%/loop.h \
+	%reldir%/spawn.c \
+	%reldir%/spawn.h
 %C%_libstockade_shell_la_LIBADD = lib/libstockade-base.la $(SHELL_LIBS)
+
+check_PROGRAMS += tests/unit/loop
+tests_unit_loop_SOURCES = tests/unit/loop.c
+tests_unit_loop_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/log
+tests_unit_log_SOURCES = tests/unit/log.c
+tests_unit_log_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/ipc
+tests_unit_ipc_SOURCES = tests/unit/ipc.c
+tests_unit_ipc_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/spawn
+tests_unit_spawn_SOURCES = tests/unit/spawn.c
+tests_unit_spawn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=kill
+tests_unit_spawn_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)

@@ -21,7 +21,8 @@ int loop_run(struct loop *loop);            /* until loop_stop(); returns its co
 void loop_stop(struct loop *loop, int code);
 
 /* @on_ready: called while @events (poll(2) bits) are pending. Return: 0 or -errno. The caller keeps @fd. */
-int loop_fd_add(struct loop *loop, int fd, int events, void (*on_ready)(void *arg, int fd, int revents), void *arg);
+int loop_fd_add(struct loop *loop, int fd, int events,
+		void (*on_ready)(void *arg, int fd, int revents), void *arg);
 void loop_fd_del(struct loop *loop, int fd);
 
 /* A timer is armed for an absolute monotonic time; arming again moves it. UINT64_MAX disarms. */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lib/proof.h"
+
+#include <stddef.h>
+
+static const struct {
+	enum proof_kind kind;
+	const char *name, *text;
+} kinds[] = {
+#define X(id, value, name, text) { PROOF_##id, name, text },
+	PROOF_KINDS(X)
+#undef X
+};
+
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+const char *proof_kind_name(enum proof_kind kind)
+{
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].name;
+	return kind == PROOF_NONE ? "none" : "?";
+}
+
+const char *proof_kind_text(enum proof_kind kind)
+{
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].text;
+	return "";
+}
+
+enum proof_kind proof_kind_parse(const char *name)
+{
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return kinds[i].kind;
+	return PROOF_NONE;
+}
+
+/* Off, another boot, a dead guest, a fired watchdog: that kernel runs no more. A goodbye, a cut from the
+ * storage or an operator's word leave the kernel be: the next join of the same boot is another life,
+ * and nothing was said about it.
+ */
+static bool ends_kernel(enum proof_kind kind)
+{
+	switch (kind) {
+	case PROOF_OFF_VERIFIED:
+	case PROOF_NEW_BOOT:
+	case PROOF_WATCHDOG_EXPIRED:
+	case PROOF_HYPERVISOR: return true;
+	case PROOF_NONE:
+	case PROOF_STORAGE_CUT:
+	case PROOF_CLEAN_LEAVE:
+	case PROOF_OPERATOR: return false;
+	}
+	return false;
+}
+
+bool proof_covers(const struct proof *proof, const struct incarnation *life)
+{
+	if (proof->kind == PROOF_NONE || life->nodeid == 0 || proof->victim.nodeid != life->nodeid)
+		return false;
+	/* A machine runs one kernel at a time: when a seen one is over, so are those before it. */
+	if (incarnation_unseen(life))
+		return incarnation_unseen(&proof->victim) || ends_kernel(proof->kind);
+	if (!incarnation_same_boot(&proof->victim, life))
+		return false;
+	return ends_kernel(proof->kind) || life->join <= proof->victim.join;
+}

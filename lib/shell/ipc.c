@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ipc.c - the daemon's side; the client's is ipc_client.c. Everything to a client goes through libqb's
+ * event channel, `error` in libqb's header tells a reply from an event (ipc_wire.h).
+ */
+#include "lib/shell/ipc.h"
+#include "lib/shell/ipc_wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <qb/qbipcs.h>
+#include <qb/qbloop.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define QUEUE_MESSAGES_MAX 256
+#define QUEUE_BYTES_MAX    (4 << 20)
+#define FLUSH_MS           5
+
+struct frame { /* waits until the client has read what came before */
+	struct frame *next;
+	struct ipc_down_header hdr;
+	uint8_t data[];
+};
+
+struct ipc_peer {
+	struct ipc_peer *next;
+	struct ipc_server *server;
+	qb_ipcs_connection_t *qb;
+	void *own;
+	struct frame *first, **last;
+	unsigned n_queued;
+	size_t queued_bytes;
+	bool asked;   /* a request waits for its reply */
+	bool closing; /* to be disconnected from the loop */
+};
+
+struct ipc_server {
+	struct loop *loop;
+	qb_ipcs_service_t *qb;
+	struct ipc_ops ops;
+	void *arg;
+	struct ipc_peer *peers;
+	struct loop_timer *flush;
+};
+
+/* libqb's poll handlers have no argument of ours, so there is one loop for all servers of a process. */
+static struct loop *the_loop;
+static unsigned n_servers;
+
+static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
+{
+	return qb_loop_job_add(loop_qb(the_loop), p, data, fn);
+}
+
+static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			    qb_ipcs_dispatch_fn_t fn)
+{
+	return qb_loop_poll_add(loop_qb(the_loop), p, fd, events, data, fn);
+}
+
+static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			    qb_ipcs_dispatch_fn_t fn)
+{
+	return qb_loop_poll_mod(loop_qb(the_loop), p, fd, events, data, fn);
+}
+
+static int32_t dispatch_del(int32_t fd)
+{
+	return qb_loop_poll_del(loop_qb(the_loop), fd);
+}
+
+static int32_t on_accept(qb_ipcs_connection_t *qb, uid_t uid, gid_t gid)
+{
+	(void)qb;
+	(void)gid;
+	return uid == 0 || uid == geteuid() ? 0 : -EACCES;
+}
+
+static void on_created(qb_ipcs_connection_t *qb)
+{
+	struct ipc_server *s = qb_ipcs_connection_service_context_get(qb);
+	struct ipc_peer *peer = calloc(1, sizeof(*peer));
+
+	qb_ipcs_context_set(qb, peer);
+	if (peer == NULL) /* the first request is refused and ends the connection */
+		return;
+	peer->server = s;
+	peer->qb = qb;
+	peer->last = &peer->first;
+	peer->next = s->peers;
+	s->peers = peer;
+}
+
+static int32_t on_request(qb_ipcs_connection_t *qb, void *data, size_t size)
+{
+	struct qb_ipc_request_header hdr = { 0 };
+	struct ipc_peer *peer = qb_ipcs_context_get(qb);
+
+	if (peer == NULL) {
+		qb_ipcs_disconnect(qb);
+		return 0;
+	}
+	if (peer->closing)
+		return 0;
+	if (size >= sizeof(hdr))
+		memcpy(&hdr, data, sizeof(hdr)); /* it lies in the ring as it fell */
+	if (hdr.id <= 0 || peer->asked) {
+		ipc_disconnect(peer);
+		return 0;
+	}
+	peer->asked = true;
+	peer->server->ops.request(peer->server->arg, peer, (uint32_t)hdr.id,
+				  (const uint8_t *)data + sizeof(hdr), size - sizeof(hdr));
+	return 0;
+}
+
+static int32_t on_closed(qb_ipcs_connection_t *qb)
+{
+	struct ipc_peer *peer = qb_ipcs_context_get(qb);
+
+	if (peer == NULL)
+		return 0;
+	peer->closing = true;
+	for (struct ipc_peer **at = &peer->server->peers; *at != NULL; at = &(*at)->next)
+		if (*at == peer) {
+			*at = peer->next;
+			break;
+		}
+	if (peer->server->ops.gone != NULL)
+		peer->server->ops.gone(peer->server->arg, peer);
+	return 0;
+}
+
+static void on_destroyed(qb_ipcs_connection_t *qb)
+{
+	struct ipc_peer *peer = qb_ipcs_context_get(qb);
+
+	if (peer == NULL)
+		return;
+	while (peer->first != NULL) {
+		struct frame *f = peer->first;
+
+		peer->first = f->next;
+		free(f);
+	}
+	free(peer);
+}
+
+static int try_send(struct ipc_peer *peer, const struct ipc_down_header *hdr, const void *data)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = (void *)hdr, .iov_len = sizeof(*hdr) },
+		{ .iov_base = (void *)data, .iov_len = (size_t)hdr->qb.size - sizeof(*hdr) },
+	};
+	ssize_t n = qb_ipcs_event_sendv(peer->qb, iov, iov[1].iov_len > 0 ? 2 : 1);
+
+	return n < 0 ? (int)n : 0;
+}
+
+static void flush_later(struct ipc_server *s, uint32_t ms)
+{
+	loop_timer_arm(s->flush, mono_ms() + ms);
+}
+
+static void flush_peer(struct ipc_peer *peer)
+{
+	while (peer->first != NULL) {
+		struct frame *f = peer->first;
+		int r = try_send(peer, &f->hdr, f->data);
+
+		if (r == -EAGAIN || r == -ETIMEDOUT || r == -ENOBUFS)
+			return;
+		if (r < 0) {
+			peer->closing = true;
+			return;
+		}
+		peer->first = f->next;
+		if (peer->first == NULL)
+			peer->last = &peer->first;
+		peer->n_queued--;
+		peer->queued_bytes -= (size_t)f->hdr.qb.size;
+		free(f);
+	}
+}
+
+static void on_flush(void *arg)
+{
+	struct ipc_server *s = arg;
+	bool more = false;
+
+	for (struct ipc_peer *peer = s->peers, *next; peer != NULL; peer = next) {
+		if (!peer->closing)
+			flush_peer(peer);
+		more = more || (!peer->closing && peer->first != NULL);
+		next = peer->next;
+	}
+	/* gone() may do anything, so look for the next one from the start. */
+	for (struct ipc_peer *peer = s->peers; peer != NULL;)
+		if (peer->closing) {
+			qb_ipcs_disconnect(peer->qb);
+			peer = s->peers;
+		} else {
+			peer = peer->next;
+		}
+	if (more)
+		flush_later(s, FLUSH_MS);
+}
+
+static int send_down(struct ipc_peer *peer, uint32_t type, int32_t role, const void *data,
+		     size_t len)
+{
+	struct ipc_down_header hdr = { .qb = { .id = (int32_t)type, .error = role } };
+
+	if (len > IPC_BYTES_MAX)
+		return -EMSGSIZE;
+	if (peer->closing)
+		return -ENOTCONN;
+	hdr.qb.size = (int32_t)(sizeof(hdr) + len);
+	if (peer->first == NULL) {
+		int r = try_send(peer, &hdr, data);
+
+		if (r == 0)
+			return 0;
+		if (r != -EAGAIN && r != -ETIMEDOUT && r != -ENOBUFS) {
+			ipc_disconnect(peer);
+			return -ENOTCONN;
+		}
+	}
+	struct frame *f = malloc(sizeof(*f) + len);
+
+	if (f == NULL || peer->n_queued >= QUEUE_MESSAGES_MAX ||
+	    peer->queued_bytes + len > QUEUE_BYTES_MAX) {
+		free(f);
+		ipc_disconnect(peer);
+		return -EAGAIN;
+	}
+	f->next = NULL;
+	f->hdr = hdr;
+	if (len > 0)
+		memcpy(f->data, data, len);
+	*peer->last = f;
+	peer->last = &f->next;
+	peer->n_queued++;
+	peer->queued_bytes += (size_t)hdr.qb.size;
+	flush_later(peer->server, FLUSH_MS);
+	return 0;
+}
+
+int ipc_reply(struct ipc_peer *peer, uint32_t type, const void *data, size_t len)
+{
+	assert(peer->asked); /* one reply a request */
+	int r = send_down(peer, type, IPC_ROLE_REPLY, data, len);
+
+	if (r != -EMSGSIZE) /* the caller may say something shorter */
+		peer->asked = false;
+	return r;
+}
+
+int ipc_reply_json(struct ipc_peer *peer, json_t *reply)
+{
+	static const char too_long[] =
+		"{\"ok\": false, \"error\": \"the answer is too long for one message\", "
+		"\"remedy\": \"ask for less\"}";
+	static const char no_memory[] =
+		"{\"ok\": false, \"error\": \"out of memory\", \"remedy\": \"ask again\"}";
+	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+	int r;
+
+	if (text == NULL)
+		r = ipc_reply(peer, IPC_JSON, no_memory, sizeof(no_memory) - 1);
+	else
+		r = ipc_reply(peer, IPC_JSON, text, strlen(text));
+	if (r == -EMSGSIZE)
+		r = ipc_reply(peer, IPC_JSON, too_long, sizeof(too_long) - 1);
+	free(text);
+	json_decref(reply);
+	return r;
+}
+
+int ipc_event(struct ipc_peer *peer, uint32_t type, const void *data, size_t len)
+{
+	return send_down(peer, type, IPC_ROLE_EVENT, data, len);
+}
+
+void ipc_disconnect(struct ipc_peer *peer)
+{
+	peer->closing = true;
+	flush_later(peer->server, 0);
+}
+
+pid_t ipc_peer_pid(const struct ipc_peer *peer)
+{
+	struct qb_ipcs_connection_stats stats;
+
+	return qb_ipcs_connection_stats_get(peer->qb, &stats, 0) == 0 ? stats.client_pid : 0;
+}
+
+void ipc_peer_set(struct ipc_peer *peer, void *own)
+{
+	peer->own = own;
+}
+
+void *ipc_peer_get(const struct ipc_peer *peer)
+{
+	return peer->own;
+}
+
+struct ipc_server *ipc_server_new(struct loop *loop, const char *name, const struct ipc_ops *ops,
+				  void *arg)
+{
+	struct qb_ipcs_service_handlers handlers = {
+		.connection_accept = on_accept,
+		.connection_created = on_created,
+		.msg_process = on_request,
+		.connection_closed = on_closed,
+		.connection_destroyed = on_destroyed,
+	};
+	struct qb_ipcs_poll_handlers poll = {
+		.job_add = job_add,
+		.dispatch_add = dispatch_add,
+		.dispatch_mod = dispatch_mod,
+		.dispatch_del = dispatch_del,
+	};
+	struct ipc_server *s = calloc(1, sizeof(*s));
+	int r = -ENOMEM;
+
+	assert(n_servers == 0 || loop == the_loop);
+	if (s == NULL)
+		return NULL;
+	s->loop = loop;
+	s->ops = *ops;
+	s->arg = arg;
+	s->flush = loop_timer_new(loop, on_flush, s);
+	s->qb = qb_ipcs_create(name, 0, QB_IPC_SHM, &handlers);
+	if (s->flush == NULL || s->qb == NULL)
+		goto fail;
+	the_loop = loop;
+	qb_ipcs_service_context_set(s->qb, s);
+	qb_ipcs_poll_handlers_set(s->qb, &poll);
+	qb_ipcs_request_rate_limit(s->qb, QB_IPCS_RATE_FAST);
+	qb_ipcs_enforce_buffer_size(s->qb, IPC_QB_BYTES);
+	r = qb_ipcs_run(s->qb);
+	if (r < 0) {
+		s->qb = NULL; /* libqb has freed it */
+		goto fail;
+	}
+	n_servers++;
+	return s;
+fail:
+	if (s->qb != NULL)
+		qb_ipcs_destroy(s->qb);
+	loop_timer_free(s->flush);
+	free(s);
+	errno = -r;
+	return NULL;
+}
+
+struct ipc_server *ipc_server_free(struct ipc_server *s)
+{
+	if (s == NULL)
+		return NULL;
+	qb_ipcs_destroy(s->qb);
+	loop_timer_free(s->flush);
+	n_servers--;
+	free(s);
+	return NULL;
+}
