@@ -7,6 +7,16 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)'; \
 	export ASAN_OPTIONS UBSAN_OPTIONS top_srcdir top_builddir;
 
+# Damaged messages for decoders: see tests/fuzz/fuzz.h.
+check_LTLIBRARIES = %reldir%/fuzz/libfuzz.la
+%C%_fuzz_libfuzz_la_SOURCES = \
+	%reldir%/fuzz/fuzz.c \
+	%reldir%/fuzz/fuzz.h
+
+check_PROGRAMS += %reldir%/unit/wire_fuzz
+%C%_unit_wire_fuzz_SOURCES = %reldir%/unit/wire_fuzz.c
+%C%_unit_wire_fuzz_LDADD = %reldir%/fuzz/libfuzz.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
 # For tests/unit/run, which reports each.
 print-tests:
 	@echo $(TESTS)
