@@ -20,10 +20,11 @@
 struct cluster_view {
 	struct view_id id;
 	bool quorate;
-	bool two_node;           /* votequorum's two_node is set: a cut leaves both sides quorate (SAFE-4) */
-	struct nodeset nodes;    /* nodes in corosync's membership */
-	struct nodeset members;  /* nodes whose process is in our group; contains ourselves */
-	struct nodeset joined;   /* members not in the view before (a node that left and came back is in left_* too) */
+	bool two_node; /* votequorum's two_node is set: a cut leaves both sides quorate (SAFE-4) */
+	struct nodeset nodes;   /* nodes in corosync's membership */
+	struct nodeset members; /* nodes whose process is in our group; contains ourselves */
+	struct nodeset
+		joined; /* members not in the view before (a node that left and came back is in left_* too) */
 	struct nodeset left_clean;    /* left the group by cluster_leave() */
 	struct nodeset left_nodedown; /* the node fell out of corosync's membership */
 	struct nodeset left_procdown; /* the process is gone, or its corosync; the node may live */
@@ -31,14 +32,18 @@ struct cluster_view {
 
 struct cluster_ops {
 	void (*view)(void *arg, const struct cluster_view *view);
-	void (*deliver)(void *arg, uint32_t from, const void *data, size_t len); /* own messages too */
-	void (*lost)(void *arg, const char *why); /* corosync is gone: no view, no quorum, until the next view() */
+	void (*deliver)(void *arg, uint32_t from, const void *data,
+			size_t len); /* own messages too */
+	void (*lost)(
+		void *arg,
+		const char *why); /* corosync is gone: no view, no quorum, until the next view() */
 };
 
 struct cluster;
 
 /* Tries for ever, once a second, until corosync answers; lost() first if it does not at once. NULL: no memory. */
-struct cluster *cluster_open(struct loop *loop, const char *group, const struct cluster_ops *ops, void *arg);
+struct cluster *cluster_open(struct loop *loop, const char *group, const struct cluster_ops *ops,
+			     void *arg);
 struct cluster *cluster_close(struct cluster *c);
 uint32_t cluster_self(const struct cluster *c); /* own nodeid; 0: not known yet */
 
@@ -57,6 +62,7 @@ struct cluster_config {
 	bool two_node;
 	uint32_t token_ms, consensus_ms;
 };
-int cluster_config_read(struct cluster_config *ret); /* 0 or -errno; -ECONNREFUSED: corosync is not running */
+int cluster_config_read(
+	struct cluster_config *ret); /* 0 or -errno; -ECONNREFUSED: corosync is not running */
 
 #endif

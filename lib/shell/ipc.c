@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define QUEUE_MESSAGES_MAX 256
-#define QUEUE_BYTES_MAX    (4 << 20)
-#define FLUSH_MS           5
+#define QUEUE_BYTES_MAX (4 << 20)
+#define FLUSH_MS 5
 
 struct frame { /* waits until the client has read what came before */
 	struct frame *next;

@@ -36,21 +36,21 @@ struct ipc_server;
 struct ipc_peer; /* one connected client, valid until gone() has returned */
 
 struct ipc_ops {
-	/* Answer with ipc_reply() or ipc_reply_json() now or later, exactly once; @data is borrowed for the call and may be unaligned. A client
-	 * that asks again before its answer is disconnected. */
+	/* Answer with ipc_reply() or ipc_reply_json() now or later, exactly once; @data is borrowed
+	 * for the call and may be unaligned. A client that asks again before its answer is
+	 * disconnected.
+	 */
 	void (*request)(void *arg, struct ipc_peer *peer, uint32_t type, const void *data,
 			size_t len);
-	void (*gone)(
-		void *arg,
-		struct ipc_peer
-			*peer); /* may be NULL; never called from within ipc_reply(), ipc_event() */
+	/* May be NULL; never called from within ipc_reply() or ipc_event(). */
+	void (*gone)(void *arg, struct ipc_peer *peer);
 };
 
 /* Return: server, or NULL with errno (EADDRINUSE: another instance runs). All servers of a process share one loop. */
 struct ipc_server *ipc_server_new(struct loop *loop, const char *name, const struct ipc_ops *ops,
 				  void *arg);
-struct ipc_server *ipc_server_free(
-	struct ipc_server *s); /* not from within a callback; gone() for every peer */
+/* Not from within a callback; gone() for every peer. */
+struct ipc_server *ipc_server_free(struct ipc_server *s);
 
 /*
  * 0, -EMSGSIZE (more than IPC_BYTES_MAX), -ENOTCONN (being disconnected), -EAGAIN: the client does not read, 256
@@ -79,10 +79,10 @@ struct ipc_client *ipc_close(struct ipc_client *c);
  */
 ssize_t ipc_call(struct ipc_client *c, uint32_t type, const void *data, size_t len,
 		 uint32_t *ret_type, void *buf, size_t buf_len, int timeout_ms);
-json_t *ipc_call_json(struct ipc_client *c, json_t *request,
-		      int timeout_ms); /* takes request; NULL: errno */
-int ipc_client_fd(
-	struct ipc_client *c); /* readable: an event waits, or the daemon is gone; -1: errno */
+/* Takes the reference of @request. NULL: errno. */
+json_t *ipc_call_json(struct ipc_client *c, json_t *request, int timeout_ms);
+/* Readable: an event waits, or the daemon is gone. -1: errno. */
+int ipc_client_fd(struct ipc_client *c);
 /* Return: bytes of one event; 0 with *ret_type 0: none now; -ENOBUFS: it was longer than @buf; -ENOTCONN: daemon gone. */
 ssize_t ipc_event_next(struct ipc_client *c, uint32_t *ret_type, void *buf, size_t buf_len);
 

@@ -20,10 +20,10 @@ void log_close(void);
 void log_emit(int priority, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define log_error(event, ...)   log_emit(3, event, __VA_ARGS__)
+#define log_error(event, ...) log_emit(3, event, __VA_ARGS__)
 #define log_warning(event, ...) log_emit(4, event, __VA_ARGS__)
-#define log_notice(event, ...)  log_emit(5, event, __VA_ARGS__)
-#define log_info(event, ...)    log_emit(6, event, __VA_ARGS__)
-#define log_debug(event, ...)   log_emit(7, event, __VA_ARGS__)
+#define log_notice(event, ...) log_emit(5, event, __VA_ARGS__)
+#define log_info(event, ...) log_emit(6, event, __VA_ARGS__)
+#define log_debug(event, ...) log_emit(7, event, __VA_ARGS__)
 
 #endif

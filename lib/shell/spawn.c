@@ -14,10 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRACE_MS      1000 /* from TERM to KILL, and from KILL to stuck */
+#define GRACE_MS 1000 /* from TERM to KILL, and from KILL to stuck */
 #define PATH_SEARCHED "/usr/sbin:/usr/bin:/sbin:/bin"
-#define ENV_MAX       64
-#define LINE_FD       3
+#define ENV_MAX 64
+#define LINE_FD 3
 
 struct stream { /* one pipe from the child */
 	struct spawn *spawn;

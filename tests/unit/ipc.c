@@ -330,7 +330,9 @@ static void one_that_never_reads_is_disconnected(void **state)
 	ssize_t n;
 
 	(void)state;
-	assert_int_equal(ask(c, T_DEAF, buf, sizeof(buf)), 0);
+	/* The reply may be lost with the rest: a hung up connection is not read to its end. */
+	n = ask(c, T_DEAF, buf, sizeof(buf));
+	assert_true(n == 0 || n == -ENOTCONN);
 	while ((n = ipc_event_next(c, NULL, buf, sizeof(buf))) >= 0)
 		if (n == 0)
 			assert_int_equal(poll_ms(ipc_client_fd(c), 2000), 1);
