@@ -7,7 +7,8 @@
  *   expected one of: fs, iscsi, lv, mount, ...; did you mean "mount"?
  *
  * Everything is checked here, cross references too, so that a daemon can believe what it holds. All errors are
- * reported, not only the first. Names match [A-Za-z0-9][A-Za-z0-9_.-]{0,62}.
+ * reported, in the order of the file. Names match [A-Za-z0-9][A-Za-z0-9_.-]{0,62}. Nodes are kept by id, everything else
+ * whose order has no meaning by name: two nodes with equal hashes have equal indexes. Format: stockade.yaml(5).
  */
 #ifndef STOCKADE_CONFIG_H
 #define STOCKADE_CONFIG_H
@@ -34,19 +35,20 @@
 struct config_param { /* goes to the agent as key=value on stdin */
 	char key[CONFIG_NAME_MAX];
 	char value[CONFIG_PATH_MAX]; /* never a secret: those are named by file */
-	bool secret_file;            /* key was "KEY_file" for a secret KEY: value is a path, its content is sent as KEY */
+	bool secret_file; /* written "password_file": key is "password", value a path; send its content (config_secret_read()) */
 };
 
 struct config_device { /* fence_devices: NAME: {agent: fence_xvm, ...} */
 	char name[CONFIG_NAME_MAX];
-	char agent[CONFIG_PATH_MAX]; /* a name (looked up in /usr/sbin and libexec/stockade) or an absolute path */
-	unsigned n_params;
+	char agent
+		[CONFIG_PATH_MAX]; /* a name (looked up in /usr/sbin and libexec/stockade) or an absolute path */
+	unsigned n_params; /* ascending key */
 	struct config_param param[CONFIG_PARAMS_MAX];
 };
 
-struct config_fence_use { /* one device as used for one node */
-	unsigned device;  /* index into config.device */
-	char plug[CONFIG_NAME_MAX]; /* "" : the device has one plug */
+struct config_fence_use {           /* one device as used for one node */
+	unsigned device;            /* index into config.device */
+	char plug[CONFIG_NAME_MAX]; /* sent as port= (or plug=); "": the device has one plug */
 };
 
 struct config_method {
@@ -68,16 +70,18 @@ enum config_fs { CONFIG_FS_EXT4 = 1, CONFIG_FS_XFS };
 struct config_volume {
 	char name[CONFIG_NAME_MAX];
 	bool iscsi; /* else a local or SAN disk: portal and target empty */
-	char portal[CONFIG_NAME_MAX]; /* "192.0.2.1:3260", "[2001:db8::1]:3260"; port always present */
+	char portal
+		[CONFIG_NAME_MAX]; /* "192.0.2.1:3260", "[2001:db8::1]:3260"; port always present */
 	char target[CONFIG_PATH_MAX];
 	char chap_username[CONFIG_NAME_MAX]; /* "": no CHAP */
 	char chap_password_file[CONFIG_PATH_MAX];
 	char vg[CONFIG_NAME_MAX * 2], lv[CONFIG_NAME_MAX * 2];
-	char file[CONFIG_PATH_MAX]; /* for tests: a directory that plays the disk; then no iscsi, vg, lv, fs */
+	char file
+		[CONFIG_PATH_MAX]; /* for tests: a directory that plays the disk; then no iscsi, vg, lv, fs */
 	enum config_fs fs;
 	char mount[CONFIG_PATH_MAX];
 	char options[CONFIG_PATH_MAX]; /* mount options; checked; _netdev is always added */
-	bool fsck_preen;               /* fsck: preen runs e2fsck -p before each mount; default journal replay only */
+	bool fsck_preen; /* fsck: preen runs e2fsck -p before each mount; default journal replay only */
 };
 
 struct config_domain {
@@ -97,8 +101,8 @@ enum config_resource_type {
 struct config_resource {
 	enum config_resource_type type;
 	char ref[CONFIG_PATH_MAX];
-	unsigned volume; /* CONFIG_RES_VOLUME: index into config.volume */
-	char interface[16]; /* CONFIG_RES_IP: "" = by the subnet */
+	unsigned volume;                        /* CONFIG_RES_VOLUME: index into config.volume */
+	char interface[16];                     /* CONFIG_RES_IP: "" = by the subnet */
 	uint32_t start_ms, stop_ms, monitor_ms; /* time limits; monitor_ms is the interval */
 };
 
@@ -107,7 +111,8 @@ struct config_service {
 	unsigned domain; /* index; UINT_MAX: any node */
 	bool enabled;    /* at first sight; later the operator's word counts */
 	unsigned n_resources;
-	struct config_resource resource[CONFIG_RESOURCES_MAX]; /* start left to right, stop right to left */
+	struct config_resource
+		resource[CONFIG_RESOURCES_MAX]; /* start left to right, stop right to left */
 	uint32_t restarts; /* local restarts before it moves: within restart_window_ms */
 	uint32_t restart_window_ms;
 };
@@ -118,7 +123,7 @@ struct config {
 	uint32_t detect_ms;
 	struct timing_in timing_in;
 	struct timing timing; /* solved */
-	bool fence_reboot;    /* fence_action: reboot (default) switches on again after the proof; off does not */
+	bool fence_reboot; /* fence_action: reboot (default) switches on again after the proof; off does not */
 	unsigned n_nodes;
 	struct config_node node[NODES_MAX]; /* ascending id */
 	unsigned n_devices;
@@ -138,17 +143,29 @@ struct config {
  * Return: the config (config_free() it), or NULL with errno: ENOENT, EACCES, EINVAL (errors were written)
  */
 struct config *config_read(const char *path, FILE *err);
-struct config *config_parse(const char *text, const char *path, FILE *err); /* the same from memory, for tests */
+struct config *config_parse(const char *text, const char *path,
+			    FILE *err); /* the same from memory, for tests */
 struct config *config_free(struct config *cfg);
 
 const struct config_node *config_node_by_id(const struct config *cfg, uint32_t id);
 const struct config_node *config_node_by_name(const struct config *cfg, const char *name);
+const struct config_volume *config_volume_by_name(const struct config *cfg, const char *name);
+const struct config_service *config_service_by_name(const struct config *cfg, const char *name);
 struct nodeset config_nodes(const struct config *cfg);
+
+const char *config_fs_name(enum config_fs fs);                         /* "ext4" */
+const char *config_resource_type_name(enum config_resource_type type); /* "volume" */
 
 /* Which configured node is this machine? By nodeid from corosync; else by host name. NULL: none. */
 const struct config_node *config_self(const struct config *cfg, uint32_t corosync_nodeid);
 
-/* A secret's file: regular, owner root, not readable by group or others. 0, or -errno and @why says what to do. */
+#define CONFIG_SECRET_MAX 256
+
+/**
+ * config_secret_read() - read a secret from its own file.
+ * The file is regular (no link), belongs to root or to us, and only its owner may touch it; one line, the newline is cut off.
+ * Return: 0; or -errno, @buf is then empty and @why says what to do, naming the file, never its content
+ */
 int config_secret_read(const char *path, char *buf, size_t len, char *why, size_t why_len);
 
 #endif

@@ -30,3 +30,21 @@ check_PROGRAMS += tests/unit/spawn
 tests_unit_spawn_SOURCES = tests/unit/spawn.c
 tests_unit_spawn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=kill
 tests_unit_spawn_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+# config: one file for each subject
+%C%_libstockade_shell_la_SOURCES += \
+	%reldir%/config.c \
+	%reldir%/config.h \
+	%reldir%/config_address.c \
+	%reldir%/config_fence.c \
+	%reldir%/config_hash.c \
+	%reldir%/config_options.c \
+	%reldir%/config_parse.h \
+	%reldir%/config_say.c \
+	%reldir%/config_secret.c \
+	%reldir%/config_service.c \
+	%reldir%/config_volume.c \
+	%reldir%/config_yaml.c
+
+check_PROGRAMS += tests/unit/config
+tests_unit_config_SOURCES = tests/unit/config.c
+tests_unit_config_LDADD = %reldir%/libstockade-shell.la lib/libstockade-base.la $(CMOCKA_LIBS)
