@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fenced/core: the fence domain. Pure: includes lib/*.h and itself only.
 noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
-%C%_core_libfence_core_la_SOURCES =
+%C%_core_libfence_core_la_SOURCES = \
+	%reldir%/core/attempt.c \
+	%reldir%/core/book.c \
+	%reldir%/core/domain.h \
+	%reldir%/core/fence.c \
+	%reldir%/core/fence.h \
+	%reldir%/core/msg.c \
+	%reldir%/core/ready.c \
+	%reldir%/core/request.c \
+	%reldir%/core/state.c \
+	%reldir%/core/sync.c
 %C%_core_libfence_core_la_LIBADD = lib/libstockade-base.la

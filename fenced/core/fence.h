@@ -28,10 +28,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FENCE_LEVELS_MAX  8
+#define FENCE_LEVELS_MAX 8
 #define FENCE_DEVICES_MAX 4 /* of one level: all off, then all read back */
-#define FENCE_TEXT_MAX    192
-#define FENCE_MSG_MAX     16384
+#define FENCE_TEXT_MAX 192
+#define FENCE_MSG_MAX 16384
 #define FENCE_ACTIONS_MAX 96
 
 struct fence_domain; /* opaque outside core/ */
@@ -217,6 +217,17 @@ struct fence_actions { /* caller's storage; every step overwrites it */
 	struct fence_action v[FENCE_ACTIONS_MAX];
 	size_t msg_len; /* of FENCE_ACT_SEND */
 	uint8_t msg[FENCE_MSG_MAX];
+};
+
+/* What happens about a victim, seen from here (doc/protocol.md). */
+enum fence_phase {
+	FENCE_PHASE_NONE = 0, /* it is no victim, or we are not informed */
+	FENCE_PHASE_DELAY,    /* two-node cut: the other side gets its time first */
+	FENCE_PHASE_OFF,
+	FENCE_PHASE_VERIFY,
+	FENCE_PHASE_ON,
+	FENCE_PHASE_RETRY, /* every candidate failed; again in next_ms */
+	FENCE_PHASE_WAIT,  /* another member acts, or nobody may */
 };
 
 /* One node in depth, for `status` and `why`. */

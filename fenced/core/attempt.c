@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/core/attempt.c - who acts on a victim, how, and what proves that it is over.
+ *
+ * One actor a victim: the lowest candidate, then the next one whenever an attempt failed or the actor is gone. An attempt
+ * walks the levels: all devices off, then all read back; both must succeed on every device (a device that answers "off" for a
+ * plug that it does not know must not pass: its "off" fails).
+ *
+ * An attempt starts only when another member has answered it: a node that was frozen may believe in a view that has been
+ * over for seconds, and hears in it nobody but itself (ref/netlab.md 7, zombies 1 and 2).
+ *
+ * An agent that runs cannot be called back. When its victim returns with a new boot id meanwhile (scenario/fence/
+ * outlived.scn) the run is killed and its answer dropped: it speaks of a life that is over. If it still hits, the new life
+ * falls out of the view and is a victim like any other.
+ */
+#include "domain.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct nodeset candidates(const struct fence_domain *d, const struct record *r)
+{
+	struct nodeset s = NODESET_EMPTY;
+
+	for (unsigned i = 0; i < d->n; i++) {
+		const struct record *c = &d->book.rec[i];
+
+		if (c->state == FENCE_NODE_MEMBER && !c->goodbye && c->nodeid != r->nodeid &&
+		    nodeset_has(d->view.members, c->nodeid))
+			nodeset_add(&s, c->nodeid);
+	}
+	return s;
+}
+
+uint32_t actor_of(const struct fence_domain *d, const struct record *r)
+{
+	struct nodeset c = candidates(d, r);
+	uint32_t next = nodeset_next(c, r->last_actor);
+
+	if (r->actor && nodeset_has(c, r->actor))
+		return r->actor;
+	return next ? next : nodeset_lowest(c);
+}
+
+/* Two nodes, and we are alone: both sides of a cut are quorate. Who serves goes first, the other gives it time (SAFE-4). */
+static uint32_t cut_wait_ms(const struct fence_domain *d, unsigned slot)
+{
+	const struct record *r = &d->book.rec[slot];
+	const struct local *l = &d->local[slot];
+	uint32_t self = d->cfg.self.nodeid;
+
+	if (!d->view.two_node || r->reason == FENCE_REASON_REQUEST ||
+	    2 * nodeset_count(candidates(d, r)) > nodeset_count(d->cfg.nodes))
+		return 0;
+	if (d->signs.peer[r->nodeid] == LIFE_STALE)
+		return 0;
+	bool preferred = d->signs.weight > l->weight ||
+			 (d->signs.weight == l->weight && self < r->nodeid);
+
+	if (d->signs.weight > 0 && d->signs.self == LIFE_FRESH && preferred)
+		return 0;
+	if (d->signs.weight > 0 || preferred)
+		return d->cfg.cut_delay_ms;
+	return 2 * d->cfg.cut_delay_ms; /* neither serves: the two must not wait equally long */
+}
+
+uint64_t attempt_due_ms(const struct fence_domain *d, unsigned slot)
+{
+	const struct local *l = &d->local[slot];
+	uint64_t cut = l->since_ms + cut_wait_ms(d, slot);
+
+	return cut > l->retry_at_ms ? cut : l->retry_at_ms;
+}
+
+static uint32_t backoff_ms(const struct fence_domain *d, uint32_t rounds)
+{
+	uint64_t ms = d->cfg.retry_min_ms;
+
+	for (uint32_t i = 1; i < rounds && ms < d->cfg.retry_max_ms; i++)
+		ms *= 2;
+	return ms < d->cfg.retry_max_ms ? (uint32_t)ms : d->cfg.retry_max_ms;
+}
+
+void attempt_drop(struct fence_domain *d, struct local *l)
+{
+	if (l->att.run)
+		act(d, FENCE_ACT_CANCEL_RUN)->cancel = l->att.run;
+	memset(&l->att, 0, sizeof(l->att));
+}
+
+static void level_begin(struct fence_domain *d, unsigned slot, uint8_t level)
+{
+	struct attempt *a = &d->local[slot].att;
+	const struct fence_path *path = &d->cfg.path[d->book.rec[slot].nodeid];
+
+	a->level = level;
+	a->device = 0;
+	a->evidence[0] = '\0';
+	if (path->n_levels == 0)
+		text_copy(a->text, "no fence device is configured for it");
+	a->stage = level < path->n_levels ? ATT_OFF : ATT_FAILED;
+	d->local[slot].failed_sent = false;
+}
+
+void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op)
+{
+	struct record *r = rec_of(d, op->node);
+	uint32_t self = d->cfg.self.nodeid;
+
+	if (!r)
+		return;
+	struct local *l = &d->local[d->slot[op->node]];
+	bool ours = from == self && l->att.stage == ATT_ASKED && l->att.number == op->number;
+
+	if (r->state != FENCE_NODE_VICTIM || !incarnation_same_boot(&r->life, &op->life) ||
+	    op->number != r->attempts + 1 || from != actor_of(d, r)) {
+		if (ours)
+			l->att.stage = ATT_IDLE; /* somebody was first: plan anew */
+		return;
+	}
+	r->attempts = op->number;
+	r->actor = from;
+	struct fence_action *n = note(d, FENCE_NOTE_ATTEMPT, op->node, "");
+
+	if (n) {
+		n->history.by = from;
+		n->history.number = op->number;
+	}
+	if (!ours) {
+		if (nodeset_has(candidates(d, r), self))
+			emit(d, &(struct op){ .type = OP_SEEN,
+					      .node = op->node,
+					      .life = op->life,
+					      .number = op->number });
+		return;
+	}
+	if (nodeset_count(candidates(d, r)) == 1) {
+		level_begin(d, d->slot[op->node], 0);
+	} else {
+		l->att.stage = ATT_CONFIRM;
+		l->att.confirm_at_ms = d->now_ms + d->cfg.confirm_ms;
+	}
+}
+
+void on_seen(struct fence_domain *d, uint32_t from, const struct op *op)
+{
+	struct record *r = rec_of(d, op->node);
+
+	if (!r || from == d->cfg.self.nodeid)
+		return;
+	struct attempt *a = &d->local[d->slot[op->node]].att;
+
+	if (a->stage == ATT_CONFIRM && a->number == op->number &&
+	    incarnation_same_boot(&a->life, &op->life))
+		level_begin(d, d->slot[op->node], 0);
+}
+
+void on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
+{
+	struct record *r = rec_of(d, op->node);
+
+	if (!r || r->state != FENCE_NODE_VICTIM || !incarnation_same_boot(&r->life, &op->life) ||
+	    from != r->actor || op->number != r->attempts)
+		return;
+	struct local *l = &d->local[d->slot[op->node]];
+	uint32_t wait = 0;
+
+	r->actor = 0;
+	r->last_actor = from;
+	text_copy(r->failed, op->text);
+	if (nodeset_next(candidates(d, r), from) == 0) { /* all have tried */
+		r->rounds++;
+		wait = backoff_ms(d, r->rounds);
+	}
+	l->retry_at_ms = d->now_ms + wait;
+	if (from == d->cfg.self.nodeid && l->att.stage == ATT_FAILED)
+		memset(&l->att, 0, sizeof(l->att));
+	struct fence_action *n = note(d, FENCE_NOTE_FAILED, op->node, op->text);
+
+	if (n) {
+		n->history.by = from;
+		n->history.number = op->number;
+		n->history.ms = wait;
+	}
+}
+
+void on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
+{
+	struct record *r = rec_of(d, op->node);
+
+	/* A proof names a life; about another one it says nothing (SAFE-1, scenario/fence/late_agent.scn). */
+	if (!r || r->state != FENCE_NODE_VICTIM || op->proof.kind == PROOF_NONE ||
+	    op->proof.by != from || !incarnation_same_boot(&op->proof.victim, &r->life))
+		return;
+	struct local *l = &d->local[d->slot[op->node]];
+	struct proof p = op->proof;
+
+	p.victim.join = r->life.join;
+	rec_dead(&d->book, r, &p);
+	d->store = true;
+	l->proof.kind = PROOF_NONE;
+	if (l->att.stage == ATT_PROVING && from == d->cfg.self.nodeid &&
+	    p.kind == PROOF_OFF_VERIFIED && d->cfg.reboot) {
+		l->att.stage = ATT_ON;
+		l->att.device = 0;
+	} else {
+		attempt_drop(d, l);
+	}
+}
+
+static void level_failed(struct fence_domain *d, unsigned slot)
+{
+	level_begin(d, slot, (uint8_t)(d->local[slot].att.level + 1));
+}
+
+static void proven(struct fence_domain *d, unsigned slot)
+{
+	struct local *l = &d->local[slot];
+	struct proof *p = &l->proof;
+
+	l->att.stage = ATT_PROVING;
+	*p = (struct proof){ .victim = l->att.life,
+			     .kind = PROOF_OFF_VERIFIED,
+			     .by = d->cfg.self.nodeid,
+			     .wall_s = d->wall_s };
+	memcpy(p->evidence, l->att.evidence,
+	       sizeof(p->evidence) - 1); /* the rest is zero: cut and ended */
+	l->proof_sent = false;
+}
+
+/* One answer moves an attempt by one device. SAFE-3: only DONE is done, only OFF is off. */
+int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text)
+{
+	unsigned i = 0;
+
+	while (i < d->n && (run == 0 || d->local[i].att.run != run))
+		i++;
+	if (i == d->n)
+		return ack_run_done(d, run, answer, text)
+			       ? 0
+			       : refuse(d, -ENOENT, "nobody waits for run %llu",
+					(unsigned long long)run);
+	struct attempt *a = &d->local[i].att;
+	unsigned n = d->cfg.path[d->book.rec[i].nodeid].n_devices[a->level];
+
+	a->run = 0;
+	switch (a->stage) {
+	case ATT_OFF:
+		if (answer != FENCE_ANSWER_DONE) {
+			text_add(a->text, text);
+			level_failed(d, i);
+		} else if (++a->device == n) {
+			a->stage = ATT_STATUS;
+			a->device = 0;
+		}
+		break;
+	case ATT_STATUS:
+		if (answer != FENCE_ANSWER_OFF) {
+			text_add(a->text, text);
+			level_failed(d, i);
+			break;
+		}
+		text_add(a->evidence, text);
+		if (++a->device == n)
+			proven(d, i);
+		break;
+	case ATT_ON:
+		note(d, FENCE_NOTE_ON, d->book.rec[i].nodeid, text);
+		if (++a->device == n)
+			memset(a, 0, sizeof(*a));
+		break;
+	case ATT_IDLE:
+	case ATT_ASKED:
+	case ATT_CONFIRM:
+	case ATT_PROVING:
+	case ATT_FAILED: break; /* no run is out in these */
+	}
+	return 0;
+}
+
+static void run(struct fence_domain *d, unsigned slot, enum fence_agent_action action)
+{
+	struct attempt *a = &d->local[slot].att;
+	struct fence_action *x = act(d, FENCE_ACT_RUN);
+
+	a->run = ++d->runs;
+	x->run.run = a->run;
+	x->run.node = d->book.rec[slot].nodeid;
+	x->run.level = a->level;
+	x->run.device = a->device;
+	x->run.action = action;
+	x->run.attempt = a->number;
+}
+
+static void plan_idle(struct fence_domain *d, unsigned slot)
+{
+	struct record *r = &d->book.rec[slot];
+	struct local *l = &d->local[slot];
+	uint64_t due = attempt_due_ms(d, slot);
+
+	if (d->now_ms < due) {
+		want(d, due);
+		if (!l->wait_noted && r->attempts == 0) {
+			struct fence_action *n = note(d, FENCE_NOTE_WAIT, r->nodeid, "");
+
+			l->wait_noted = true;
+			if (n)
+				n->history.ms = (uint32_t)(due - d->now_ms);
+		}
+		return;
+	}
+	struct op op = {
+		.type = OP_ATTEMPT, .node = r->nodeid, .life = r->life, .number = r->attempts + 1
+	};
+
+	if (!emit(d, &op))
+		return;
+	memset(&l->att, 0, sizeof(l->att));
+	l->att.stage = ATT_ASKED;
+	l->att.life = r->life;
+	l->att.number = op.number;
+}
+
+static void plan_attempt(struct fence_domain *d, unsigned slot)
+{
+	struct record *r = &d->book.rec[slot];
+	struct attempt *a = &d->local[slot].att;
+
+	if (actor_of(d, r) != d->cfg.self.nodeid) {
+		if (a->stage != ATT_IDLE && a->stage != ATT_PROVING)
+			attempt_drop(d, &d->local[slot]);
+		return;
+	}
+	/* What was begun is ours only as long as the book says so. */
+	if (a->stage > ATT_ASKED && a->stage != ATT_PROVING &&
+	    (r->actor != d->cfg.self.nodeid || r->attempts != a->number))
+		attempt_drop(d, &d->local[slot]);
+	switch (a->stage) {
+	case ATT_IDLE: plan_idle(d, slot); break;
+	case ATT_ASKED: break;
+	case ATT_CONFIRM:
+		if (d->now_ms < a->confirm_at_ms) {
+			want(d, a->confirm_at_ms);
+			break;
+		}
+		note(d, FENCE_NOTE_CONFIRM, r->nodeid, "");
+		level_begin(d, slot, 0);
+		plan_attempt(d, slot);
+		break;
+	case ATT_OFF:
+		if (!a->run)
+			run(d, slot, FENCE_AGENT_OFF);
+		break;
+	case ATT_STATUS:
+		if (!a->run)
+			run(d, slot, FENCE_AGENT_STATUS);
+		break;
+	case ATT_FAILED: {
+		struct op op = {
+			.type = OP_FAILED, .node = r->nodeid, .life = a->life, .number = a->number
+		};
+
+		text_copy(op.text, a->text);
+		if (!d->local[slot].failed_sent)
+			d->local[slot].failed_sent = emit(d, &op);
+		break;
+	}
+	case ATT_PROVING:
+	case ATT_ON: break;
+	}
+}
+
+void plan_attempts(struct fence_domain *d)
+{
+	bool may = may_decide(d);
+
+	for (unsigned i = 0; i < d->n; i++) {
+		struct record *r = &d->book.rec[i];
+		struct local *l = &d->local[i];
+		struct attempt *a = &l->att;
+
+		if (a->stage ==
+		    ATT_ON) { /* after the proof: no decision any more, goes on in any view */
+			if (!a->run)
+				run(d, i, FENCE_AGENT_ON);
+			continue;
+		}
+		if (!d->view.quorate || (d->synced && !may)) {
+			if (a->stage != ATT_PROVING) /* a minority never fences (SAFE-4) */
+				attempt_drop(d, l);
+			continue;
+		}
+		if (!may || r->state != FENCE_NODE_VICTIM || i == d->self)
+			continue;
+		plan_attempt(d, i);
+		if (l->proof.kind != PROOF_NONE && !l->proof_sent)
+			l->proof_sent = emit(d,
+					     &(struct op){ .type = OP_PROOF, .proof = l->proof });
+	}
+}

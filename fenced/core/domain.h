@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/core/domain.h - the inside of struct fence_domain; for this folder only.
+ *
+ *   fence.c    step, plan, deadlines      sync.c     rounds, which book is adopted, who is what after it
+ *   book.c     records and their turns    attempt.c  who acts, agents' runs, the two-node cut, proofs
+ *   msg.c      bytes                      request.c  operators, storaged, goodbye
+ *   state.c    what others may see        ready.c    are the fence paths alive?
+ */
+#ifndef STOCKADE_FENCED_CORE_DOMAIN_H
+#define STOCKADE_FENCED_CORE_DOMAIN_H
+
+#include "fence.h"
+
+#include "lib/wire.h"
+
+#define NO_SLOT 0xff
+
+/* One node in the agreed book. Changed only by book.c. */
+struct record {
+	uint32_t nodeid;
+	enum fence_node_state state;
+	struct incarnation life; /* latest known */
+	struct proof proof;      /* latest; about `life` when DEAD, about an older one otherwise */
+	enum fence_reason reason;
+	bool goodbye; /* LEAVE was heard: gone means DEAD by clean_leave */
+	int64_t goodbye_wall_s;
+	uint32_t attempts;   /* begun for this victim */
+	uint32_t rounds;     /* every candidate failed this often */
+	uint32_t actor;      /* began the last attempt and has not failed yet; 0: nobody */
+	uint32_t last_actor; /* failed last; its successor is next */
+	char why[FENCE_TEXT_MAX];
+	char failed[FENCE_TEXT_MAX];
+};
+
+/* number: high half counts synced quorate views, low half messages since: a node that heard only itself in a dead view
+ * cannot overtake those who went on (ref/netlab.md 7, zombie 1). */
+struct book {
+	uint64_t number;
+	uint64_t proofs; /* made so far */
+	unsigned n;
+	struct record rec[NODES_MAX]; /* ascending nodeid; slot i */
+};
+
+struct ready_result {
+	bool known, ok;
+	uint64_t at_ms;
+};
+
+/* What one member says about itself when a view begins. */
+struct sync {
+	bool have;
+	struct incarnation life;
+	bool informed, quorate, leaving;
+	struct nodeset members; /* of the view it was sent for */
+	struct nodeset fell;    /* saw these fall out of a quorate view, not settled yet */
+	uint64_t hash;
+	int64_t wall_s;
+	uint32_t weight;
+	bool holds;
+	struct nodeset fresh; /* peers whose disk heartbeat it sees move */
+	struct {
+		bool known, ok;
+		uint32_t age_ms;
+	} ready[NODES_MAX]; /* by slot: its own checks */
+	unsigned n_stored;
+	struct proof stored[NODES_MAX]; /* not informed: kept proofs, valid in this ring */
+	struct book book;
+};
+
+enum op_type {
+	OP_SYNC = 1,
+	OP_QUORATE,
+	OP_DECLARE,
+	OP_ATTEMPT,
+	OP_SEEN,
+	OP_FAILED,
+	OP_PROOF,
+	OP_LEAVE,
+	OP_EXCUSE,
+	OP_SIGNS,
+	OP_READY,
+};
+
+struct op {
+	enum op_type type;
+	uint32_t node;
+	struct incarnation life;
+	enum fence_reason reason;
+	uint32_t number;
+	bool flag;          /* SIGNS: holds; READY: ok */
+	struct nodeset set; /* EXCUSE; SIGNS: fresh */
+	int64_t wall_s;
+	struct proof proof;
+	char text[FENCE_TEXT_MAX];
+};
+#define OPS_MAX 40
+
+struct msg {
+	uint32_t from;
+	struct view_id view;
+	unsigned n;
+	struct op op[OPS_MAX];
+	struct sync sync; /* of OP_SYNC, if there is one */
+};
+
+enum attempt_stage {
+	ATT_IDLE = 0,
+	ATT_ASKED,   /* ATTEMPT sent, not delivered */
+	ATT_CONFIRM, /* delivered; waiting for another member's SEEN */
+	ATT_OFF,
+	ATT_STATUS,
+	ATT_PROVING, /* proof sent or to be sent */
+	ATT_ON,
+	ATT_FAILED, /* FAILED sent or to be sent */
+};
+
+struct attempt {
+	enum attempt_stage stage;
+	struct incarnation life;
+	uint32_t number;
+	uint8_t level, device;
+	uint64_t run; /* in flight; 0: none */
+	uint64_t confirm_at_ms;
+	char text[FENCE_TEXT_MAX];     /* what failed so far, in the agents' words */
+	char evidence[FENCE_TEXT_MAX]; /* what this level's devices answered */
+};
+
+/* What only this node keeps about another. */
+struct local {
+	enum fence_node_state
+		state; /* as last seen in the book: a change resets what hangs on it */
+	struct incarnation life;
+	uint64_t proof_number;
+	uint64_t since_ms; /* in this state */
+	uint64_t retry_at_ms;
+	struct attempt att;
+	struct proof proof; /* ours, to be sent until it is heard; kind NONE: none */
+	bool proof_sent, declare_sent, request_sent, failed_sent;
+	bool request;
+	char request_text[FENCE_TEXT_MAX];
+	bool wait_noted;
+	uint64_t check_at_ms;
+	bool ready; /* as last published */
+	char ready_text[FENCE_TEXT_MAX];
+	bool config_noted;
+	/* said in SYNC and SIGNS */
+	bool said;
+	uint64_t hash;
+	uint32_t weight;
+	bool holds;
+	struct nodeset fresh;
+};
+
+struct fence_domain {
+	struct fence_config cfg;
+	unsigned n;
+	uint8_t slot[NODEID_MAX + 1]; /* nodeid to index, NO_SLOT */
+	uint8_t self;                 /* slot */
+
+	bool informed; /* the book was agreed on once */
+	struct book book;
+	struct local local[NODES_MAX];
+	struct ready_result ready[NODES_MAX][NODES_MAX]; /* [target][by] */
+
+	struct fence_view view; /* id.seq 0: none */
+	bool synced, agreed;    /* agreed: some member saw this view quorate */
+	bool ring_quorate;      /* we saw this ring quorate */
+	bool quiet; /* nothing was decided since we last lost quorum: waiting times start anew */
+	struct nodeset fell; /* see struct sync */
+	struct nodeset excused;
+	bool excuse_sent, quorate_sent;
+	uint64_t round_ms;
+	struct sync sync[NODES_MAX];
+	struct msg msg; /* decoding */
+
+	struct fence_signs signs;
+	struct nodeset fresh; /* peers with LIFE_FRESH in signs */
+	bool signs_dirty;
+	bool leaving, leave_sent, left;
+	bool rebooting;
+	uint64_t runs; /* last run or check number given out */
+
+	struct {
+		bool on;
+		uint32_t node;
+		uint8_t level, device;
+		uint64_t run;
+		char text[FENCE_TEXT_MAX]; /* the operator's */
+		char seen[FENCE_TEXT_MAX]; /* the devices' */
+	} ack;
+	struct {
+		uint64_t id; /* 0: none runs */
+		uint8_t slot, level, device;
+		bool level_ok, any_ok;
+		char text[FENCE_TEXT_MAX];
+	} check;
+
+	/* for the length of one step */
+	uint64_t now_ms;
+	int64_t wall_s;
+	struct fence_actions *out;
+	struct wire_w w;
+	size_t w_mark;
+	unsigned w_ops;
+
+	uint64_t deadline_ms;
+	bool store;
+	struct fence_state published;
+	bool ever_published, ever_tracked;
+	char refusal[FENCE_TEXT_MAX];
+};
+
+/* fence.c */
+struct fence_action *act(struct fence_domain *d, enum fence_action_type type);
+struct fence_action *note(struct fence_domain *d, enum fence_note n, uint32_t node,
+			  const char *text);
+void want(struct fence_domain *d, uint64_t at_ms); /* be woken then at the latest */
+void text_copy(char to[FENCE_TEXT_MAX], const char *from);
+void text_add(char to[FENCE_TEXT_MAX], const char *from); /* "; " between */
+int refuse(struct fence_domain *d, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+bool may_decide(const struct fence_domain *d); /* synced, quorate, not a victim: SAFE-4 */
+
+static inline struct record *rec_of(struct fence_domain *d, uint32_t nodeid)
+{
+	return nodeid <= NODEID_MAX && d->slot[nodeid] != NO_SLOT ? &d->book.rec[d->slot[nodeid]]
+								  : NULL;
+}
+
+/* book.c */
+void book_empty(struct book *b, struct nodeset nodes);
+void book_copy(struct book *to, struct nodeset nodes, const struct book *from);
+void rec_member(struct record *r, const struct incarnation *life);
+void rec_victim(struct record *r, enum fence_reason reason, const char *why);
+void rec_dead(struct book *b, struct record *r, const struct proof *proof);
+void rec_new_boot(struct book *b, struct record *r, const struct incarnation *life, int64_t wall_s);
+void rec_gone(struct book *b, struct record *r);
+bool rec_proven(const struct record *r); /* the record's proof is about its present life */
+
+/* msg.c: emit returns false when there is no room left in this step's message */
+bool emit_sync(struct fence_domain *d);
+bool emit(struct fence_domain *d, const struct op *op);
+void emit_flush(struct fence_domain *d);
+int msg_decode(struct fence_domain *d, const void *data, size_t len, struct msg *m);
+void book_encode(struct wire_w *w, const struct book *b);
+
+/* sync.c */
+int on_view(struct fence_domain *d, const struct fence_view *v);
+void on_lost(struct fence_domain *d);
+int on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t len);
+void plan_round(struct fence_domain *d);
+
+/* attempt.c */
+void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op);
+void on_seen(struct fence_domain *d, uint32_t from, const struct op *op);
+void on_failed(struct fence_domain *d, uint32_t from, const struct op *op);
+void on_proof(struct fence_domain *d, uint32_t from, const struct op *op);
+int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text);
+void attempt_drop(struct fence_domain *d, struct local *l); /* cancels a run in flight */
+void plan_attempts(struct fence_domain *d);
+struct nodeset candidates(const struct fence_domain *d, const struct record *r);
+uint32_t actor_of(const struct fence_domain *d, const struct record *r);
+uint64_t attempt_due_ms(const struct fence_domain *d, unsigned slot);
+
+/* request.c */
+int on_request(struct fence_domain *d, uint32_t node, const char *text);
+int on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text);
+bool ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text);
+int on_leave(struct fence_domain *d);
+int on_signs(struct fence_domain *d, const struct fence_signs *signs);
+void on_declare(struct fence_domain *d, uint32_t from, const struct op *op);
+void plan_requests(struct fence_domain *d);
+
+/* ready.c */
+int on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text);
+void on_ready(struct fence_domain *d, uint32_t from, const struct op *op);
+void ready_from_sync(struct fence_domain *d);
+bool ready_now(const struct fence_domain *d, unsigned slot, uint64_t now_ms, uint32_t *ret_age_ms);
+void plan_ready(struct fence_domain *d);
+
+/* state.c */
+void track(struct fence_domain *d);
+void publish(struct fence_domain *d);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/core/fence.c - one event in, what it causes out: handlers write down facts, plan() compares them with what should
+ * be, the invariants close the step.
+ */
+#include "domain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIONS_KEPT 52 /* of FENCE_ACTIONS_MAX; the history may not use these up */
+
+static_assert(FENCE_ACTIONS_MAX > ACTIONS_KEPT, "room for the history");
+static_assert(ACTIONS_KEPT >= 3 * NODES_MAX + 4,
+	      "a cancel, an on and an off for each node, and the rest");
+
+struct fence_domain *fence_new(const struct fence_config *cfg)
+{
+	errno = EINVAL;
+	if (!nodeid_valid(cfg->self.nodeid) || !nodeset_has(cfg->nodes, cfg->self.nodeid) ||
+	    incarnation_unseen(&cfg->self) || nodeset_count(cfg->nodes) > NODES_MAX ||
+	    cfg->n_stored > NODES_MAX || cfg->retry_min_ms == 0 || cfg->ready_interval_ms == 0)
+		return NULL;
+	nodeset_for_each (id, cfg->nodes) {
+		const struct fence_path *p = &cfg->path[id];
+
+		if (p->n_levels > FENCE_LEVELS_MAX)
+			return NULL;
+		for (unsigned i = 0; i < p->n_levels; i++)
+			if (p->n_devices[i] == 0 || p->n_devices[i] > FENCE_DEVICES_MAX)
+				return NULL;
+	}
+	struct fence_domain *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL; /* errno ENOMEM */
+	d->cfg = *cfg;
+	d->quiet = true;
+	d->deadline_ms = UINT64_MAX;
+	memset(d->slot, NO_SLOT, sizeof(d->slot));
+	book_empty(&d->book, cfg->nodes);
+	d->n = d->book.n;
+	for (unsigned i = 0; i < d->n; i++) {
+		d->slot[d->book.rec[i].nodeid] = (uint8_t)i;
+		d->local[i].life = d->book.rec[i].life;
+	}
+	d->self = d->slot[cfg->self.nodeid];
+	return d;
+}
+
+struct fence_domain *fence_free(struct fence_domain *d)
+{
+	free(d);
+	return NULL;
+}
+
+struct fence_action *act(struct fence_domain *d, enum fence_action_type type)
+{
+	assert(d->out->n < FENCE_ACTIONS_MAX);
+	struct fence_action *a = &d->out->v[d->out->n++];
+
+	memset(a, 0, sizeof(*a));
+	a->type = type;
+	return a;
+}
+
+/* NULL: there are too many facts in this step; what must be done goes first. */
+struct fence_action *note(struct fence_domain *d, enum fence_note n, uint32_t node,
+			  const char *text)
+{
+	if (d->out->n >= FENCE_ACTIONS_MAX - ACTIONS_KEPT)
+		return NULL;
+	struct fence_action *a = act(d, FENCE_ACT_HISTORY);
+
+	a->history.note = n;
+	a->history.node = node;
+	text_copy(a->history.text, text);
+	return a;
+}
+
+void want(struct fence_domain *d, uint64_t at_ms)
+{
+	if (at_ms < d->deadline_ms)
+		d->deadline_ms = at_ms;
+}
+
+void text_copy(char to[FENCE_TEXT_MAX], const char *from)
+{
+	size_t n = from ? strnlen(from, FENCE_TEXT_MAX - 1) : 0;
+
+	if (n)
+		memmove(to, from, n);
+	to[n] = '\0';
+}
+
+void text_add(char to[FENCE_TEXT_MAX], const char *from)
+{
+	size_t n = strlen(to);
+
+	if (n && n + 2 < FENCE_TEXT_MAX) {
+		memcpy(to + n, "; ", 3);
+		n += 2;
+	}
+	size_t room = FENCE_TEXT_MAX - 1 - n, len = from ? strnlen(from, room) : 0;
+
+	if (len)
+		memcpy(to + n, from, len);
+	to[n + len] = '\0';
+}
+
+int refuse(struct fence_domain *d, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->refusal, sizeof(d->refusal), fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+bool may_decide(const struct fence_domain *d)
+{
+	return d->synced && d->agreed && d->view.quorate && d->informed && !d->rebooting &&
+	       d->book.rec[d->self].state == FENCE_NODE_MEMBER;
+}
+
+static void plan(struct fence_domain *d)
+{
+	track(d);
+	plan_round(d);
+	plan_attempts(d);
+	plan_requests(d);
+	plan_ready(d);
+	publish(d);
+	emit_flush(d);
+	if (d->store) {
+		act(d, FENCE_ACT_STORE);
+		d->store = false;
+	}
+	if (d->left) {
+		act(d, FENCE_ACT_LEFT);
+		d->left = false;
+	}
+}
+
+int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fence_actions *out)
+{
+	int r = 0;
+
+	assert(!d->out);
+	out->n = 0;
+	out->msg_len = 0;
+	d->out = out;
+	d->now_ms = ev->now_ms;
+	d->wall_s = ev->wall_s;
+	d->w_ops = 0;
+	d->deadline_ms = UINT64_MAX;
+	d->refusal[0] = '\0';
+	switch (ev->type) {
+	case FENCE_EV_VIEW: r = on_view(d, &ev->view); break;
+	case FENCE_EV_LOST: on_lost(d); break;
+	case FENCE_EV_DELIVER:
+		r = on_deliver(d, ev->deliver.from, ev->deliver.data, ev->deliver.len);
+		break;
+	case FENCE_EV_RUN_DONE:
+		r = on_run_done(d, ev->run_done.run, ev->run_done.answer, ev->run_done.text);
+		break;
+	case FENCE_EV_READY_DONE:
+		r = on_ready_done(d, ev->ready_done.check, ev->ready_done.ok, ev->ready_done.text);
+		break;
+	case FENCE_EV_SIGNS: r = on_signs(d, &ev->signs); break;
+	case FENCE_EV_REQUEST: r = on_request(d, ev->request.node, ev->request.text); break;
+	case FENCE_EV_ACK: r = on_ack(d, ev->ack.node, ev->ack.force, ev->ack.text); break;
+	case FENCE_EV_LEAVE: r = on_leave(d); break;
+	case FENCE_EV_READY:
+		for (unsigned i = 0; i < d->n; i++)
+			d->local[i].check_at_ms = 0;
+		break;
+	case FENCE_EV_TIMEOUT: break; /* only the clock moved; plan() sees it */
+	}
+	plan(d);
+	assert(!fence_broken(d));
+	d->out = NULL;
+	return r;
+}
+
+const char *fence_refusal(const struct fence_domain *d)
+{
+	return d->refusal;
+}
+
+uint64_t fence_deadline_ms(const struct fence_domain *d)
+{
+	return d->deadline_ms;
+}

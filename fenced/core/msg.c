@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/core/msg.c - bytes of the fence domain's messages (doc/protocol.md).
+ *
+ * A message is a version, the view it was sent in, its sender, and operations, each behind its own length: an operation
+ * that an older release does not know is left out by it, fields that it does not know are skipped.
+ */
+#include "domain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define MSG_VERSION 1
+#define OP_ROOM 640 /* no operation but SYNC is longer */
+
+static void w_life(struct wire_w *w, const struct incarnation *l)
+{
+	wire_w_u32(w, l->nodeid);
+	wire_w_bytes(w, l->boot_id, BOOT_ID_BYTES);
+	wire_w_u64(w, l->join);
+}
+
+static void r_life(struct wire_r *r, struct incarnation *l)
+{
+	l->nodeid = wire_r_u32(r);
+	const uint8_t *id = wire_r_bytes(r, BOOT_ID_BYTES);
+
+	if (id)
+		memcpy(l->boot_id, id, BOOT_ID_BYTES);
+	l->join = wire_r_u64(r);
+	if (l->nodeid > NODEID_MAX)
+		wire_r_fail(r);
+}
+
+static void w_set(struct wire_w *w, struct nodeset s)
+{
+	wire_w_u64(w, s.bits);
+}
+
+static struct nodeset r_set(struct wire_r *r)
+{
+	struct nodeset s = { wire_r_u64(r) };
+
+	if (s.bits & 1)
+		wire_r_fail(r); /* nodeid 0 means nobody */
+	return s;
+}
+
+/* Text cut to what the other side has room for. */
+static void w_text(struct wire_w *w, const char *s, size_t max)
+{
+	char cut[FENCE_TEXT_MAX];
+	size_t n = strnlen(s, max - 1);
+
+	memcpy(cut, s, n);
+	cut[n] = '\0';
+	wire_w_str(w, cut);
+}
+
+static void w_proof(struct wire_w *w, const struct proof *p)
+{
+	size_t mark = wire_w_open(w);
+
+	w_life(w, &p->victim);
+	wire_w_u8(w, (uint8_t)p->kind);
+	wire_w_u32(w, p->by);
+	wire_w_u64(w, p->number);
+	wire_w_u64(w, (uint64_t)p->wall_s);
+	w_text(w, p->evidence, sizeof(p->evidence));
+	wire_w_close(w, mark);
+}
+
+static void r_proof(struct wire_r *r, struct proof *p)
+{
+	struct wire_r s;
+
+	wire_r_section(r, &s);
+	r_life(&s, &p->victim);
+	p->kind = wire_r_u8(&s);
+	p->by = wire_r_u32(&s);
+	p->number = wire_r_u64(&s);
+	p->wall_s = (int64_t)wire_r_u64(&s);
+	wire_r_str(&s, p->evidence, sizeof(p->evidence));
+	/* a kind of a newer release stays: the book must be the same on every member */
+}
+
+void book_encode(struct wire_w *w, const struct book *b)
+{
+	size_t mark = wire_w_open(w);
+
+	wire_w_u64(w, b->number);
+	wire_w_u64(w, b->proofs);
+	wire_w_u8(w, (uint8_t)b->n);
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct record *c = &b->rec[i];
+		size_t m = wire_w_open(w);
+
+		wire_w_u32(w, c->nodeid);
+		wire_w_u8(w, (uint8_t)c->state);
+		w_life(w, &c->life);
+		w_proof(w, &c->proof);
+		wire_w_u8(w, (uint8_t)c->reason);
+		wire_w_bool(w, c->goodbye);
+		wire_w_u64(w, (uint64_t)c->goodbye_wall_s);
+		wire_w_u32(w, c->attempts);
+		wire_w_u32(w, c->rounds);
+		wire_w_u32(w, c->actor);
+		wire_w_u32(w, c->last_actor);
+		w_text(w, c->why, sizeof(c->why));
+		w_text(w, c->failed, sizeof(c->failed));
+		wire_w_close(w, m);
+	}
+	wire_w_close(w, mark);
+}
+
+static void book_decode(struct wire_r *r, struct book *b)
+{
+	struct wire_r s, t;
+
+	memset(b, 0, sizeof(*b));
+	wire_r_section(r, &s);
+	b->number = wire_r_u64(&s);
+	b->proofs = wire_r_u64(&s);
+	b->n = wire_r_u8(&s);
+	if (b->n > NODES_MAX) {
+		b->n = 0;
+		wire_r_fail(&s);
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		struct record *c = &b->rec[i];
+
+		wire_r_section(&s, &t);
+		c->nodeid = wire_r_u32(&t);
+		c->state = wire_r_u8(&t);
+		r_life(&t, &c->life);
+		r_proof(&t, &c->proof);
+		c->reason = wire_r_u8(&t);
+		c->goodbye = wire_r_bool(&t);
+		c->goodbye_wall_s = (int64_t)wire_r_u64(&t);
+		c->attempts = wire_r_u32(&t);
+		c->rounds = wire_r_u32(&t);
+		c->actor = wire_r_u32(&t);
+		c->last_actor = wire_r_u32(&t);
+		wire_r_str(&t, c->why, sizeof(c->why));
+		wire_r_str(&t, c->failed, sizeof(c->failed));
+		if (!nodeid_valid(c->nodeid) || c->life.nodeid != c->nodeid ||
+		    c->state > FENCE_NODE_DEAD || c->reason > FENCE_REASON_MUTE ||
+		    (i > 0 && c->nodeid <= b->rec[i - 1].nodeid) ||
+		    (c->state == FENCE_NODE_DEAD && !rec_proven(c)) ||
+		    (c->state == FENCE_NODE_VICTIM && rec_proven(c)))
+			wire_r_fail(&t);
+	}
+}
+
+static bool begin(struct fence_domain *d)
+{
+	if (d->w_ops == 0) {
+		wire_w_init(&d->w, d->out->msg, sizeof(d->out->msg));
+		wire_w_u16(&d->w, MSG_VERSION);
+		d->w_mark = wire_w_open(&d->w);
+		wire_w_u64(&d->w, d->view.id.seq);
+		wire_w_u32(&d->w, d->view.id.rep);
+		wire_w_u32(&d->w, d->cfg.self.nodeid);
+	}
+	if (d->w_ops >= OPS_MAX || d->w.cap - d->w.len < OP_ROOM) {
+		want(d, d->now_ms); /* the rest goes with the next message */
+		return false;
+	}
+	d->w_ops++;
+	return true;
+}
+
+void emit_flush(struct fence_domain *d)
+{
+	size_t len = 0;
+
+	if (d->w_ops == 0)
+		return;
+	wire_w_close(&d->w, d->w_mark);
+	int r = wire_w_done(&d->w, &len);
+
+	assert(r == 0);
+	act(d, FENCE_ACT_SEND);
+	d->out->msg_len = len;
+	d->w_ops = 0;
+}
+
+bool emit_sync(struct fence_domain *d)
+{
+	if (!begin(d))
+		return false;
+	struct wire_w *w = &d->w;
+	bool keeps = !d->informed && d->cfg.n_stored &&
+		     view_id_equal(d->cfg.stored_view, d->view.id);
+
+	wire_w_u8(w, OP_SYNC);
+	size_t mark = wire_w_open(w);
+
+	w_life(w, &d->cfg.self);
+	wire_w_bool(w, d->informed);
+	wire_w_bool(w, d->view.quorate);
+	wire_w_bool(w, d->leaving);
+	w_set(w, d->view.members);
+	w_set(w, d->fell);
+	wire_w_u64(w, d->cfg.hash);
+	wire_w_u64(w, (uint64_t)d->wall_s);
+	wire_w_u32(w, d->signs.weight);
+	wire_w_bool(w, d->signs.holds);
+	w_set(w, d->fresh);
+	wire_w_u8(w, (uint8_t)d->n);
+	for (unsigned i = 0; i < d->n; i++) {
+		const struct ready_result *res = &d->ready[i][d->self];
+		uint64_t age = d->now_ms - res->at_ms;
+
+		wire_w_u32(w, d->book.rec[i].nodeid);
+		wire_w_bool(w, res->known);
+		wire_w_bool(w, res->ok);
+		wire_w_u32(w, age > UINT32_MAX ? UINT32_MAX : (uint32_t)age);
+	}
+	wire_w_u8(w, keeps ? (uint8_t)d->cfg.n_stored : 0);
+	for (unsigned i = 0; keeps && i < d->cfg.n_stored; i++)
+		w_proof(w, &d->cfg.stored[i]);
+	book_encode(w, &d->book);
+	wire_w_close(w, mark);
+	return true;
+}
+
+static void sync_decode(struct fence_domain *d, struct wire_r *r, struct sync *y)
+{
+	memset(y, 0, sizeof(*y));
+	y->have = true;
+	r_life(r, &y->life);
+	y->informed = wire_r_bool(r);
+	y->quorate = wire_r_bool(r);
+	y->leaving = wire_r_bool(r);
+	y->members = r_set(r);
+	y->fell = r_set(r);
+	y->hash = wire_r_u64(r);
+	y->wall_s = (int64_t)wire_r_u64(r);
+	y->weight = wire_r_u32(r);
+	y->holds = wire_r_bool(r);
+	y->fresh = r_set(r);
+	unsigned n = wire_r_u8(r);
+
+	for (unsigned i = 0; i < n && wire_r_more(r); i++) {
+		uint32_t id = wire_r_u32(r);
+		bool known = wire_r_bool(r), ok = wire_r_bool(r);
+		uint32_t age = wire_r_u32(r);
+
+		if (id <= NODEID_MAX && d->slot[id] != NO_SLOT) {
+			y->ready[d->slot[id]].known = known;
+			y->ready[d->slot[id]].ok = ok;
+			y->ready[d->slot[id]].age_ms = age;
+		}
+	}
+	y->n_stored = wire_r_u8(r);
+	if (y->n_stored > NODES_MAX) {
+		y->n_stored = 0;
+		wire_r_fail(r);
+	}
+	for (unsigned i = 0; i < y->n_stored; i++)
+		r_proof(r, &y->stored[i]);
+	book_decode(r, &y->book);
+	if (incarnation_unseen(&y->life)) /* a life without a boot id names nobody's end */
+		wire_r_fail(r);
+}
+
+bool emit(struct fence_domain *d, const struct op *op)
+{
+	if (!begin(d))
+		return false;
+	struct wire_w *w = &d->w;
+
+	wire_w_u8(w, (uint8_t)op->type);
+	size_t mark = wire_w_open(w);
+
+	switch (op->type) {
+	case OP_SYNC: assert(!"emit_sync() writes it"); break;
+	case OP_QUORATE: break;
+	case OP_DECLARE:
+		w_life(w, &op->life);
+		wire_w_u8(w, (uint8_t)op->reason);
+		w_text(w, op->text, sizeof(op->text));
+		break;
+	case OP_ATTEMPT:
+	case OP_SEEN:
+		w_life(w, &op->life);
+		wire_w_u32(w, op->number);
+		break;
+	case OP_FAILED:
+		w_life(w, &op->life);
+		wire_w_u32(w, op->number);
+		w_text(w, op->text, sizeof(op->text));
+		break;
+	case OP_PROOF: w_proof(w, &op->proof); break;
+	case OP_LEAVE: wire_w_u64(w, (uint64_t)op->wall_s); break;
+	case OP_EXCUSE: w_set(w, op->set); break;
+	case OP_SIGNS:
+		wire_w_u32(w, op->number);
+		wire_w_bool(w, op->flag);
+		w_set(w, op->set);
+		break;
+	case OP_READY:
+		wire_w_u32(w, op->node);
+		wire_w_bool(w, op->flag);
+		break;
+	}
+	wire_w_close(w, mark);
+	return true;
+}
+
+/* Return: false, the operation is unknown to this release. */
+static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, struct msg *m)
+{
+	switch (op->type) {
+	case OP_SYNC: sync_decode(d, s, &m->sync); return true;
+	case OP_QUORATE: return true;
+	case OP_DECLARE:
+		r_life(s, &op->life);
+		op->reason = wire_r_u8(s);
+		wire_r_str(s, op->text, sizeof(op->text));
+		break;
+	case OP_ATTEMPT:
+	case OP_SEEN:
+		r_life(s, &op->life);
+		op->number = wire_r_u32(s);
+		break;
+	case OP_FAILED:
+		r_life(s, &op->life);
+		op->number = wire_r_u32(s);
+		wire_r_str(s, op->text, sizeof(op->text));
+		break;
+	case OP_PROOF:
+		r_proof(s, &op->proof);
+		op->life = op->proof.victim;
+		break;
+	case OP_LEAVE: op->wall_s = (int64_t)wire_r_u64(s); return true;
+	case OP_EXCUSE: op->set = r_set(s); return true;
+	case OP_SIGNS:
+		op->number = wire_r_u32(s);
+		op->flag = wire_r_bool(s);
+		op->set = r_set(s);
+		return true;
+	case OP_READY:
+		op->node = wire_r_u32(s);
+		op->flag = wire_r_bool(s);
+		if (!nodeid_valid(op->node))
+			wire_r_fail(s);
+		return true;
+	default: return false;
+	}
+	op->node = op->life.nodeid;
+	if (!nodeid_valid(op->node))
+		wire_r_fail(s);
+	return true;
+}
+
+int msg_decode(struct fence_domain *d, const void *data, size_t len, struct msg *m)
+{
+	struct wire_r r, body, s;
+
+	m->n = 0;
+	m->sync.have = false;
+	wire_r_init(&r, data, len);
+	(void)wire_r_u16(&r); /* newer versions only add */
+	wire_r_section(&r, &body);
+	m->view.seq = wire_r_u64(&body);
+	m->view.rep = wire_r_u32(&body);
+	m->from = wire_r_u32(&body);
+	while (wire_r_more(&body)) {
+		if (m->n == OPS_MAX) {
+			wire_r_fail(&body);
+			break;
+		}
+		struct op *op = &m->op[m->n];
+
+		memset(op, 0, sizeof(*op));
+		op->type = wire_r_u8(&body);
+		wire_r_section(&body, &s);
+		if (op_decode(d, &s, op, m))
+			m->n++;
+	}
+	if (!nodeid_valid(m->from) || wire_r_done(&body) < 0 || wire_r_done(&r) < 0)
+		return -EBADMSG;
+	return 0;
+}

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/core/sync.c - rounds: every member says what it knows, then all adopt one book and agree who is what.
+ *
+ * A round begins with every change of the group. It ends (settle) at the same message for everybody: the SYNC that was
+ * missing, the EXCUSE of a mute member, or the word that the view is quorate. What it decides depends only on the SYNCs and
+ * the view, so all decide the same. Without quorum nothing is decided, the books stay as they are (SAFE-4).
+ */
+#include "domain.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct nodeset members(const struct fence_domain *d)
+{
+	return nodeset_and(d->view.members, d->cfg.nodes);
+}
+
+static void begin_round(struct fence_domain *d)
+{
+	d->synced = d->agreed = false;
+	d->excused = NODESET_EMPTY;
+	d->excuse_sent = d->quorate_sent = false;
+	d->round_ms = d->now_ms;
+	d->quiet = d->quiet || !d->view.quorate;
+	d->leave_sent = false;
+	for (unsigned i = 0; i < d->n; i++) {
+		struct local *l = &d->local[i];
+
+		d->sync[i].have = false;
+		l->proof_sent = l->declare_sent = l->request_sent = l->failed_sent = false;
+		/* not begun yet: begin anew in this view, with its own confirmation */
+		if (l->att.stage == ATT_ASKED || l->att.stage == ATT_CONFIRM)
+			l->att.stage = ATT_IDLE;
+	}
+	d->signs_dirty = false; /* SYNC says it all */
+	emit_sync(d);
+}
+
+int on_view(struct fence_domain *d, const struct fence_view *v)
+{
+	if (!nodeset_has(v->members, d->cfg.self.nodeid) || v->id.seq == 0)
+		return refuse(d, -EINVAL, "a view without ourselves");
+	bool same_ring = view_id_equal(v->id, d->view.id);
+	bool same_group = same_ring && nodeset_equal(v->members, d->view.members) &&
+			  nodeset_equal(v->nodes, d->view.nodes) && nodeset_empty(v->joined) &&
+			  nodeset_empty(v->left_nodedown) && nodeset_empty(v->left_other);
+
+	if (!same_ring) {
+		/* Who fell in a ring that was not quorate fell only for us: a minority accuses nobody (SAFE-4). */
+		if (!d->ring_quorate)
+			d->fell = NODESET_EMPTY;
+		d->ring_quorate = false;
+	}
+	d->fell = nodeset_or(d->fell, v->left_nodedown);
+	d->view = *v;
+	d->ring_quorate = d->ring_quorate || v->quorate;
+	if (!same_group)
+		begin_round(d);
+	return 0;
+}
+
+void on_lost(struct fence_domain *d)
+{
+	memset(&d->view, 0, sizeof(d->view));
+	d->synced = d->agreed = d->ring_quorate = false;
+	d->quiet = true;
+	d->fell = NODESET_EMPTY;
+}
+
+/* Does @a's word say that the present life of @b is over or must end? */
+static bool accuses(const struct fence_domain *d, uint32_t a, uint32_t b)
+{
+	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+
+	for (unsigned i = 0; i < ya->book.n; i++) {
+		const struct record *r = &ya->book.rec[i];
+
+		if (r->nodeid != b)
+			continue;
+		if (incarnation_unseen(&r->life) && yb->informed)
+			return true; /* it made a history that @a has never seen */
+		if (!incarnation_same_boot(&r->life, &yb->life))
+			return false;
+		return r->state == FENCE_NODE_VICTIM ||
+		       (r->state == FENCE_NODE_DEAD && r->proof.kind != PROOF_CLEAN_LEAVE) ||
+		       (nodeset_has(ya->fell, b) && r->state != FENCE_NODE_DEAD);
+	}
+	return false;
+}
+
+static bool holds_proof_of(const struct fence_domain *d, uint32_t a, uint32_t b)
+{
+	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+
+	for (unsigned i = 0; i < ya->book.n; i++)
+		if (ya->book.rec[i].nodeid == b)
+			return ya->book.rec[i].state == FENCE_NODE_DEAD &&
+			       incarnation_same_boot(&ya->book.rec[i].life, &yb->life);
+	return false;
+}
+
+static unsigned accusers(const struct fence_domain *d, uint32_t b)
+{
+	unsigned n = 0;
+
+	nodeset_for_each (a, members(d)) {
+		const struct sync *y = &d->sync[d->slot[a]];
+
+		n += y->have && y->informed && a != b && accuses(d, a, b);
+	}
+	return n;
+}
+
+/*
+ * Whose book goes on? One history: the longer one. Who is accused has no say. Two sides that accuse each other (a two-node
+ * cut that healed): the one that already has a proof of the other's end may have taken its services over and must stay; then
+ * the one that more members stand by; then the one that serves more; then the lower nodeid.
+ */
+static bool better(const struct fence_domain *d, uint32_t a, uint32_t b)
+{
+	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+	bool ab = accuses(d, a, b), ba = accuses(d, b, a);
+
+	if (ab != ba)
+		return ab;
+	if (ab) {
+		bool pa = holds_proof_of(d, a, b), pb = holds_proof_of(d, b, a);
+		unsigned na = accusers(d, a), nb = accusers(d, b);
+
+		if (pa != pb)
+			return pa;
+		if (na != nb)
+			return na < nb;
+		if (ya->weight != yb->weight)
+			return ya->weight > yb->weight;
+		return a < b;
+	}
+	if (ya->book.number != yb->book.number)
+		return ya->book.number > yb->book.number;
+	return a < b;
+}
+
+static uint32_t choose(const struct fence_domain *d)
+{
+	uint32_t best = 0;
+
+	nodeset_for_each (m, members(d)) {
+		const struct sync *y = &d->sync[d->slot[m]];
+
+		if (y->have && y->informed && (best == 0 || better(d, m, best)))
+			best = m;
+	}
+	return best;
+}
+
+/* A member that is here, and what the adopted book holds about it. */
+static void admit(struct fence_domain *d, struct record *r, const struct sync *y, uint32_t chosen)
+{
+	bool same = incarnation_same_boot(&r->life, &y->life);
+	/* It was the same life all along, only its fenced is a new one: nothing that it held was given away yet. */
+	bool away = (r->reason == FENCE_REASON_ABSENT || r->reason == FENCE_REASON_MUTE) &&
+		    y->life.join > r->life.join && r->attempts == 0;
+	/* It comes with a history of its own, in which this book had no part. */
+	bool stranger = y->informed && chosen != 0 && incarnation_unseen(&r->life);
+
+	switch (r->state) {
+	case FENCE_NODE_UNKNOWN:
+		rec_member(r, &y->life);
+		if (stranger)
+			rec_victim(r, FENCE_REASON_ZOMBIE,
+				   "it comes from another cluster of the same name");
+		return;
+	case FENCE_NODE_MEMBER:
+	case FENCE_NODE_ABSENT:
+		if (!same) {
+			rec_new_boot(&d->book, r, &y->life, y->wall_s);
+		} else if (y->life.join < r->life.join) {
+			rec_victim(r, FENCE_REASON_ZOMBIE, "an older fenced of it came back");
+		} else {
+			bool bye = r->goodbye && y->life.join == r->life.join;
+			int64_t bye_wall_s = r->goodbye_wall_s;
+
+			rec_member(r, &y->life);
+			r->goodbye = bye;
+			r->goodbye_wall_s = bye ? bye_wall_s : 0;
+		}
+		return;
+	case FENCE_NODE_VICTIM:
+		if (stranger) {
+			r->life = y->life;
+			rec_victim(r, FENCE_REASON_ZOMBIE,
+				   "it comes from another cluster of the same name");
+		} else if (!same) {
+			rec_new_boot(&d->book, r, &y->life, y->wall_s);
+		} else if (away) {
+			rec_member(r, &y->life);
+		}
+		return;
+	case FENCE_NODE_DEAD:
+		if (stranger) {
+			r->life = y->life;
+			rec_victim(r, FENCE_REASON_ZOMBIE,
+				   "it comes from another cluster of the same name");
+		} else if (!same) {
+			rec_member(r, &y->life); /* the proof stays: it is about the older life */
+		} else if (r->proof.kind == PROOF_CLEAN_LEAVE) {
+			memset(&r->proof, 0, sizeof(r->proof)); /* its life goes on */
+			rec_member(r, &y->life);
+		} else {
+			char why[FENCE_TEXT_MAX];
+
+			text_copy(why, "it is alive although there was a proof");
+			text_add(why, r->proof.evidence);
+			r->life.join = y->life.join;
+			rec_victim(r, FENCE_REASON_ZOMBIE, why);
+		}
+		return;
+	}
+}
+
+/* A node without a fenced in the group. */
+static void miss(struct fence_domain *d, struct record *r)
+{
+	bool node_here = nodeset_has(d->view.nodes, r->nodeid);
+
+	if (r->state != FENCE_NODE_MEMBER && r->state != FENCE_NODE_ABSENT)
+		return;
+	if (r->goodbye)
+		rec_gone(&d->book, r);
+	else if (!node_here)
+		rec_victim(r, FENCE_REASON_NODEDOWN, "it left corosync's membership");
+	else if (nodeset_has(d->view.members, r->nodeid))
+		rec_victim(r, FENCE_REASON_MUTE, "its fenced is in the group and says nothing");
+	else
+		r->state = FENCE_NODE_ABSENT;
+}
+
+/* Nobody knows anything: all that is known is who is here, and proofs that were kept in this very ring. */
+static void start_empty(struct fence_domain *d)
+{
+	book_empty(&d->book, d->cfg.nodes);
+	nodeset_for_each (m, members(d)) {
+		const struct sync *y = &d->sync[d->slot[m]];
+
+		for (unsigned i = 0; y->have && i < y->n_stored; i++) {
+			const struct proof *p = &y->stored[i];
+			struct record *r = rec_of(d, p->victim.nodeid);
+
+			if (!r || r->state != FENCE_NODE_UNKNOWN || p->kind == PROOF_NONE ||
+			    nodeset_has(d->view.nodes, r->nodeid))
+				continue;
+			r->life = p->victim;
+			rec_dead(&d->book, r, p);
+		}
+	}
+}
+
+static void settle(struct fence_domain *d)
+{
+	uint32_t chosen = choose(d);
+	uint64_t max = 0;
+
+	nodeset_for_each (m, members(d)) {
+		const struct sync *y = &d->sync[d->slot[m]];
+
+		if (y->have && y->informed && y->book.number > max)
+			max = y->book.number;
+	}
+	if (chosen == 0)
+		start_empty(d);
+	else
+		book_copy(&d->book, d->cfg.nodes, &d->sync[d->slot[chosen]].book);
+	d->book.number = ((max >> 32) + 1) << 32;
+
+	struct nodeset fell = chosen ? d->sync[d->slot[chosen]].fell : NODESET_EMPTY;
+
+	for (unsigned i = 0; i < d->n; i++) {
+		struct record *r = &d->book.rec[i];
+		bool live = r->state == FENCE_NODE_MEMBER || r->state == FENCE_NODE_ABSENT;
+
+		if (live && nodeset_has(fell, r->nodeid) && r->nodeid != chosen) {
+			if (r->goodbye)
+				rec_gone(&d->book, r);
+			else
+				rec_victim(r, FENCE_REASON_NODEDOWN,
+					   "it left corosync's membership");
+		}
+	}
+	for (unsigned i = 0; i < d->n; i++) {
+		struct record *r = &d->book.rec[i];
+		const struct sync *y = &d->sync[i];
+		struct local *l = &d->local[i];
+
+		if (nodeset_has(members(d), r->nodeid) && y->have) {
+			admit(d, r, y, chosen);
+			l->said = true;
+			l->hash = y->hash;
+			l->weight = y->weight;
+			l->holds = y->holds;
+			l->fresh = y->fresh;
+		} else {
+			miss(d, r);
+			l->fresh = NODESET_EMPTY; /* what it saw is no news any more */
+		}
+		/* An actor that is gone, or that has forgotten what it did, does not go on. */
+		if (r->actor &&
+		    (!nodeset_has(members(d), r->actor) || !d->sync[d->slot[r->actor]].have ||
+		     !d->sync[d->slot[r->actor]].informed))
+			r->actor = 0;
+	}
+	for (unsigned i = 0; d->quiet && i < d->n; i++)
+		d->local[i].since_ms = d->now_ms;
+	d->quiet = false;
+	ready_from_sync(d);
+	d->fell = NODESET_EMPTY;
+	d->informed = true;
+	d->store = true;
+	struct fence_action *a = note(d, FENCE_NOTE_VIEW, 0, "");
+
+	if (a)
+		a->history.number = nodeset_count(members(d));
+}
+
+/* All that were waited for have spoken? Then go on, at this very message. */
+static void try_settle(struct fence_domain *d)
+{
+	if (!d->synced) {
+		nodeset_for_each (m, nodeset_minus(members(d), d->excused))
+			if (!d->sync[d->slot[m]].have)
+				return;
+		d->synced = true;
+	} else if (d->agreed) {
+		return;
+	}
+	nodeset_for_each (m, members(d))
+		if (d->sync[d->slot[m]].have && d->sync[d->slot[m]].quorate)
+			d->agreed = true;
+	if (d->agreed)
+		settle(d);
+}
+
+static void on_sync(struct fence_domain *d, uint32_t from)
+{
+	struct sync *y = &d->msg.sync;
+
+	if (!nodeset_equal(y->members, d->view.members) || y->life.nodeid != from)
+		return; /* said before the group changed: it says it again */
+	if (d->synced) {
+		const struct record *r = rec_of(d, from);
+
+		/* An excused member has come to: take it in by a round of its own, unless this very life is a victim. */
+		if (!nodeset_has(d->excused, from) ||
+		    (r->state == FENCE_NODE_VICTIM && incarnation_same_boot(&r->life, &y->life)))
+			return;
+		begin_round(d);
+	}
+	d->sync[d->slot[from]] = *y;
+	try_settle(d);
+}
+
+static void on_excuse(struct fence_domain *d, struct nodeset who)
+{
+	nodeset_for_each (m, nodeset_and(who, members(d))) {
+		if (!d->sync[d->slot[m]].have)
+			nodeset_add(&d->excused, m);
+	}
+	try_settle(d);
+}
+
+static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
+{
+	struct local *l = &d->local[d->slot[from]];
+
+	switch (op->type) {
+	case OP_SYNC:
+	case OP_QUORATE:
+	case OP_EXCUSE: break;
+	case OP_DECLARE: on_declare(d, from, op); break;
+	case OP_ATTEMPT: on_attempt(d, from, op); break;
+	case OP_SEEN: on_seen(d, from, op); break;
+	case OP_FAILED: on_failed(d, from, op); break;
+	case OP_PROOF: on_proof(d, from, op); break;
+	case OP_LEAVE: {
+		struct record *r = rec_of(d, from);
+
+		r->goodbye = true;
+		r->goodbye_wall_s = op->wall_s;
+		note(d, FENCE_NOTE_LEAVING, from, "");
+		if (from == d->cfg.self.nodeid)
+			d->left = true;
+		break;
+	}
+	case OP_SIGNS:
+		l->weight = op->number;
+		l->holds = op->flag;
+		l->fresh = op->set;
+		break;
+	case OP_READY: on_ready(d, from, op); break;
+	}
+}
+
+int on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t len)
+{
+	struct msg *m = &d->msg;
+	int rc = 0;
+
+	if (msg_decode(d, data, len, m) < 0)
+		return refuse(d, -EBADMSG, "node %u sent %zu bytes that are no message of fenced",
+			      from, len);
+	if (m->from != from || d->view.id.seq == 0 || !view_id_equal(m->view, d->view.id) ||
+	    !nodeset_has(members(d), from))
+		return refuse(d, -ESTALE, "node %u speaks of another view", from);
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct op *op = &m->op[i];
+
+		if (op->type == OP_SYNC) {
+			on_sync(d, from);
+		} else if (op->type == OP_QUORATE) {
+			d->sync[d->slot[from]].quorate = true;
+			if (d->synced)
+				try_settle(d);
+		} else if (op->type == OP_EXCUSE) {
+			if (!d->synced)
+				on_excuse(d, op->set);
+		} else if (!d->synced || !d->agreed) {
+			rc = refuse(d, -EAGAIN, "node %u speaks before the view is synced", from);
+		} else if (rec_of(d, from)->state != FENCE_NODE_MEMBER) {
+			rc = refuse(d, -ESTALE, "node %u is a victim: it has no say", from);
+		} else {
+			d->book.number++;
+			on_op(d, from, op);
+		}
+	}
+	return rc;
+}
+
+/* A view that does not come to its end: say that it is quorate, leave out who says nothing. */
+void plan_round(struct fence_domain *d)
+{
+	if (d->view.id.seq == 0 || !d->view.quorate)
+		return;
+	if (!d->agreed && !d->quorate_sent && !d->sync[d->self].quorate && d->sync[d->self].have) {
+		/* our SYNC went out before we knew */
+		d->quorate_sent = emit(d, &(struct op){ .type = OP_QUORATE });
+	}
+	if (d->synced || d->excuse_sent)
+		return;
+	uint64_t at = d->round_ms + d->cfg.absent_ms;
+
+	if (d->now_ms < at) {
+		want(d, at);
+		return;
+	}
+	struct op op = { .type = OP_EXCUSE };
+
+	nodeset_for_each (m, members(d)) {
+		if (!d->sync[d->slot[m]].have && m != d->cfg.self.nodeid)
+			nodeset_add(&op.set, m);
+	}
+	d->excuse_sent = emit(d, &op);
+}
