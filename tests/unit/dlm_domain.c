@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The lock domain of several nodes on one order: each test's name is a claim of dlm/core/dlm.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "dlm_bus.h"
+
+#define ALL2 (nodeset_of(1).bits | nodeset_of(2).bits)
+#define ALL3 (ALL2 | nodeset_of(3).bits)
+
+static void three_up(struct bus *bus)
+{
+	for (uint32_t id = 1; id <= 3; id++)
+		bus_start(bus, id, 1);
+	bus_view(bus, ALL3, ALL3, true);
+	bus_run(bus);
+	for (uint32_t id = 1; id <= 3; id++)
+		assert_non_null(bus_find(bus, id, DLM_ACT_SYNCED, 0));
+}
+
+static void same_state(struct bus *bus, uint32_t a, uint32_t b)
+{
+	assert_int_equal(dlm_digest(bus->node[a].dlm), dlm_digest(bus->node[b].dlm));
+}
+
+static void a_second_ex_waits_and_is_granted_on_unlock(void **state)
+{
+	struct bus bus = { 0 };
+	const struct dlm_action *act;
+	uint32_t lkid;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	act = bus_find(&bus, 1, DLM_ACT_DONE, 0);
+	assert_non_null(act);
+	assert_int_equal(act->done.status, 0);
+	lkid = act->done.lkid;
+	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 0));
+	act = bus_find(&bus, 1, DLM_ACT_BLOCKING, 0);
+	assert_non_null(act);
+	assert_int_equal(act->blocking.mode, DLM_EX);
+	bus_submit(&bus, 1, (struct dlm_op){ .type = DLM_OP_UNLOCK, .client = 1, .lkid = lkid });
+	bus_run(&bus);
+	act = bus_find(&bus, 1, DLM_ACT_DONE, 1);
+	assert_int_equal(act->done.status, DLM_EUNLOCK);
+	assert_true(act->done.gone);
+	act = bus_find(&bus, 2, DLM_ACT_DONE, 0);
+	assert_int_equal(act->done.mode, DLM_EX);
+	same_state(&bus, 1, 2);
+	same_state(&bus, 1, 3);
+	bus_end(&bus);
+}
+
+/* SAFE-2: neither the loss of its node nor a new view frees a lock, only the proof in the order. */
+static void a_victims_lock_waits_for_the_proof(void **state)
+{
+	struct bus bus = { 0 };
+	const struct dlm_action *act;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
+	bus_run(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	bus_stop(&bus, 3);
+	bus_forget(&bus);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	act = bus_find(&bus, 1, DLM_ACT_LOST, 0);
+	assert_non_null(act);
+	assert_int_equal(act->life.n, 1);
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_proof(&bus, 3, 2); /* of another life: not this one */
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_proof(&bus, 3, 1);
+	bus_run(&bus);
+	act = bus_find(&bus, 1, DLM_ACT_DONE, 0);
+	assert_non_null(act);
+	assert_int_equal(act->done.mode, DLM_EX);
+	assert_int_equal(bus_find(&bus, 2, DLM_ACT_RECOVERED, 0)->life.n, 1);
+	assert_null(bus_find(&bus, 2, DLM_ACT_RECOVERED, 1)); /* both sent it, one counted */
+	same_state(&bus, 1, 2);
+	bus_end(&bus);
+}
+
+static void a_joiner_gets_the_whole_state_in_chunks(void **state)
+{
+	struct bus bus = { 0 };
+	char name[16];
+
+	(void)state;
+	bus_start(&bus, 1, 1);
+	bus_start(&bus, 2, 1);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		bus_submit(&bus, 1, bus_lock(1, name, i % 6, 0));
+		bus_submit(&bus, 2, bus_lock(1, name, i % 5, 0));
+		bus_run(&bus);
+	}
+	bus_start(&bus, 3, 1);
+	bus_view(&bus, ALL3, ALL3, true);
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 3, DLM_ACT_SYNCED, 0));
+	same_state(&bus, 1, 3);
+	bus_submit(&bus, 3, bus_lock(1, "r7", DLM_NL, 0));
+	bus_run(&bus);
+	same_state(&bus, 2, 3);
+	bus_end(&bus);
+}
+
+/* DLM-5: what was sent in a dying view is sent again in the next, and applied once. */
+static void an_operation_survives_a_view_change_once(void **state)
+{
+	struct bus bus = { 0 };
+	struct dlm_status st;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(
+		&bus, 1,
+		bus_lock(1, "a", DLM_EX, 0)); /* still under way when the view changes: dropped */
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_submit(&bus, 1, bus_lock(1, "b", DLM_EX, 0)); /* before this view is synced: parked */
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 1));
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 2));
+	assert_null(bus_find(&bus, 1, DLM_ACT_REPLY, 2));
+	dlm_status(bus.node[2].dlm, &st);
+	assert_int_equal(st.locks, 2);
+	same_state(&bus, 1, 2);
+	bus_end(&bus);
+}
+
+/* A new dlmd in the same kernel: what it held stands as orphans, and can be taken up again by the same node only. */
+static void a_restarted_daemon_finds_its_locks_as_orphans(void **state)
+{
+	struct bus bus = { 0 };
+	const struct dlm_action *act;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
+	bus_run(&bus);
+	bus_stop(&bus, 3);
+	bus_view(&bus, ALL2, ALL3, true); /* the node lives */
+	bus_run(&bus);
+	bus_start(&bus, 3, 1);
+	bus_view(&bus, ALL3, ALL3, true);
+	bus_run(&bus);
+	bus_forget(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, DLM_F_ORPHAN | DLM_F_PERSISTENT));
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, DLM_F_NOQUEUE));
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_PR, DLM_F_ORPHAN | DLM_F_PERSISTENT));
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_ORPHAN | DLM_F_PERSISTENT));
+	bus_run(&bus);
+	assert_int_equal(bus_find(&bus, 1, DLM_ACT_REPLY, 0)->reply.rc, -ENOENT);
+	assert_int_equal(bus_find(&bus, 1, DLM_ACT_DONE, 0)->done.status, -EAGAIN);
+	assert_int_equal(bus_find(&bus, 3, DLM_ACT_REPLY, 0)->reply.rc, -EAGAIN);
+	act = bus_find(&bus, 3, DLM_ACT_REPLY, 1);
+	assert_int_equal(act->reply.rc, 0);
+	assert_int_not_equal(act->reply.lkid, 0);
+	same_state(&bus, 1, 3);
+	bus_end(&bus);
+}
+
+/* SAFE-4, SAFE-7: a side without quorum decides nothing; after the merge the lost life stays lost and is told. */
+static void a_zombie_is_evicted_and_its_locks_wait_for_a_proof(void **state)
+{
+	struct bus bus = { 0 };
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	bus_view(&bus, nodeset_of(3).bits, nodeset_of(3).bits, false);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_submit(&bus, 3, bus_lock(1, "minority", DLM_EX, 0));
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 3, DLM_ACT_DONE, 1));
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_view(&bus, ALL3, ALL3, true);
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 3, DLM_ACT_EVICTED, 0));
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	same_state(&bus, 1, 3);
+	bus_proof(&bus, 3, 1);
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_end(&bus);
+}
+
+static void nobody_quorate_in_between_means_nobody_is_lost(void **state)
+{
+	struct bus bus = { 0 };
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	for (uint32_t id = 1; id <= 3; id++)
+		bus_view(&bus, nodeset_of(id).bits, nodeset_of(id).bits, false);
+	bus_run(&bus);
+	bus_forget(&bus);
+	bus_view(&bus, ALL3, ALL3, true);
+	bus_run(&bus);
+	for (uint32_t id = 1; id <= 3; id++) {
+		assert_null(bus_find(&bus, id, DLM_ACT_LOST, 0));
+		assert_null(bus_find(&bus, id, DLM_ACT_EVICTED, 0));
+	}
+	same_state(&bus, 1, 3);
+	bus_end(&bus);
+}
+
+static void a_clients_end_frees_what_is_not_persistent(void **state)
+{
+	struct bus bus = { 0 };
+	const struct dlm_action *act;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, DLM_F_VALBLK));
+	bus_submit(&bus, 1, bus_lock(1, "p", DLM_EX, DLM_F_PERSISTENT));
+	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, DLM_F_VALBLK));
+	bus_submit(&bus, 2, bus_lock(1, "p", DLM_EX, 0));
+	bus_run(&bus);
+	bus_forget(&bus);
+	bus_submit(&bus, 1, (struct dlm_op){ .type = DLM_OP_CLIENT_GONE, .client = 1 });
+	bus_run(&bus);
+	act = bus_find(&bus, 2, DLM_ACT_DONE, 0);
+	assert_non_null(act);
+	assert_int_equal(act->done.sbflags, DLM_SBF_VALNOTVALID); /* its writer died */
+	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 1));
+	bus_submit(&bus, 1, (struct dlm_op){ .type = DLM_OP_PURGE, .pid = 101 });
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 2, DLM_ACT_DONE, 1));
+	bus_end(&bus);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_second_ex_waits_and_is_granted_on_unlock),
+		cmocka_unit_test(a_victims_lock_waits_for_the_proof),
+		cmocka_unit_test(a_joiner_gets_the_whole_state_in_chunks),
+		cmocka_unit_test(an_operation_survives_a_view_change_once),
+		cmocka_unit_test(a_restarted_daemon_finds_its_locks_as_orphans),
+		cmocka_unit_test(a_zombie_is_evicted_and_its_locks_wait_for_a_proof),
+		cmocka_unit_test(nobody_quorate_in_between_means_nobody_is_lost),
+		cmocka_unit_test(a_clients_end_frees_what_is_not_persistent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
