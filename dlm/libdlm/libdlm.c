@@ -14,8 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define CALL_TIMEOUT_MS 5000 /* dlmd answers a SUBMIT from memory */
-#define MSG_BYTES 512        /* every message of proto.h is smaller */
+#define CONNECT_TIMEOUT_MS 2000
+#define MSG_BYTES 512 /* every message of proto.h is smaller */
 
 enum stage { ST_FREE, ST_SENT, ST_PENDING, ST_HELD };
 
@@ -50,10 +50,35 @@ struct lockspace {
 static struct lockspace *spaces; /* dlm_dispatch() is given a descriptor only */
 static pthread_mutex_t spaces_mutex = PTHREAD_MUTEX_INITIALIZER;
 
+/* libqb's own connect waits for ever on a daemon that hangs; this one does not. */
+static int connect_dlmd(struct lockspace *ls)
+{
+	struct pollfd p = { .events = POLLIN };
+	int rc;
+
+	ls->conn = qb_ipcc_connect_async(DLM_IPC_NAME, DLM_IPC_BYTES, &p.fd);
+	if (!ls->conn)
+		return errno == ENOENT ? -ECONNREFUSED : -errno;
+	do
+		rc = poll(&p, 1, CONNECT_TIMEOUT_MS);
+	while (rc < 0 && errno == EINTR);
+	if (rc <= 0) {
+		close(p.fd); /* libqb frees a connection that never came to be, but not its socket */
+		qb_ipcc_disconnect(ls->conn);
+		return -ETIMEDOUT;
+	}
+	rc = qb_ipcc_connect_continue(ls->conn); /* frees it when it fails */
+	if (rc != 0)
+		return rc < 0 ? rc : -EPROTO;
+	qb_ipcc_fd_get(ls->conn, &ls->fd);
+	return 0;
+}
+
 dlm_lshandle_t dlm_open_lockspace(const char *name)
 {
 	struct lockspace *ls;
 	size_t len = name ? strlen(name) : 0;
+	int rc;
 
 	if (len < 1 || len > DLM_LOCKSPACE_LEN) {
 		errno = EINVAL;
@@ -63,18 +88,10 @@ dlm_lshandle_t dlm_open_lockspace(const char *name)
 	if (!ls)
 		return NULL;
 	memcpy(ls->name, name, len + 1);
-	ls->conn = qb_ipcc_connect(DLM_IPC_NAME, DLM_IPC_BYTES);
-	if (!ls->conn) {
-		int err = errno == ENOENT ? ECONNREFUSED : errno;
-
+	rc = connect_dlmd(ls);
+	if (rc < 0) {
 		free(ls);
-		errno = err;
-		return NULL;
-	}
-	if (qb_ipcc_fd_get(ls->conn, &ls->fd) < 0) {
-		qb_ipcc_disconnect(ls->conn);
-		free(ls);
-		errno = ENOTCONN;
+		errno = -rc;
 		return NULL;
 	}
 	pthread_mutex_lock(&spaces_mutex);
@@ -155,7 +172,7 @@ static void forget(struct lockspace *ls, struct lock *lock)
 	free(lock);
 }
 
-/* Return: 0, or -errno; the answer says only that dlmd has taken it. */
+/* Return: 0 sent, or -errno. Nobody waits here: whether dlmd takes it is an event like all that follows. */
 static int submit(struct lockspace *ls, uint8_t op, uint64_t cookie, uint32_t pid, uint32_t lkid,
 		  uint32_t mode, uint32_t flags, const char *lvb, const void *name,
 		  unsigned int namelen)
@@ -164,16 +181,10 @@ static int submit(struct lockspace *ls, uint8_t op, uint64_t cookie, uint32_t pi
 		struct qb_ipc_request_header qb;
 		uint8_t body[MSG_BYTES];
 	} req = { 0 };
-	struct {
-		struct qb_ipc_response_header qb;
-		uint8_t body[MSG_BYTES];
-	} res;
 	struct iovec iov;
 	struct wire_w w;
-	struct wire_r r;
 	size_t len = 0, sec;
-	ssize_t got;
-	int32_t rc;
+	ssize_t sent;
 
 	if (ls->dead)
 		return -ENOTCONN;
@@ -198,15 +209,14 @@ static int submit(struct lockspace *ls, uint8_t op, uint64_t cookie, uint32_t pi
 	req.qb.id = DLM_IPC_SUBMIT;
 	req.qb.size = (int32_t)(sizeof(req.qb) + len);
 	iov = (struct iovec){ .iov_base = &req, .iov_len = sizeof(req.qb) + len };
-	got = qb_ipcc_sendv_recv(ls->conn, &iov, 1, &res, sizeof(res), CALL_TIMEOUT_MS);
-	if (got < (ssize_t)sizeof(res.qb)) {
-		/* An answer that comes late would be taken for that of the next call: the connection is of no use. */
+	sent = qb_ipcc_sendv(ls->conn, &iov, 1);
+	if (sent == -EAGAIN || sent == -ETIMEDOUT)
+		return -ENOSPC; /* nothing was sent */
+	if (sent < 0) {
 		ls->dead = true;
 		return -ENOTCONN;
 	}
-	wire_r_init(&r, res.body, (size_t)got - sizeof(res.qb));
-	rc = -(int32_t)wire_r_u32(&r);
-	return wire_r_done(&r) < 0 ? -EPROTO : rc;
+	return 0;
 }
 
 static int fail(int err)
@@ -404,6 +414,8 @@ static int dispatch_one(struct lockspace *ls)
 		ls->dead = true;
 		return fail(ENOTCONN);
 	}
+	if (got == (ssize_t)sizeof(h)) /* taken */
+		return 1;
 	wire_r_section(&r, &s);
 	switch (h.id) {
 	case DLM_IPC_REPLY: on_reply(ls, &s); break;

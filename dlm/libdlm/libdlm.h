@@ -2,7 +2,7 @@
 /* <stockade/libdlm.h> - the client library of Stockade's lock manager: libdlm's classic API, without threads.
  *
  * Source compatible with libdlm_lt for the functions below; see libstockade-dlm(3). What differs:
- *  - dlm_ls_lock() and dlm_ls_unlock() return when dlmd has taken the request, before it is ordered: what the kernel's
+ *  - dlm_ls_lock() and dlm_ls_unlock() return when the request is sent, before it is ordered: what the kernel's
  *    dlm refuses at once (EBUSY, ENOENT, ENOMEM) arrives as the completion's sb_status. lksb.sb_lkid is set by the time
  *    of the completion.
  *  - adopting an orphan (LKF_ORPHAN) completes like any request; dlm_ls_lockx() waits for it, as libdlm does.
@@ -77,7 +77,7 @@ int dlm_release_lockspace(const char *name, dlm_lshandle_t ls, int force);
 /*
  * Ask for a lock, or (LKF_CONVERT) another mode for lksb->sb_lkid. @lksb, and its sb_lvbptr, must live until the completion.
  * @ast(@astarg) at completion; @bast(@astarg) when the granted lock is in somebody's way: a hint, check again.
- * Return: 0 taken; -1 with errno EINVAL, ENOTCONN (dlmd is gone), ENOSPC (too many under way), ENOMEM.
+ * Return: 0 sent; -1 with errno EINVAL, ENOTCONN (dlmd is gone), ENOSPC (too many under way), ENOMEM.
  */
 int dlm_ls_lock(dlm_lshandle_t ls, uint32_t mode, struct dlm_lksb *lksb, uint32_t flags,
 		const void *name, unsigned int namelen, uint32_t parent, void (*ast)(void *astarg),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* proto.h - libstockade-dlm and dlmd on the socket "stockade-dlmd" (libqb IPC; lib/wire.h inside one section each).
  *
- * SUBMIT is answered at once (s32 rc: 0 taken, or -errno); then, in this order, exactly one REPLY, and for accepted requests that
- * have a completion one DONE. Events come in the order in which they arose.
+ * SUBMIT is answered at once, without a body when it was taken, else as a REPLY; then, when it was taken, exactly one REPLY, and
+ * for requests that have a completion one DONE. All of it comes down libqb's event channel in the order in which it arose
+ * (lib/shell/ipc_wire.h), so a client need not wait for the answer before it sends on.
  */
 #ifndef STOCKADE_DLM_PROTO_H
 #define STOCKADE_DLM_PROTO_H
