@@ -14,9 +14,9 @@
 enum fence_node_state {
 	FENCE_NODE_UNKNOWN = 0, /* fenced is not informed yet: say nothing about this node */
 	FENCE_NODE_MEMBER,      /* in the domain, alive, not a victim */
-	FENCE_NODE_ABSENT,      /* node is in the view, its fenced is not (restarting); neither dead nor alive */
-	FENCE_NODE_VICTIM,      /* left without goodbye (or was never seen); no proof yet */
-	FENCE_NODE_DEAD,        /* its last life is over: `proof` says how */
+	FENCE_NODE_ABSENT, /* node is in the view, its fenced is not (restarting); neither dead nor alive */
+	FENCE_NODE_VICTIM, /* left without goodbye (or was never seen); no proof yet */
+	FENCE_NODE_DEAD,   /* its last life is over: `proof` says how */
 };
 
 struct fence_node {
@@ -24,8 +24,8 @@ struct fence_node {
 	enum fence_node_state state;
 	struct incarnation life; /* the latest known */
 	struct proof proof;      /* the latest about this node; kind PROOF_NONE: none */
-	bool ready;              /* some member's fence path to it passed its readiness check within the configured age */
-	uint32_t ready_age_ms;   /* since the check that counts; UINT32_MAX: never */
+	bool ready; /* some member's fence path to it passed its readiness check within the configured age */
+	uint32_t ready_age_ms; /* since the check that counts; UINT32_MAX: never */
 };
 
 struct fence_state {
@@ -35,7 +35,8 @@ struct fence_state {
 	bool informed; /* fenced knows every victim of this view; while false nothing may start */
 	bool self_victim; /* the others declared this very life dead: stop everything now (SAFE-7) */
 	unsigned n;
-	struct fence_node node[NODES_MAX]; /* ascending nodeid, every configured node, self included */
+	struct fence_node
+		node[NODES_MAX]; /* ascending nodeid, every configured node, self included */
 };
 
 /* How a peer looks on a channel other than corosync; from storaged's disk heartbeat. */
@@ -43,10 +44,12 @@ enum life_sign { LIFE_UNKNOWN = 0, LIFE_FRESH, LIFE_STALE };
 
 /* storaged to fenced: who serves, and what the disk says. Decides a two-node cut (SAFE-4), gates acks (SAFE-5). */
 struct fence_signs {
-	uint32_t weight;     /* services that run on this node now */
-	bool holds;          /* something shared is active, or may be: a clean leave is refused (SAFE-1) */
+	uint32_t weight; /* services that run on this node now */
+	bool holds; /* something shared is active, or may be: a clean leave is refused (SAFE-1) */
 	enum life_sign self; /* LIFE_FRESH: our own heartbeat writes reach the disk in time */
-	enum life_sign peer[NODEID_MAX + 1]; /* by nodeid: LIFE_STALE only if reads work and its heartbeat stands still */
+	enum life_sign peer
+		[NODEID_MAX +
+		 1]; /* by nodeid: LIFE_STALE only if reads work and its heartbeat stands still */
 };
 
 #define FENCE_STATE_WIRE_MAX 8192
@@ -59,6 +62,7 @@ int fence_signs_encode(const struct fence_signs *s, void *buf, size_t len);
 int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len);
 
 const char *fence_node_state_name(enum fence_node_state st);
-const struct fence_node *fence_state_node(const struct fence_state *st, uint32_t nodeid); /* NULL: not configured */
+const struct fence_node *fence_state_node(const struct fence_state *st,
+					  uint32_t nodeid); /* NULL: not configured */
 
 #endif

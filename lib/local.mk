@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 %C%_libstockade_base_la_SOURCES = \
 	%reldir%/crc32c.c \
 	%reldir%/crc32c.h \
+	%reldir%/fence_state.c \
+	%reldir%/fence_state.h \
 	%reldir%/fence_state.h \
 	%reldir%/incarnation.c \
 	%reldir%/incarnation.h \
@@ -34,3 +36,7 @@ tests_unit_incarnation_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/proof
 tests_unit_proof_SOURCES = tests/unit/proof.c
 tests_unit_proof_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/fence_state
+tests_unit_fence_state_SOURCES = tests/unit/fence_state.c
+tests_unit_fence_state_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)

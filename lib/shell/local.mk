@@ -2,6 +2,8 @@
 # lib/shell/: loop, log, config, cluster, ipc, spawn, netlink: for daemons and tools, never for cores.
 noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 %C%_libstockade_shell_la_SOURCES = \
+	%reldir%/fence_link.c \
+	%reldir%/fence_link.h \
 	%reldir%/ipc.c \
 	%reldir%/ipc.h \
 	%reldir%/ipc_client.c \

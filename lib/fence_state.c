@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lib/fence_state.h"
+
+#include "lib/wire.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#define VERSION 1
+
+static void w_incarnation(struct wire_w *w, const struct incarnation *inc)
+{
+	wire_w_u32(w, inc->nodeid);
+	wire_w_bytes(w, inc->boot_id, BOOT_ID_BYTES);
+	wire_w_u64(w, inc->join);
+}
+
+static void r_incarnation(struct wire_r *r, struct incarnation *inc)
+{
+	const uint8_t *boot;
+
+	inc->nodeid = wire_r_u32(r);
+	boot = wire_r_bytes(r, BOOT_ID_BYTES);
+	if (boot != NULL)
+		memcpy(inc->boot_id, boot, BOOT_ID_BYTES);
+	inc->join = wire_r_u64(r);
+}
+
+static void w_proof(struct wire_w *w, const struct proof *p)
+{
+	size_t sec = wire_w_open(w);
+
+	w_incarnation(w, &p->victim);
+	wire_w_u8(w, (uint8_t)p->kind);
+	wire_w_u32(w, p->by);
+	wire_w_u64(w, p->number);
+	wire_w_u64(w, (uint64_t)p->wall_s);
+	wire_w_str(w, p->evidence);
+	wire_w_close(w, sec);
+}
+
+static void r_proof(struct wire_r *r, struct proof *p)
+{
+	struct wire_r s;
+
+	wire_r_section(r, &s);
+	r_incarnation(&s, &p->victim);
+	p->kind = wire_r_u8(&s);
+	/* A kind of a newer release is no proof to us: waiting is safe, believing is not (SAFE-3). */
+	if (proof_kind_text(p->kind)[0] == '\0')
+		p->kind = PROOF_NONE;
+	p->by = wire_r_u32(&s);
+	p->number = wire_r_u64(&s);
+	p->wall_s = (int64_t)wire_r_u64(&s);
+	wire_r_str(&s, p->evidence, sizeof(p->evidence));
+}
+
+static void w_node(struct wire_w *w, const struct fence_node *n)
+{
+	size_t sec = wire_w_open(w);
+
+	wire_w_u32(w, n->nodeid);
+	wire_w_u8(w, (uint8_t)n->state);
+	w_incarnation(w, &n->life);
+	w_proof(w, &n->proof);
+	wire_w_bool(w, n->ready);
+	wire_w_u32(w, n->ready_age_ms);
+	wire_w_close(w, sec);
+}
+
+static void r_node(struct wire_r *r, struct fence_node *n)
+{
+	struct wire_r s;
+
+	wire_r_section(r, &s);
+	n->nodeid = wire_r_u32(&s);
+	n->state = wire_r_u8(&s);
+	if (n->state > FENCE_NODE_DEAD)
+		n->state = FENCE_NODE_UNKNOWN;
+	r_incarnation(&s, &n->life);
+	r_proof(&s, &n->proof);
+	n->ready = wire_r_bool(&s);
+	n->ready_age_ms = wire_r_u32(&s);
+	if (!nodeid_valid(n->nodeid))
+		wire_r_fail(&s);
+}
+
+int fence_state_encode(const struct fence_state *st, void *buf, size_t len)
+{
+	struct wire_w w;
+	size_t sec, done = 0;
+
+	wire_w_init(&w, buf, len);
+	wire_w_u8(&w, VERSION);
+	sec = wire_w_open(&w);
+	w_incarnation(&w, &st->self);
+	wire_w_u64(&w, st->view.seq);
+	wire_w_u32(&w, st->view.rep);
+	wire_w_bool(&w, st->quorate);
+	wire_w_bool(&w, st->informed);
+	wire_w_bool(&w, st->self_victim);
+	wire_w_u8(&w, (uint8_t)st->n);
+	for (unsigned i = 0; i < st->n; i++)
+		w_node(&w, &st->node[i]);
+	wire_w_close(&w, sec);
+	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
+}
+
+int fence_state_decode(struct fence_state *ret, const void *buf, size_t len)
+{
+	struct wire_r r, s;
+
+	memset(ret, 0, sizeof(*ret));
+	wire_r_init(&r, buf, len);
+	if (wire_r_u8(&r) < VERSION)
+		return -EPROTO;
+	wire_r_section(&r, &s);
+	r_incarnation(&s, &ret->self);
+	ret->view.seq = wire_r_u64(&s);
+	ret->view.rep = wire_r_u32(&s);
+	ret->quorate = wire_r_bool(&s);
+	ret->informed = wire_r_bool(&s);
+	ret->self_victim = wire_r_bool(&s);
+	ret->n = wire_r_u8(&s);
+	if (ret->n > NODES_MAX)
+		return -EPROTO;
+	for (unsigned i = 0; i < ret->n; i++)
+		r_node(&s, &ret->node[i]);
+	return wire_r_done(&r) < 0 ? -EPROTO : 0;
+}
+
+int fence_signs_encode(const struct fence_signs *signs, void *buf, size_t len)
+{
+	struct wire_w w;
+	size_t sec, done = 0;
+
+	wire_w_init(&w, buf, len);
+	wire_w_u8(&w, VERSION);
+	sec = wire_w_open(&w);
+	wire_w_u32(&w, signs->weight);
+	wire_w_bool(&w, signs->holds);
+	wire_w_u8(&w, (uint8_t)signs->self);
+	for (unsigned id = 1; id <= NODEID_MAX; id++)
+		wire_w_u8(&w, (uint8_t)signs->peer[id]);
+	wire_w_close(&w, sec);
+	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
+}
+
+static enum life_sign r_sign(struct wire_r *r)
+{
+	uint8_t v = wire_r_u8(r);
+
+	return v == LIFE_FRESH || v == LIFE_STALE ? v : LIFE_UNKNOWN;
+}
+
+int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len)
+{
+	struct wire_r r, s;
+
+	memset(ret, 0, sizeof(*ret));
+	wire_r_init(&r, buf, len);
+	if (wire_r_u8(&r) < VERSION)
+		return -EPROTO;
+	wire_r_section(&r, &s);
+	ret->weight = wire_r_u32(&s);
+	ret->holds = wire_r_bool(&s);
+	ret->self = r_sign(&s);
+	for (unsigned id = 1; id <= NODEID_MAX; id++)
+		ret->peer[id] = r_sign(&s);
+	return wire_r_done(&r) < 0 ? -EPROTO : 0;
+}
+
+const char *fence_node_state_name(enum fence_node_state st)
+{
+	switch (st) {
+	case FENCE_NODE_UNKNOWN: return "unknown";
+	case FENCE_NODE_MEMBER: return "member";
+	case FENCE_NODE_ABSENT: return "absent";
+	case FENCE_NODE_VICTIM: return "victim";
+	case FENCE_NODE_DEAD: return "dead";
+	}
+	return "unknown";
+}
+
+const struct fence_node *fence_state_node(const struct fence_state *st, uint32_t nodeid)
+{
+	for (unsigned i = 0; i < st->n; i++)
+		if (st->node[i].nodeid == nodeid)
+			return &st->node[i];
+	return NULL;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fence_state, fence_signs: what is written is read again; what cannot be read says so; what is not known to this
+ * release becomes unknown, never good (SAFE-3). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/fence_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void fill(struct fence_state *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->self = (struct incarnation){ .nodeid = 1, .boot_id = { 1, 2, 3 }, .join = 4 };
+	st->view = (struct view_id){ .seq = 77, .rep = 1 };
+	st->quorate = st->informed = true;
+	st->n = NODES_MAX;
+	for (unsigned i = 0; i < NODES_MAX; i++) {
+		struct fence_node *n = &st->node[i];
+
+		n->nodeid = i + 1;
+		n->state = (enum fence_node_state)(i % 5);
+		n->life = (struct incarnation){ .nodeid = i + 1,
+						.boot_id = { (uint8_t)i },
+						.join = i };
+		n->proof.victim = n->life;
+		n->proof.kind = PROOF_OFF_VERIFIED;
+		n->proof.number = i;
+		n->proof.wall_s = -5;
+		memset(n->proof.evidence, 'e', PROOF_EVIDENCE_MAX - 1);
+		n->ready = i & 1;
+		n->ready_age_ms = i ? i * 1000 : UINT32_MAX;
+	}
+}
+
+static void the_largest_state_survives_the_wire(void **state)
+{
+	uint8_t buf[FENCE_STATE_WIRE_MAX];
+	struct fence_state a, b;
+	int len;
+
+	(void)state;
+	fill(&a);
+	len = fence_state_encode(&a, buf, sizeof(buf));
+	assert_true(len > 0);
+	assert_int_equal(fence_state_decode(&b, buf, (size_t)len), 0);
+	assert_int_equal(b.n, NODES_MAX);
+	assert_true(incarnation_equal(&a.self, &b.self));
+	for (unsigned i = 0; i < NODES_MAX; i++) {
+		assert_int_equal(b.node[i].state, a.node[i].state);
+		assert_true(incarnation_equal(&a.node[i].proof.victim, &b.node[i].proof.victim));
+		assert_string_equal(b.node[i].proof.evidence, a.node[i].proof.evidence);
+		assert_int_equal(b.node[i].ready_age_ms, a.node[i].ready_age_ms);
+	}
+	assert_string_equal(fence_node_state_name(fence_state_node(&b, 4)->state), "victim");
+	assert_null(fence_state_node(&b, NODEID_MAX));
+	assert_int_equal(fence_state_encode(&a, buf, 100), -ENOSPC);
+	for (int cut = 0; cut < len; cut++)
+		assert_int_equal(fence_state_decode(&b, buf, (size_t)cut), -EPROTO);
+}
+
+static void a_kind_of_proof_we_do_not_know_is_no_proof(void **state)
+{
+	uint8_t buf[FENCE_STATE_WIRE_MAX];
+	struct fence_state a, b;
+	int len;
+
+	(void)state;
+	fill(&a);
+	a.node[0].proof.kind = (enum proof_kind)99;
+	a.node[1].state = (enum fence_node_state)99;
+	len = fence_state_encode(&a, buf, sizeof(buf));
+	assert_int_equal(fence_state_decode(&b, buf, (size_t)len), 0);
+	assert_int_equal(b.node[0].proof.kind, PROOF_NONE);
+	assert_int_equal(b.node[1].state, FENCE_NODE_UNKNOWN);
+}
+
+static void signs_survive_and_unknown_ones_stay_unknown(void **state)
+{
+	struct fence_signs a = { .weight = 3, .holds = true, .self = LIFE_FRESH }, b;
+	uint8_t buf[FENCE_SIGNS_WIRE_MAX];
+	int len;
+
+	(void)state;
+	a.peer[2] = LIFE_STALE;
+	a.peer[3] = (enum life_sign)9;
+	len = fence_signs_encode(&a, buf, sizeof(buf));
+	assert_true(len > 0);
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len), 0);
+	assert_int_equal(b.weight, 3);
+	assert_true(b.holds);
+	assert_int_equal(b.self, LIFE_FRESH);
+	assert_int_equal(b.peer[2], LIFE_STALE);
+	assert_int_equal(b.peer[3], LIFE_UNKNOWN);
+	assert_int_equal(fence_signs_decode(&b, buf, 5), -EPROTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_largest_state_survives_the_wire),
+		cmocka_unit_test(a_kind_of_proof_we_do_not_know_is_no_proof),
+		cmocka_unit_test(signs_survive_and_unknown_ones_stay_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
