@@ -349,13 +349,15 @@ static void send_proofs(struct dlm *dlm)
 		return;
 	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
 		const struct dlm_life *life = &dlm->life[i];
+		/* What a proof ends is a kernel; our join numbers dlmd's starts, the proof's fenced's. */
+		struct incarnation kernel = life->inc;
 		const struct fence_node *node;
 
+		kernel.join = 0;
 		if (life->state != DLM_LIFE_LOST && life->state != DLM_LIFE_ABSENT)
 			continue;
 		node = fence_state_node(&dlm->fence, life->inc.nodeid);
-		if (!node || node->proof.kind == PROOF_NONE ||
-		    !proof_covers(&node->proof, &life->inc))
+		if (!node || node->proof.kind == PROOF_NONE || !proof_covers(&node->proof, &kernel))
 			continue;
 		/* A proof about an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
 		if (node->state != FENCE_NODE_DEAD &&

@@ -17,13 +17,13 @@
 #include "lib/fence_state.h"
 #include "resource.h"
 
-#define DLM_LOCKS_MAX     4096
+#define DLM_LOCKS_MAX 4096
 #define DLM_RESOURCES_MAX 2048
 #define DLM_LIVES_MAX \
 	64 /* incarnations that hold or may hold locks: living ones and those that wait for a proof */
 #define DLM_PENDING_MAX 1024
 #define DLM_CLIENTS_MAX 64
-#define DLM_SEND_BYTES  (1 << 20) /* a whole state fits: 4096 locks x 48 + 2048 resources x 180 */
+#define DLM_SEND_BYTES (1 << 20) /* a whole state fits: 4096 locks x 48 + 2048 resources x 180 */
 #define DLM_CHUNK_BYTES (200 * 1024)
 
 enum dlm_op_type {

@@ -8,7 +8,7 @@
 #include "lib/wire.h"
 
 #define DLM_WIRE_VERSION 1
-#define DLM_HASH         1024
+#define DLM_HASH 1024
 
 enum dlm_msg { DLM_MSG_SYNC = 1, DLM_MSG_STATE, DLM_MSG_OP, DLM_MSG_PROOF, DLM_MSG_LEAVE };
 

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLM_NAME_MAX  64 /* bytes of a resource's or lockspace's name; binary, not NUL-terminated */
+#define DLM_NAME_MAX 64 /* bytes of a resource's or lockspace's name; binary, not NUL-terminated */
 #define DLM_LVB_BYTES 32
 
 enum dlm_mode { DLM_IV = -1, DLM_NL, DLM_CR, DLM_CW, DLM_PR, DLM_PW, DLM_EX };

@@ -88,7 +88,7 @@ static void write_lock(struct wire_w *w, const struct dlm_lock *l)
 	wire_w_close(w, sec);
 }
 
-#define LOCK_BYTES     48 /* write_lock() at most */
+#define LOCK_BYTES 48 /* write_lock() at most */
 #define RESOURCE_BYTES (16 + 2 * DLM_NAME_MAX + DLM_LVB_BYTES)
 
 static unsigned resource_locks(const struct dlm_resource *res)
