@@ -239,8 +239,11 @@ struct fence_node_status {
 	uint32_t rounds;             /* every possible actor failed this often */
 	uint32_t actor;              /* who is to act now; 0: nobody can */
 	char failed[FENCE_TEXT_MAX]; /* last failure, in the agents' words */
-	uint32_t next_ms; /* until we act, when we are the actor; UINT32_MAX: not us, or now */
-	bool acting;      /* a run of ours is on it */
+	enum fence_phase phase;
+	uint8_t level, device; /* of OFF, VERIFY, ON */
+	uint64_t since_ms;     /* monotonic: in this state since */
+	uint32_t next_ms;      /* until we act, when we are the actor; UINT32_MAX: not us, or now */
+	bool acting;           /* a run of ours is on it */
 	bool config_differs;
 	uint32_t weight;                 /* services it runs, as it said itself */
 	struct nodeset ready_by;         /* members with a pass within ready_age_ms */
