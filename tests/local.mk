@@ -20,7 +20,9 @@ check_PROGRAMS += %reldir%/unit/wire_fuzz
 # For tests/unit/run, which reports each.
 print-tests:
 	@echo $(TESTS)
-.PHONY: print-tests
+# Everything that make check would run, without running it.
+check-programs: $(check_PROGRAMS)
+.PHONY: print-tests check-programs
 
 # For tests/lint/run: what a user can start.
 print-programs:
