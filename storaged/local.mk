@@ -1,5 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # storaged/core: placement and the life of each service and volume. Pure: includes lib/*.h and itself only.
 noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
-%C%_core_libstoraged_core_la_SOURCES =
+%C%_core_libstoraged_core_la_SOURCES = \
+	%reldir%/core/place.c \
+	%reldir%/core/place.h \
+	%reldir%/core/place_int.h \
+	%reldir%/core/place_local.c \
+	%reldir%/core/place_status.c \
+	%reldir%/core/place_wire.c \
+	%reldir%/core/runner.c \
+	%reldir%/core/runner.h \
+	%reldir%/core/service.c \
+	%reldir%/core/service.h \
+	%reldir%/core/service_wire.c
 %C%_core_libstoraged_core_la_LIBADD = lib/libstockade-base.la

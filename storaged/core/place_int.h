@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* place_int.h - the inside of a struct place, shared by place*.c only. */
+#ifndef STOCKADE_PLACE_INT_H
+#define STOCKADE_PLACE_INT_H
+
+#include "place.h"
+
+#define PLACE_ARENA (256 * 1024)
+#define PLACE_TEXTS (16 * 1024)
+
+enum place_msg {
+	PLACE_MSG_SYNC = 1,
+	PLACE_MSG_REPORT,
+	PLACE_MSG_COMMAND,
+	PLACE_MSG_PREPARED,
+	PLACE_MSG_CLEAR,
+	PLACE_MSG_LEAVING
+};
+#define PLACE_WIRE_VERSION 1
+#define PLACE_PENDING_MAX  32
+
+struct place_told { /* what the group last heard from us about a service */
+	enum runner_fact fact;
+	bool failed;
+	uint64_t starts;
+	uint64_t epoch[RUNNER_RESOURCES_MAX];
+};
+
+struct place {
+	struct place_config cfg;
+	struct service_group group;
+	struct runner *runner[SERVICES_MAX];
+	uint64_t run_next;
+	uint64_t now_ms;
+
+	/* ---- view and SYNC ---- */
+	bool started, have_view, lost, quorate, synced, informed;
+	struct view_id view;
+	struct nodeset nodes, members, heard;
+	uint64_t view_ms;
+	/* The best state heard so far in this view, and what each member says of itself. */
+	struct service_group best;
+	bool best_informed;
+	uint32_t best_from;
+	struct place_sync {
+		struct incarnation life;
+		uint64_t hash;
+		bool leaving;
+		char tag[SERVICE_TAG_MAX];
+		struct service_fact fact[SERVICES_MAX];
+	} sync[NODES_MAX];
+	struct service_group
+		scratch; /* a group while it is decoded, and while a step may still fail */
+	struct place_sync sync_scratch;
+
+	/* ---- fenced ---- */
+	bool have_fence;
+	struct fence_state fence;
+
+	/* ---- local ---- */
+	bool leaving, left;
+	bool halted;
+	uint64_t halt_at_ms; /* reboot when something is still held then; UINT64_MAX: not halted */
+	bool rebooted;
+	uint64_t grace_ms;                 /* until the first view: what is ours may stay up */
+	uint64_t run_starts[SERVICES_MAX]; /* the placement our runner works on, or finished */
+	struct place_told told[SERVICES_MAX];
+	uint64_t epoch_seen[SERVICES_MAX][RUNNER_RESOURCES_MAX];
+	uint64_t prep_asked[SERVICES_MAX], prep_told[SERVICES_MAX]; /* move numbers */
+	uint64_t go_ms[SERVICES_MAX], stop_ms[SERVICES_MAX];        /* for took_ms; 0: no */
+	enum runner_fact fact_last[SERVICES_MAX];
+	struct {
+		uint64_t req;         /* 0: free */
+	} pending[PLACE_PENDING_MAX]; /* commands sent and not yet delivered back */
+	bool leaving_sent;
+	uint64_t fence_self_ms[SERVICES_MAX]; /* asked; again after kill_retry_ms */
+	bool lock_held[SERVICE_VOLUMES_MAX];
+	uint32_t beat[SERVICE_VOLUMES_MAX];
+	uint32_t beat_owner[SERVICE_VOLUMES_MAX]; /* the last node that ran it */
+	uint64_t absent_ms[NODES_MAX];            /* since; 0: not absent */
+	uint64_t absent_asked_ms[NODES_MAX];
+	uint64_t failed_ms[SERVICES_MAX][NODES_MAX];
+	uint64_t clear_sent_ms[SERVICES_MAX][NODES_MAX];
+	enum place_shown shown[SERVICES_MAX];
+	uint64_t shown_ms[SERVICES_MAX];
+	uint64_t intent_stored;
+	uint64_t ours_stored[SERVICES_MAX];
+	const char *broken;
+
+	/* ---- storage behind the actions of one step ---- */
+	struct place_actions *out;
+	struct runner_actions run_out;
+	uint8_t arena[PLACE_ARENA];
+	size_t arena_len;
+	char texts[PLACE_TEXTS];
+	size_t texts_len;
+};
+
+void place_emit(struct place *p, struct place_action act);
+const char *place_text(struct place *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void place_note(struct place *p, enum place_note note, int service, uint32_t node, uint64_t took_ms,
+		const char *text);
+
+/* place_wire.c: compose into the arena and emit SEND */
+void place_send_sync(struct place *p);
+void place_send_report(struct place *p, unsigned s, const struct service_fact *fact);
+void place_send_command(struct place *p, uint64_t req, enum service_cmd cmd, unsigned s,
+			uint32_t node);
+void place_send_prepared(struct place *p, unsigned s, uint64_t move, bool ok, const char *why);
+void place_send_clear(struct place *p, unsigned s, uint32_t node);
+void place_send_leaving(struct place *p);
+struct place_op { /* a decoded message */
+	enum place_msg type;
+	bool informed;            /* SYNC: p->scratch and p->sync_scratch are filled */
+	int service;              /* -1: not ours */
+	struct service_fact fact; /* REPORT */
+	uint64_t req;             /* COMMAND */
+	enum service_cmd cmd;     /* COMMAND */
+	uint32_t node;            /* COMMAND, CLEAR */
+	uint64_t move;            /* PREPARED */
+	bool ok;                  /* PREPARED */
+	char why[RUNNER_WHY_MAX]; /* PREPARED */
+};
+int place_decode(struct place *p, struct place_op *op, const void *data, size_t len);
+
+/* place_local.c */
+void place_fact(const struct place *p, unsigned s, struct service_fact *ret);
+void place_feed(struct place *p, unsigned s,
+		struct runner_event ev); /* one runner event, its actions passed on */
+void place_duties(
+	struct place *p); /* after every event: gate, runners, reports, halting, absentees */
+void place_gate(const struct place *p, unsigned s, uint32_t at,
+		struct place_wait *ret); /* of activating s on node `at` */
+void place_wait_set(struct place_wait *ret, enum place_gate gate, uint32_t node, const char *what);
+void place_prepare_all(struct place *p);
+bool place_agree(const struct place *p, uint32_t *differs);
+enum place_shown place_show(const struct place *p, unsigned s);
+
+#endif

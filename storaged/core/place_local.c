@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What this node does about the group's decisions: the gate, the runners, letting go, asking for fences. */
+#include "place_int.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+void place_fact(const struct place *p, unsigned s, struct service_fact *ret)
+{
+	struct runner_status st;
+
+	memset(ret, 0, sizeof(*ret));
+	runner_status(p->runner[s], &st);
+	ret->fact = st.fact;
+	ret->failed = st.failed;
+	ret->starts = p->run_starts[s];
+	if (st.failed)
+		snprintf(ret->why, sizeof(ret->why), "%s", st.why);
+	memcpy(ret->epoch, p->epoch_seen[s], sizeof(ret->epoch));
+}
+
+static void drive(struct place *p, unsigned s, const struct runner_action *act)
+{
+	const struct service_config *c = &p->cfg.frame.service[s];
+	struct place_action a = {
+		.type = PLACE_ACT_DRIVE,
+		.drive = { .service = s, .res = act->res, .op = act->op, .run = act->run }
+	};
+
+	if (act->op == DRIVE_START && c->is_volume[act->res]) {
+		a.drive.epoch = p->group.epoch[c->volume[act->res]];
+		a.drive.dirty = p->group.service[s].lost != 0;
+	}
+	/* The reboot deadline is near: leave room for KILL after a STOP that hangs. */
+	if (p->halted && (act->op == DRIVE_STOP || act->op == DRIVE_KILL)) {
+		uint64_t left = p->halt_at_ms > p->now_ms ? p->halt_at_ms - p->now_ms : 0;
+
+		a.drive.limit_ms = left / 2 > 200 ? (uint32_t)(left / 2) : 200;
+	}
+	place_emit(p, a);
+}
+
+void place_feed(struct place *p, unsigned s, struct runner_event ev)
+{
+	const struct service_config *c = &p->cfg.frame.service[s];
+	struct runner_actions *out = &p->run_out;
+	int r;
+
+	ev.now_ms = p->now_ms;
+	r = runner_step(p->runner[s], &ev, &p->run_next, out);
+	assert(r == 0);
+	for (unsigned i = 0; i < out->n; i++) {
+		const struct runner_action *act = &out->v[i];
+
+		switch (act->type) {
+		case RUNNER_ACT_DRIVE: drive(p, s, act); break;
+		case RUNNER_ACT_CANCEL:
+			place_emit(p, (struct place_action){ .type = PLACE_ACT_CANCEL,
+							     .cancel = { .run = act->run } });
+			break;
+		case RUNNER_ACT_LOCK:
+			place_emit(p, (struct place_action){
+					      .type = PLACE_ACT_LOCK,
+					      .lock = { .volume = c->volume[act->res] } });
+			break;
+		case RUNNER_ACT_UNLOCK:
+			p->lock_held[c->volume[act->res]] = false;
+			place_emit(p, (struct place_action){
+					      .type = PLACE_ACT_UNLOCK,
+					      .lock = { .volume = c->volume[act->res] } });
+			break;
+		case RUNNER_ACT_MONITOR:
+			place_emit(p, (struct place_action){
+					      .type = PLACE_ACT_MONITOR,
+					      .monitor = { .service = s, .on = act->on } });
+			break;
+		}
+	}
+}
+
+void place_prepare_all(struct place *p)
+{
+	const struct service_frame *f = &p->cfg.frame;
+
+	for (unsigned s = 0; s < f->n_services; s++)
+		if (service_allowed(f, s, p->cfg.self))
+			place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
+}
+
+void place_wait_set(struct place_wait *ret, enum place_gate gate, uint32_t node, const char *what)
+{
+	ret->gate = gate;
+	ret->node = node;
+	ret->volume = -1;
+	switch (gate) {
+	case PLACE_GATE_NONE: ret->text[0] = '\0'; break;
+#define X(id, name, text_)                                                       \
+	case PLACE_GATE_##id:                                                    \
+		snprintf(ret->text, sizeof(ret->text), text_, what ? what : ""); \
+		break;
+		PLACE_GATES(X)
+#undef X
+	}
+}
+
+/* What stands between service @s on @at and node @n that is not @at? (SAFE-1, SAFE-6) */
+static enum place_gate gate_of_node(const struct place *p, unsigned s, uint32_t n)
+{
+	const struct fence_node *fn = fence_state_node(&p->fence, n);
+	int i = service_node_index(&p->cfg.frame, n);
+	const struct service_node *nd = &p->group.node[i];
+	bool member = nodeset_has(p->members, n);
+
+	if (!fn)
+		return PLACE_GATE_FENCED;
+	switch (fn->state) {
+	case FENCE_NODE_UNKNOWN: return PLACE_GATE_FENCED;
+	case FENCE_NODE_VICTIM: return PLACE_GATE_PROOF;
+	case FENCE_NODE_DEAD:
+		/* In our group as the very life that is proven over: a zombie, or news that crossed. */
+		if (member && proof_covers(&fn->proof, &nd->life))
+			return PLACE_GATE_PROOF;
+		if (member && s < p->cfg.frame.n_services &&
+		    nodeset_has(p->group.service[s].held, n))
+			return PLACE_GATE_HOLDER;
+		return PLACE_GATE_NONE;
+	case FENCE_NODE_MEMBER:
+	case FENCE_NODE_ABSENT: break;
+	}
+	if (member) {
+		if (s < p->cfg.frame.n_services && nodeset_has(p->group.service[s].held, n))
+			return PLACE_GATE_HOLDER;
+	} else if (nd->life.nodeid && incarnation_same_boot(&nd->life, &fn->life)) {
+		if (!nd->clean)
+			return PLACE_GATE_STORAGED;
+	} else if (!nd->life.nodeid || fn->state != FENCE_NODE_MEMBER) {
+		/* Nobody here remembers it: it may have taken the volume before we came. */
+		return PLACE_GATE_STORAGED;
+	} /* else: it runs, authenticated, as another life than the one that could hold something */
+	return fn->ready ? PLACE_GATE_NONE : PLACE_GATE_READY;
+}
+
+void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret)
+{
+	const struct service_frame *f = &p->cfg.frame;
+	struct nodeset unsynced = nodeset_minus(p->members, p->heard);
+	uint32_t differs;
+
+	if (!p->have_view || !p->quorate) {
+		place_wait_set(ret, PLACE_GATE_QUORUM, 0, NULL);
+		return;
+	}
+	if (!p->synced) {
+		place_wait_set(ret, PLACE_GATE_SYNC, nodeset_lowest(unsynced),
+			       service_node_name(f, nodeset_lowest(unsynced)));
+		return;
+	}
+	if (p->have_fence && p->fence.self_victim) {
+		place_wait_set(ret, PLACE_GATE_SELF, p->cfg.self, NULL);
+		return;
+	}
+	if (!p->have_fence || !p->fence.informed || !p->fence.quorate) {
+		place_wait_set(ret, PLACE_GATE_FENCED, p->cfg.self, NULL);
+		return;
+	}
+	if (!place_agree(p, &differs)) {
+		place_wait_set(ret, PLACE_GATE_CONFIG, differs, service_node_name(f, differs));
+		return;
+	}
+	/* The worst first: a proof that is missing matters more than a check that is due. */
+	static const enum place_gate order[] = { PLACE_GATE_FENCED, PLACE_GATE_PROOF,
+						 PLACE_GATE_STORAGED, PLACE_GATE_HOLDER,
+						 PLACE_GATE_READY };
+
+	for (unsigned k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		for (unsigned i = 0; i < f->n_nodes; i++) {
+			uint32_t n = f->nodeid[i];
+			enum place_gate gate;
+
+			if (n == at)
+				continue;
+			if (n ==
+			    p->cfg.self) /* seen from here, for another node: we are alive and say what we hold */
+				gate = s < f->n_services && nodeset_has(p->group.service[s].held, n)
+					       ? PLACE_GATE_HOLDER
+					       : PLACE_GATE_NONE;
+			else
+				gate = gate_of_node(p, s, n);
+			if (gate != order[k])
+				continue;
+			place_wait_set(ret, gate, n, f->node_name[i]);
+			return;
+		}
+	}
+	place_wait_set(ret, PLACE_GATE_NONE, 0, NULL);
+}
+
+static bool mine(const struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+
+	return v->node == p->cfg.self &&
+	       (v->state == SERVICE_STARTING || v->state == SERVICE_RUNNING);
+}
+
+static void down(struct place *p, unsigned s, bool urgent, const char *reason)
+{
+	struct runner_status st;
+
+	runner_status(p->runner[s], &st);
+	if (st.fact != RUNNER_STOPPED && st.fact != RUNNER_WAITING) {
+		p->stop_ms[s] = p->now_ms;
+		place_note(p, PLACE_NOTE_STOP, (int)s, p->cfg.self, 0, reason);
+	}
+	place_feed(p, s,
+		   (struct runner_event){ .type = RUNNER_EV_DOWN, .down = { .urgent = urgent } });
+}
+
+/* May things run here at all? (SAFE-7) Before the first view what is ours stays up for a while. */
+static const char *halt_reason(const struct place *p)
+{
+	if (p->have_fence && p->fence.self_victim)
+		return "the other nodes declared this node dead";
+	if (p->have_view)
+		return p->quorate ? NULL : "quorum is lost";
+	if (p->lost)
+		return "corosync is gone";
+	return p->started && p->now_ms >= p->grace_ms ? "there is no membership" : NULL;
+}
+
+/* Started by a storaged of this boot and not verified stopped. (What a probe cannot tell, and none of us
+ * started, keeps the others from starting it, but does not reboot this node for ever.) */
+static bool held_here(const struct place *p)
+{
+	for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
+		struct runner_status st;
+
+		runner_status(p->runner[s], &st);
+		if (st.fact != RUNNER_STOPPED && st.fact != RUNNER_WAITING &&
+		    (p->ours_stored[s] || st.go))
+			return true;
+	}
+	return false;
+}
+
+static void duty_halt(struct place *p)
+{
+	const char *why = halt_reason(p);
+
+	if (!why) {
+		if (p->halted && p->halt_at_ms != UINT64_MAX)
+			place_note(p, PLACE_NOTE_RESUME, -1, p->cfg.self, 0, NULL);
+		p->halted = false;
+		p->halt_at_ms = UINT64_MAX;
+		return;
+	}
+	bool held = held_here(p);
+
+	if (!p->halted) {
+		p->halted = true;
+		p->halt_at_ms = held ? p->now_ms + p->cfg.stop_ms : UINT64_MAX;
+		if (held)
+			place_note(p, PLACE_NOTE_HALT, -1, p->cfg.self, 0, why);
+		for (unsigned s = 0; s < p->cfg.frame.n_services; s++)
+			down(p, s, true, why);
+		held = held_here(p);
+	}
+	if (!held) {
+		p->halt_at_ms = UINT64_MAX;
+	} else if (p->now_ms >= p->halt_at_ms && !p->rebooted) {
+		p->rebooted = true;
+		place_emit(
+			p,
+			(struct place_action){
+				.type = PLACE_ACT_REBOOT,
+				.reboot = {
+					.reason = place_text(
+						p,
+						"%s, and this node could not let go of everything in time",
+						why) } });
+	}
+}
+
+static void open_gate(struct place *p, unsigned s, bool runs)
+{
+	struct place_wait w;
+
+	place_gate(p, s, p->cfg.self, &w);
+	if (w.gate != PLACE_GATE_NONE)
+		return;
+	p->go_ms[s] = runs ? 0 : p->now_ms;
+	if (!runs) /* else it was found running: only its watching begins */
+		place_note(p, PLACE_NOTE_GATE_OPEN, (int)s, p->cfg.self, 0, NULL);
+	/* What may be active from now on is written down before it can be. */
+	if (p->ours_stored[s] != p->run_starts[s]) {
+		p->ours_stored[s] = p->run_starts[s];
+		place_emit(p, (struct place_action){ .type = PLACE_ACT_STATE });
+	}
+	place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_GO });
+}
+
+static void duty_service(struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+	struct runner_status st;
+
+	runner_status(p->runner[s], &st);
+	if (!st.probed || p->halted || !p->synced)
+		return;
+	if (mine(p, s) && p->run_starts[s] != v->starts) {
+		if (st.up)
+			down(p, s, false, "placed anew");
+		runner_status(p->runner[s], &st);
+		if (st.fact != RUNNER_STOPPED) {
+			if (!st.up)
+				down(p, s, false, "placed anew");
+			return; /* first let go of the older placement */
+		}
+		p->run_starts[s] = v->starts;
+	}
+	if (mine(p, s)) {
+		if (!st.up && !st.failed)
+			place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_UP });
+		runner_status(p->runner[s], &st);
+		if (st.up && !st.go && !st.failed)
+			open_gate(p, s, st.fact == RUNNER_RUNNING);
+		return;
+	}
+	if (st.up ||
+	    (st.fact != RUNNER_STOPPED && st.fact != RUNNER_STOPPING && st.fact != RUNNER_STUCK)) {
+		if (p->run_starts[s] == 0 && !st.up)
+			place_note(p, PLACE_NOTE_FOREIGN, (int)s, p->cfg.self, 0,
+				   st.why[0] ? place_text(p, "%s", st.why) : NULL);
+		down(p, s, false,
+		     !v->enabled  ? "disabled"
+		     : v->restart ? "restart"
+		     : v->target  ? "moves"
+				  : "does not belong here");
+	}
+	runner_status(p->runner[s], &st);
+	if (v->node == p->cfg.self && st.fact == RUNNER_STOPPED)
+		p->run_starts[s] = v->starts; /* lets go of a placement that it never began */
+}
+
+static void duty_move(struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+	struct runner_status st;
+
+	if (!p->synced || !p->quorate || v->move == SERVICE_MOVE_NONE || v->target != p->cfg.self ||
+	    v->move_ready || v->state != SERVICE_RUNNING)
+		return;
+	if (p->prep_asked[s] != v->moves) {
+		p->prep_asked[s] = v->moves;
+		place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
+	}
+	runner_status(p->runner[s], &st);
+	if (st.preparing || p->prep_told[s] == v->moves)
+		return;
+	p->prep_told[s] = v->moves;
+	place_send_prepared(p, s, v->moves, st.prepared == DRIVE_OK, st.prepare_why);
+}
+
+static void duty_report(struct place *p, unsigned s)
+{
+	struct place_told *told = &p->told[s];
+	struct service_fact fact;
+
+	if (!p->synced)
+		return;
+	place_fact(p, s, &fact);
+	if (fact.fact == told->fact && fact.failed == told->failed && fact.starts == told->starts &&
+	    memcmp(fact.epoch, told->epoch, sizeof(fact.epoch)) == 0)
+		return;
+	told->fact = fact.fact;
+	told->failed = fact.failed;
+	told->starts = fact.starts;
+	memcpy(told->epoch, fact.epoch, sizeof(fact.epoch));
+	place_send_report(p, s, &fact);
+}
+
+static void fence(struct place *p, uint32_t node, const char *reason)
+{
+	place_emit(p, (struct place_action){ .type = PLACE_ACT_FENCE,
+					     .fence = { .node = node, .reason = reason } });
+}
+
+static void duty_stuck(struct place *p, unsigned s)
+{
+	struct runner_status st;
+
+	runner_status(p->runner[s], &st);
+	if (st.fact != RUNNER_STUCK) {
+		if (st.fact == RUNNER_STOPPED)
+			p->fence_self_ms[s] = 0;
+		return;
+	}
+	if (!p->quorate || !p->ours_stored[s] ||
+	    (p->fence_self_ms[s] && p->now_ms - p->fence_self_ms[s] < p->cfg.kill_retry_ms))
+		return;
+	p->fence_self_ms[s] = p->now_ms;
+	fence(p, p->cfg.self, "it cannot let go of a service");
+}
+
+/* The lowest member that has spoken in this view acts for all. */
+static bool acting(const struct place *p)
+{
+	return p->quorate && nodeset_lowest(p->heard) == p->cfg.self;
+}
+
+static bool proven_dead(const struct place *p, uint32_t node)
+{
+	const struct fence_node *fn = p->have_fence ? fence_state_node(&p->fence, node) : NULL;
+
+	return fn && (fn->state == FENCE_NODE_DEAD || fn->state == FENCE_NODE_VICTIM);
+}
+
+static uint64_t absent_at(const struct place *p, unsigned i)
+{
+	uint32_t id = p->cfg.frame.nodeid[i];
+	uint64_t since = p->absent_ms[i];
+
+	if (!p->synced && nodeset_has(nodeset_minus(p->members, p->heard), id))
+		since = p->view_ms; /* in the group, and silent */
+	if (since == 0 || id == p->cfg.self || !acting(p) || proven_dead(p, id))
+		return UINT64_MAX;
+	if (p->absent_asked_ms[i] > since)
+		since = p->absent_asked_ms[i];
+	return since + p->cfg.absent_ms;
+}
+
+static void duty_absent(struct place *p)
+{
+	for (unsigned i = 0; i < p->cfg.frame.n_nodes; i++) {
+		if (absent_at(p, i) > p->now_ms)
+			continue;
+		p->absent_asked_ms[i] = p->now_ms;
+		fence(p, p->cfg.frame.nodeid[i],
+		      "storaged on it stays away or silent, so nobody knows what it holds");
+	}
+}
+
+static uint64_t clear_at(const struct place *p, unsigned s, unsigned i)
+{
+	uint64_t since = p->failed_ms[s][i];
+
+	if (since == 0 || !p->synced || !acting(p))
+		return UINT64_MAX;
+	if (p->clear_sent_ms[s][i] > since)
+		since = p->clear_sent_ms[s][i];
+	return since + p->cfg.cool_ms;
+}
+
+static void duty_cool(struct place *p)
+{
+	const struct service_frame *f = &p->cfg.frame;
+
+	for (unsigned s = 0; s < f->n_services; s++) {
+		for (unsigned i = 0; i < f->n_nodes; i++) {
+			if (!nodeset_has(p->group.service[s].failed, f->nodeid[i]))
+				p->failed_ms[s][i] = 0;
+			else if (p->failed_ms[s][i] == 0)
+				p->failed_ms[s][i] = p->now_ms;
+			if (clear_at(p, s, i) > p->now_ms)
+				continue;
+			p->clear_sent_ms[s][i] = p->now_ms;
+			place_send_clear(p, s, f->nodeid[i]);
+		}
+	}
+}
+
+/* Whose heartbeat on the volume's disk concerns us: our own while it is active here, else its last owner's. */
+static uint32_t beat_node(const struct place *p, unsigned s, unsigned res)
+{
+	const struct service *v = &p->group.service[s];
+	struct runner_status st;
+
+	runner_status(p->runner[s], &st);
+	switch (st.res[res].state) {
+	case RUNNER_RES_RUNNING:
+	case RUNNER_RES_STOPPING:
+	case RUNNER_RES_STUCK: return p->cfg.self;
+	case RUNNER_RES_UNKNOWN:
+	case RUNNER_RES_STARTING: return 0;
+	case RUNNER_RES_STOPPED: break;
+	}
+	if (!service_allowed(&p->cfg.frame, s, p->cfg.self) || st.res[res].prepared != DRIVE_OK)
+		return 0;
+	if (v->lost)
+		return v->lost;
+	return v->node == p->cfg.self ? 0 : v->node;
+}
+
+static void duty_beat(struct place *p)
+{
+	const struct service_frame *f = &p->cfg.frame;
+
+	for (unsigned s = 0; s < f->n_services; s++) {
+		for (unsigned i = 0; i < f->service[s].n; i++) {
+			unsigned vol = f->service[s].volume[i];
+			uint32_t node;
+
+			if (!f->service[s].is_volume[i])
+				continue;
+			node = beat_node(p, s, i);
+			if (node == p->beat[vol])
+				continue;
+			p->beat[vol] = node;
+			place_emit(p, (struct place_action){
+					      .type = PLACE_ACT_BEAT,
+					      .beat = { .volume = vol, .node = node } });
+		}
+	}
+}
+
+/* What an earlier life of this daemon must be able to tell the next. */
+static void duty_state(struct place *p)
+{
+	bool changed = false;
+
+	for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
+		struct runner_status st;
+		uint64_t ours;
+
+		runner_status(p->runner[s], &st);
+		if (!st.probed)
+			continue;
+		ours = st.go || (st.fact != RUNNER_STOPPED && st.fact != RUNNER_WAITING)
+			       ? p->run_starts[s]
+			       : 0;
+		if (ours == p->ours_stored[s])
+			continue;
+		p->ours_stored[s] = ours;
+		changed = true;
+	}
+	if (changed)
+		place_emit(p, (struct place_action){ .type = PLACE_ACT_STATE });
+	if (p->synced && p->group.intent != p->intent_stored) {
+		p->intent_stored = p->group.intent;
+		place_emit(p, (struct place_action){ .type = PLACE_ACT_STORE });
+	}
+}
+
+static void duty_tell(struct place *p, unsigned s)
+{
+	enum place_shown shown = place_show(p, s);
+	struct runner_status st;
+
+	if (shown != p->shown[s]) {
+		p->shown[s] = shown;
+		p->shown_ms[s] = p->now_ms;
+	}
+	runner_status(p->runner[s], &st);
+	if (st.fact == p->fact_last[s])
+		return;
+	p->fact_last[s] = st.fact;
+	switch (st.fact) {
+	case RUNNER_WAITING:
+	case RUNNER_STARTING: break;
+	case RUNNER_RUNNING:
+		if (st.up)
+			place_note(p, PLACE_NOTE_RUNNING, (int)s, p->cfg.self,
+				   p->go_ms[s] ? p->now_ms - p->go_ms[s] : 0, NULL);
+		break;
+	case RUNNER_STOPPING:
+	case RUNNER_STUCK:
+		if (st.failed) {
+			p->stop_ms[s] = p->now_ms;
+			place_note(p, PLACE_NOTE_FAILED, (int)s, p->cfg.self, 0,
+				   place_text(p, "%s", st.why));
+		}
+		break;
+	case RUNNER_STOPPED:
+		if (st.probed && p->stop_ms[s])
+			place_note(p, PLACE_NOTE_STOPPED, (int)s, p->cfg.self,
+				   p->now_ms - p->stop_ms[s], NULL);
+		p->stop_ms[s] = 0;
+		break;
+	}
+}
+
+static void duty_leave(struct place *p)
+{
+	if (!p->leaving || p->left)
+		return;
+	if (!p->have_view || !p->quorate)
+		for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
+			struct runner_status st;
+
+			runner_status(p->runner[s], &st);
+			if (st.up || st.fact == RUNNER_RUNNING || st.fact == RUNNER_STARTING)
+				down(p, s, false, "storaged stops");
+		}
+	if (p->synced && p->quorate && !p->leaving_sent) {
+		p->leaving_sent = true;
+		place_send_leaving(p);
+	}
+	for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
+		struct runner_status st;
+
+		runner_status(p->runner[s], &st);
+		if (st.fact != RUNNER_STOPPED)
+			return;
+		/* Placed here and not yet told otherwise: the group has to take it back first. */
+		if (p->synced && p->quorate && p->group.service[s].node == p->cfg.self)
+			return;
+	}
+	p->left = true;
+	place_emit(p, (struct place_action){ .type = PLACE_ACT_LEFT });
+}
+
+void place_duties(struct place *p)
+{
+	unsigned n = p->cfg.frame.n_services;
+	struct runner_event tick = { .type = RUNNER_EV_TIMEOUT };
+
+	duty_halt(p);
+	for (unsigned s = 0; s < n; s++) {
+		if (runner_deadline_ms(p->runner[s]) <= p->now_ms)
+			place_feed(p, s, tick);
+		duty_service(p, s);
+		duty_move(p, s);
+		duty_report(p, s);
+		duty_stuck(p, s);
+	}
+	if (p->halted)
+		duty_halt(p); /* everything may be stopped by now */
+	duty_absent(p);
+	duty_cool(p);
+	duty_state(p);
+	duty_beat(p);
+	for (unsigned s = 0; s < n; s++)
+		duty_tell(p, s);
+	duty_leave(p);
+	for (unsigned s = 0; s < n; s++) {
+		struct runner_status st;
+
+		/* STORE-6: GO was given, so the record of it exists. */
+		runner_status(p->runner[s], &st);
+		if (st.go && p->ours_stored[s] != p->run_starts[s])
+			p->broken = "STORE-6";
+	}
+}
+
+uint64_t place_deadline_ms(const struct place *p)
+{
+	const struct service_frame *f = &p->cfg.frame;
+	uint64_t at = UINT64_MAX, t;
+
+	if (p->halted && !p->rebooted)
+		at = p->halt_at_ms;
+	if (p->started && !p->have_view && !p->lost && !p->halted && p->grace_ms < at)
+		at = p->grace_ms;
+	for (unsigned i = 0; i < f->n_nodes; i++) {
+		t = absent_at(p, i);
+		if (t < at)
+			at = t;
+	}
+	for (unsigned s = 0; s < f->n_services; s++) {
+		struct runner_status st;
+
+		t = runner_deadline_ms(p->runner[s]);
+		if (t < at)
+			at = t;
+		for (unsigned i = 0; i < f->n_nodes; i++) {
+			t = clear_at(p, s, i);
+			if (t < at)
+				at = t;
+		}
+		runner_status(p->runner[s], &st);
+		if (st.fact == RUNNER_STUCK && p->quorate && p->ours_stored[s]) {
+			t = p->fence_self_ms[s] + p->cfg.kill_retry_ms;
+			if (t < at)
+				at = t;
+		}
+	}
+	return at;
+}
