@@ -32,6 +32,16 @@ check_PROGRAMS += tests/unit/spawn
 tests_unit_spawn_SOURCES = tests/unit/spawn.c
 tests_unit_spawn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=kill
 tests_unit_spawn_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+# notify: what systemd hears from a daemon
+%C%_libstockade_shell_la_SOURCES += \
+	%reldir%/notify.c \
+	%reldir%/notify.h
+
+check_PROGRAMS += tests/unit/notify
+tests_unit_notify_SOURCES = tests/unit/notify.c
+tests_unit_notify_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
 # config: one file for each subject
 %C%_libstockade_shell_la_SOURCES += \
 	%reldir%/config.c \
