@@ -22,7 +22,7 @@ static int systemd; /* its end */
 static int be_systemd(void **state)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	char text[64];
+	char text[sizeof(addr.sun_path) + 1];
 
 	(void)state;
 	systemd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
