@@ -21,7 +21,7 @@ from scene import Refuted, Skip, built, until
 
 DAEMONS = ("fenced", "dlmd", "storaged")
 DISK = "/run/lab/disk/data"          # as the nodes see it
-MOUNT = "/run/data"
+MOUNT = "/var/lib/data"
 
 # A writer's run: one start of the recorder, in the order of its lines on the disk.
 Run = collections.namedtuple("Run", "node boot token first last lines")
@@ -32,9 +32,9 @@ def daemon_path(name):
     return built(f"{name}/stockade-{name}")
 
 
-def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3, services=None):
+def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3, fence_timeout="4s", services=None):
     fence = fence or {k: "[{switch: n%d}]" % k for k in range(1, nodes + 1)}
-    lines = ["cluster: lab", f"detect: {detect}", "nodes:"]
+    lines = ["cluster: lab", f"detect: {detect}", f"fence_timeout: {fence_timeout}", "nodes:"]
     for k in range(1, nodes + 1):
         lines.append(f"  n{k}: {{id: {k}, link0: 10.77.0.{k}, fence: {fence[k]}}}")
     lines += ["fence_devices:",

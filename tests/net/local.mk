@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/net: the fast tier, nodes as namespaces. Everything is Python but the voice to the daemons.
+noinst_PROGRAMS += %reldir%/ask
+%C%_ask_SOURCES = %reldir%/ask.c
+%C%_ask_LDADD = lib/shell/libstockade-shell.la $(QB_LIBS) $(JANSSON_LIBS)
