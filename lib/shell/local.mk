@@ -12,8 +12,6 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/log.h \
 	%reldir%/loop.c \
 	%reldir%/loop.h \
-	%reldir%/self.c \
-	%reldir%/self.h \
 	%reldir%/spawn.c \
 	%reldir%/spawn.h
 %C%_libstockade_shell_la_LIBADD = lib/libstockade-base.la $(SHELL_LIBS)

@@ -92,11 +92,15 @@ struct driver_job {
 	 * START of a volume (SAFE-1). Read the epoch record first. Refuse, code "owner_alive", when it is
 	 * `active` and its owner is another life than ours (nodeid, boot_id) that is not over. A life is
 	 * over when fenced has a proof that covers it (proof_covers()), or its node is a member
-	 * with another boot id. Else write max(epoch, record + 1) with our life and `active`, flush, read
+	 * with another boot id, or dead by a proof that ends a kernel (then all earlier boots are over too). Else write max(epoch, record + 1) with our life and `active`, flush, read
 	 * back, and only then activate. The result line says "epoch" as written.
 	 */
 	uint64_t epoch; /* at least this; greater than every epoch the cluster knows */
-	bool dirty;     /* the previous owner died: journal replay is due */
+	/* The highest epoch whose owner told the cluster, in agreed order, that it let go (STOP or KILL was ok); 0: none. A
+	 * record that is `active` with this epoch or a lower one is over: its owner let go of a dead disk and could not
+	 * write `clean` on it. */
+	uint64_t released;
+	bool dirty;                      /* the previous owner died: journal replay is due */
 	const struct fence_state *fence; /* as of now; never NULL */
 
 	/* HEARTBEAT: own block every timing.heartbeat_ms while `owner` is ourselves; else read the

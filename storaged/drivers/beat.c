@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* beat.c - DRIVER_HEARTBEAT: one thread does the I/O and may hang on a dead disk, the other says what that means. */
+#include "owner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+struct beats {
+	struct op *op;
+	int (*open)(struct op *op, struct area *a, bool write);
+	pthread_mutex_t lock; /* of the following */
+	struct epoch_watch watch;
+	uint64_t wrote_ms; /* owner: the last beat that reached the disk; 0: none */
+	uint64_t epoch;    /* in the record, as read last */
+	bool lost;         /* owner: the record is not ours any more */
+};
+
+/* One round of an owner: is the record still ours? then beat. */
+static int beat_own(struct beats *b, const struct area *a, struct epoch_beat *beat)
+{
+	const struct driver_job *job = b->op->job;
+	struct epoch_record rec;
+	int r = area_record_read(a, &rec);
+
+	if (r < 0)
+		return r;
+	bool ours = rec.state == EPOCH_ACTIVE && incarnation_same_boot(&rec.owner, &job->self);
+
+	pthread_mutex_lock(&b->lock);
+	b->epoch = rec.epoch;
+	b->lost = !ours;
+	pthread_mutex_unlock(&b->lock);
+	if (!ours)
+		return 0; /* not a byte more (SAFE-1); the other thread tells */
+	beat->life = job->self;
+	beat->epoch = rec.epoch;
+	beat->counter++;
+	r = area_beat_write(a, beat);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&b->lock);
+	b->wrote_ms = op_now_ms();
+	pthread_mutex_unlock(&b->lock);
+	return 0;
+}
+
+static int beat_watch(struct beats *b, const struct area *a)
+{
+	const struct driver_job *job = b->op->job;
+	struct epoch_beat beat;
+	int r = area_beat_read(a, job->owner, &beat);
+
+	if (r < 0 && r != -ENODATA)
+		return r;
+	uint64_t now = op_now_ms();
+
+	pthread_mutex_lock(&b->lock);
+	bool changed = epoch_watch_read(&b->watch, r == 0 ? &beat : NULL, now);
+
+	b->epoch = r == 0 ? beat.epoch : 0;
+	pthread_mutex_unlock(&b->lock);
+	if (changed && job->beat)
+		atomic_store(&job->beat->changed_ms, now);
+	return 0;
+}
+
+static void *io_thread(void *arg)
+{
+	struct beats *b = arg;
+	const struct driver_job *job = b->op->job;
+	const struct timing *t = &job->cfg->timing;
+	bool own = job->owner == job->self.nodeid;
+	uint32_t period = own || t->heartbeat_ms < t->stale_ms / 2 ? t->heartbeat_ms
+								   : t->stale_ms / 2;
+	struct area a = AREA_CLOSED;
+	struct epoch_beat beat = { .counter = 0 };
+
+	for (;;) {
+		uint64_t begin = op_now_ms();
+		int r = 0;
+
+		if (a.fd < 0) {
+			r = b->open(b->op, &a, own);
+			/* go on counting where our block stands: a counter that jumps back is a change too,
+			 * but one that stays by chance would not be */
+			if (r == 0 && own) {
+				r = area_beat_read(&a, job->self.nodeid, &beat);
+				r = r == -ENODATA ? 0 : r;
+			}
+		}
+		if (r == 0)
+			r = own ? beat_own(b, &a, &beat) : beat_watch(b, &a);
+		if (r == 0 && job->beat) {
+			atomic_store(&job->beat->epoch, b->epoch);
+			atomic_store(&job->beat->io_ok_ms, op_now_ms());
+		}
+		if (r < 0)
+			area_close(&a);
+		uint64_t took = op_now_ms() - begin;
+
+		sleep_ms(took < period ? (uint32_t)(period - took) : 1);
+	}
+	return NULL;
+}
+
+static enum life_sign life(struct beats *b)
+{
+	const struct driver_job *job = b->op->job;
+	uint32_t stale = job->cfg->timing.stale_ms;
+	uint64_t now = op_now_ms();
+
+	if (job->owner != job->self.nodeid)
+		return epoch_watch_life(&b->watch, now, stale);
+	return b->wrote_ms && now - b->wrote_ms < stale && !b->lost ? LIFE_FRESH : LIFE_UNKNOWN;
+}
+
+enum driver_result owner_beat(struct op *op, int (*open)(struct op *op, struct area *a, bool write))
+{
+	struct beats b = { .op = op, .open = open, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct driver_line line = { .kind = DRIVER_LINE_LIFE, .node = op->job->owner };
+	uint32_t look = op->job->cfg->timing.stale_ms / 4;
+	enum life_sign told = LIFE_UNKNOWN;
+	uint64_t told_epoch = 0;
+	bool first = true;
+	pthread_t io;
+
+	if (!nodeid_valid(op->job->owner))
+		return op_fail(op, "internal", "report this", "a heartbeat of nobody");
+	int r = pthread_create(&io, NULL, io_thread, &b);
+
+	if (r != 0)
+		return op_fail(op, "internal", "free some memory", "no thread: %s", strerror(r));
+	for (;;) {
+		struct pollfd p = { .fd = op->fd, .events = 0 };
+
+		/* waits its time, or until nobody listens any more */
+		if (poll(&p, 1, look > 20 ? (int)look : 20) > 0 &&
+		    (p.revents & (POLLERR | POLLHUP)))
+			break;
+		pthread_mutex_lock(&b.lock);
+		enum life_sign now = life(&b);
+		uint64_t epoch = b.epoch;
+
+		pthread_mutex_unlock(&b.lock);
+		if (!first && now == told && epoch == told_epoch)
+			continue;
+		line.life = now;
+		line.epoch = epoch;
+		if (driver_line_write(op->fd, &line) < 0)
+			break;
+		first = false;
+		told = now;
+		told_epoch = epoch;
+	}
+	/* The I/O thread may be in a read that never ends: it goes with the process. */
+	return op_end(op, DRIVER_UNKNOWN, "nobody listens");
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* dm.h - what device-mapper really holds, and plain LVs made and removed without an LVM command.
+ *
+ * Everything is matched by uuid ("LVM-" VG uuid LV uuid), names are for people. One thread at a time:
+ * libdevmapper is not thread-safe. Looking never touches the disk below; removing may wait for its I/O.
+ */
+#ifndef STOCKADE_DRIVERS_DM_H
+#define STOCKADE_DRIVERS_DM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DM_LV_NAME_MAX 128
+#define DM_LV_UUID_MAX 129
+#define DM_LINES_MAX 32
+#define DM_PARAMS_MAX 256
+
+struct dm_line {
+	uint64_t start, len; /* sectors */
+	char type[16];       /* "linear", "striped" */
+	char params[DM_PARAMS_MAX];
+};
+
+struct dm_state {
+	bool exists;
+	char name[DM_LV_NAME_MAX];
+	dev_t dev;
+	bool suspended, live, read_only;
+	int open_count;
+	uint64_t sectors; /* sum of its table's lines */
+	unsigned n_lines; /* in the table; more than DM_LINES_MAX: line[] holds the first ones */
+	struct dm_line line[DM_LINES_MAX];
+};
+
+/* 0, @ret->exists false when there is no such device; -errno when it cannot be told (SAFE-3). */
+int dm_look(struct dm_state *ret, const char *uuid);
+
+/* The uuid of the device named @name; "" when there is none. 0 or -errno. */
+int dm_uuid_of(const char *name, char uuid[DM_LV_UUID_MAX]);
+
+/* Is the device there, live, not suspended, writable, with exactly these lines? @why: words when not. */
+bool dm_is(const struct dm_state *st, const struct dm_line *lines, unsigned n, const char **why);
+
+/**
+ * dm_make() - create a device with its table and resume it, as `lvchange -ay` does for a plain LV.
+ * @cookie: set; dm_settle() it later, for the links that udev makes. /dev/dm-N is there at once.
+ * Return: 0, or -errno with nothing left behind (-EBUSY: a device of that name or uuid exists)
+ */
+int dm_make(const char *name, const char *uuid, const struct dm_line *lines, unsigned n,
+	    uint32_t *cookie);
+
+/* Remove by uuid; EBUSY is tried again until @timeout_ms (udev's own probes hold it for a moment). 0, -EBUSY, -errno. */
+int dm_drop(const char *uuid, uint32_t timeout_ms);
+
+/* Wait until udev is done with @cookie, at most @timeout_ms: a worker stuck on a dead disk must not hold us. */
+bool dm_settle(uint32_t cookie, uint32_t timeout_ms);
+
+/* "vg-lv" with LVM's doubling of dashes. */
+void dm_lv_name(const char *vg, const char *lv, char name[DM_LV_NAME_MAX]);
+
+/* LVM's own lock of a VG on this host, for as long as @fd is open. Its fd, or -errno (-ETIMEDOUT: an LVM command runs). */
+int dm_vg_lock(const char *vg, uint32_t timeout_ms);
+
+#endif

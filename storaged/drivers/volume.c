@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* volume.c - iSCSI session, logical volume, epoch and filesystem as one object.
+ *
+ * START: login (done early, by PREPARE) -> plan is true -> epoch (SAFE-1) -> activate -> check -> still ours? -> mount.
+ * STOP:  unmount -> deactivate -> mark the epoch clean. The session stays: a standby reads heartbeats through it.
+ * KILL:  the same, by force: users are killed; a disk that does not answer is cut off first, or umount would wait for it.
+ */
+#include "area.h"
+#include "fs.h"
+#include "iscsi.h"
+#include "lvm.h"
+#include "owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SETTLE_MS 3000 /* for udev's links, after the mount */
+#define ANSWER_MS 1500 /* a disk that takes longer for one block is taken for dead by KILL */
+
+struct volume {
+	struct lvm_devices devs;
+	struct lvm_plan plan;
+};
+
+/* ---- the plan ---- */
+
+/* Look through the slots of LV_stockade for this volume's record. Slot of it, or -ENOENT, -errno. */
+static int slot_find(const struct op *op, const struct lvm_plan *plan, int *blank)
+{
+	const struct config_volume *vol = op->job->vol;
+	unsigned slots = (unsigned)(plan->area_bytes / EPOCH_AREA_BYTES);
+	int found = -ENOENT;
+
+	*blank = -1;
+	for (unsigned s = 0; s < slots && s < 64 && found == -ENOENT; s++) {
+		struct epoch_record rec;
+		struct area a;
+		int r = area_open(&a, plan->pv[plan->area_pv].path,
+				  plan->area_offset + (uint64_t)s * EPOCH_AREA_BYTES, false);
+
+		if (r == 0)
+			r = area_record_read(&a, &rec);
+		area_close(&a);
+		if (r == -ENODATA && *blank < 0)
+			*blank = (int)s;
+		else if (r == 0 && strcmp(rec.volume, vol->name) == 0 &&
+			 strcmp(rec.cluster, op->job->cfg->cluster) == 0)
+			found = (int)s;
+		else if (r < 0 && r != -ENODATA && r != -EBADMSG)
+			return r;
+	}
+	return found;
+}
+
+/* Ask LVM, find the slot, keep the plan. */
+static enum driver_result plan_new(struct op *op, struct volume *v)
+{
+	int blank;
+
+	op_progress(op, "asking LVM about %s/%s", op->job->vol->vg, op->job->vol->lv);
+	enum driver_result end = lvm_plan_make(op, &v->devs, &v->plan);
+
+	if (end != DRIVER_OK)
+		return end;
+	if (v->plan.has_area) {
+		int r = slot_find(op, &v->plan, &blank);
+
+		if (r < 0 && r != -ENOENT)
+			return op_fail(op, "io_error", "look at `dmesg` and at the target",
+				       "%s/" LVM_AREA_LV " cannot be read: %s", op->job->vol->vg,
+				       strerror(-r));
+		v->plan.area_found = r >= 0;
+		v->plan.area_slot = r >= 0 ? (unsigned)r : 0;
+	}
+	int r = lvm_plan_keep(op, &v->plan);
+
+	if (r < 0)
+		op_progress(op, "the plan of %s cannot be kept in %s: %s", op->job->vol->name,
+			    op->job->rundir, strerror(-r));
+	return DRIVER_OK;
+}
+
+static enum driver_result devices(struct op *op, struct volume *v)
+{
+	struct iscsi_link link;
+
+	memset(v, 0, sizeof(*v));
+	if (!op->job->vol->iscsi)
+		return DRIVER_OK; /* a local disk: all devices */
+	enum driver_result end = iscsi_login(op, &link);
+
+	v->devs = link.disks;
+	return end;
+}
+
+/* Session, plan, and whether this volume may be used at all. */
+static enum driver_result ready(struct op *op, struct volume *v)
+{
+	const struct config_volume *vol = op->job->vol;
+	char remedy[CONFIG_NAME_MAX + 32];
+	enum driver_result end = fs_ready(op);
+
+	if (end == DRIVER_OK)
+		end = devices(op, v);
+	if (end != DRIVER_OK)
+		return end;
+	if (lvm_plan_kept(op, &v->plan) < 0 || !v->plan.area_found || v->plan.autoactivation ||
+	    lvm_plan_true(&v->plan, &v->devs) < 0)
+		end = plan_new(op, v);
+	if (end != DRIVER_OK)
+		return end;
+	snprintf(remedy, sizeof(remedy), "stockade volume prepare %s", vol->name);
+	if (v->plan.autoactivation)
+		return op_fail(
+			op, "not_prepared", remedy,
+			"volume group %s is activated automatically by every node that sees it",
+			vol->vg);
+	if (!v->plan.has_area || !v->plan.area_found)
+		return op_fail(op, "not_prepared", remedy,
+			       "volume %s has no epoch record in %s/" LVM_AREA_LV, vol->name,
+			       vol->vg);
+	return DRIVER_OK;
+}
+
+static int place_still(void *arg, int fd)
+{
+	return lvm_pv_still(arg, fd);
+}
+
+static int area_open_plan(struct area *a, struct lvm_plan *plan, bool write)
+{
+	int r = area_open(a, plan->pv[plan->area_pv].path,
+			  plan->area_offset + (uint64_t)plan->area_slot * EPOCH_AREA_BYTES, write);
+
+	if (r == 0) {
+		/* the very disk, seen through the descriptor that will write */
+		r = lvm_pv_still(&plan->pv[plan->area_pv], a->fd);
+		if (r < 0)
+			area_close(a);
+	}
+	if (r == 0 && write) {
+		a->still_there = place_still;
+		a->arg = &plan->pv[plan->area_pv];
+	}
+	return r;
+}
+
+static enum driver_result open_area(struct op *op, struct lvm_plan *plan, bool write,
+				    struct area *a)
+{
+	int r = area_open_plan(a, plan, write);
+
+	return r == 0 ? DRIVER_OK
+		      : op_fail(op, "io_error", "look at `dmesg` and at the target",
+				"the epoch area of volume %s cannot be opened: %s",
+				op->job->vol->name, strerror(-r));
+}
+
+/* ---- the operations ---- */
+
+static enum driver_result prepare(struct op *op)
+{
+	struct volume v;
+	struct epoch_record rec;
+	struct area a = AREA_CLOSED;
+	enum driver_result end = ready(op, &v);
+
+	if (end == DRIVER_OK)
+		end = open_area(op, &v.plan, false, &a);
+	if (end == DRIVER_OK)
+		end = owner_read(op, &a, &rec);
+	area_close(&a);
+	if (end != DRIVER_OK)
+		return end;
+	end = op_end(op, DRIVER_OK, "%s/%s is in reach, epoch %" PRIu64, op->job->vol->vg,
+		     op->job->vol->lv, rec.epoch);
+	owner_tell(op, &rec);
+	return end;
+}
+
+/* From a written epoch to a mounted filesystem. */
+static enum driver_result bring_up(struct op *op, struct volume *v, const struct area *a,
+				   const struct owner *own)
+{
+	const struct config_volume *vol = op->job->vol;
+	uint64_t begin = op_now_ms(), external = 0;
+	uint32_t cookie = 0;
+	struct dm_state st;
+	char dev[32], text[32];
+	enum driver_result end = lvm_activate(op, &v->plan, &v->devs, &st, &cookie, &external);
+
+	if (end == DRIVER_OK) {
+		struct mount_is is = { .dev = st.dev };
+
+		op_step(op, "volume.lvm", begin, external, "activated %s/%s as dm-%u", vol->vg,
+			vol->lv, minor(st.dev));
+		snprintf(dev, sizeof(dev), "/dev/dm-%u", minor(st.dev));
+		end = fs_check(op, dev);
+		if (end == DRIVER_OK)
+			end = owner_still(op, a, own);
+		if (end == DRIVER_OK)
+			end = fs_mount(op, dev, &is, false);
+	}
+	if (end == DRIVER_OK) {
+		char name[CONFIG_NAME_MAX + 16];
+		int errors = fs_errors(st.dev);
+
+		/* what the superblock remembers from before is no error of this run */
+		snprintf(name, sizeof(name), "volume-%s.errors", vol->name);
+		snprintf(text, sizeof(text), "%d", errors);
+		op_keep(op, name, text);
+	}
+	if (cookie)
+		dm_settle(cookie, op_left_ms(op, SETTLE_MS));
+	return end;
+}
+
+static enum driver_result start(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	uint64_t begin;
+	struct volume v;
+	struct owner own;
+	struct dm_state st;
+	struct area a = AREA_CLOSED;
+	enum driver_result end = ready(op, &v);
+
+	if (end != DRIVER_OK)
+		return end;
+	int r = dm_look(&st, v.plan.dm_uuid);
+
+	if (r < 0)
+		return op_unknown(op, "internal", "", "device-mapper does not answer: %s",
+				  strerror(-r));
+	begin = op_now_ms();
+	end = open_area(op, &v.plan, true, &a);
+	if (end == DRIVER_OK)
+		end = owner_take(op, &a, st.exists, &own);
+	if (end == DRIVER_OK) {
+		if (own.fresh)
+			op_step(op, "volume.epoch", begin, 0, "epoch %" PRIu64, own.rec.epoch);
+		end = bring_up(op, &v, &a, &own);
+	}
+	area_close(&a);
+	if (end != DRIVER_OK)
+		return end;
+	end = op_end(op, DRIVER_OK, "volume %s is mounted on %s, epoch %" PRIu64, vol->name,
+		     vol->mount, own.rec.epoch);
+	owner_tell(op, &own.rec);
+	return end;
+}
+
+/* What of this volume is in the kernel: by the plan's uuid; without a plan (a fresh /run) by name. */
+static int look(const struct op *op, struct volume *v, struct dm_state *st, bool *planned)
+{
+	memset(v, 0, sizeof(*v));
+	*planned = lvm_plan_kept(op, &v->plan) == 0;
+	if (!*planned) {
+		dm_lv_name(op->job->vol->vg, op->job->vol->lv, v->plan.dm_name);
+		int r = dm_uuid_of(v->plan.dm_name, v->plan.dm_uuid);
+
+		if (r < 0)
+			return r;
+		v->plan.plain =
+			true; /* removed by device-mapper; if it is not plain, that fails with words */
+	}
+	if (!v->plan.dm_uuid[0]) {
+		memset(st, 0, sizeof(*st));
+		return 0;
+	}
+	return dm_look(st, v->plan.dm_uuid);
+}
+
+/* Devices as they are now, without logging in. */
+static void devices_now(const struct op *op, struct volume *v)
+{
+	struct iscsi_link link;
+
+	if (op->job->vol->iscsi && iscsi_look(&link, op->job->vol) == 0)
+		v->devs = link.disks;
+}
+
+static enum driver_result release_record(struct op *op, struct volume *v, bool planned)
+{
+	struct area a = AREA_CLOSED;
+	enum driver_result end;
+
+	if (!owner_marked(op))
+		return DRIVER_OK; /* this boot never took it: there is nothing of ours to mark */
+	devices_now(op, v);
+	if (!planned || lvm_plan_true(&v->plan, &v->devs) < 0) {
+		end = ready(op, v);
+		if (end != DRIVER_OK)
+			return end;
+	}
+	end = open_area(op, &v->plan, true, &a);
+	if (end == DRIVER_OK)
+		end = owner_release(op, &a);
+	area_close(&a);
+	return end;
+}
+
+static enum driver_result take_down(struct op *op, struct volume *v, const struct dm_state *st,
+				    bool kill_users)
+{
+	struct mount_is is = { .dev = st->dev };
+	enum driver_result end = fs_unmount(op, &is, kill_users);
+	uint64_t begin = op_now_ms();
+
+	if (end != DRIVER_OK)
+		return end;
+	devices_now(op, v);
+	end = lvm_deactivate(op, &v->plan, &v->devs);
+	if (end == DRIVER_OK)
+		op_step(op, "volume.deactivate", begin, op_now_ms() - begin, "deactivated %s/%s",
+			op->job->vol->vg, op->job->vol->lv);
+	return end;
+}
+
+static enum driver_result stop(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	struct volume v;
+	struct dm_state st;
+	bool planned;
+	int r = look(op, &v, &st, &planned);
+	enum driver_result end = DRIVER_OK;
+
+	if (r < 0)
+		return op_unknown(op, "internal", "look at `dmsetup info`",
+				  "device-mapper does not tell about %s/%s: %s", vol->vg, vol->lv,
+				  strerror(-r));
+	if (st.exists && !owner_marked(op))
+		op_progress(op, "%s/%s was not activated by Stockade in this boot", vol->vg,
+			    vol->lv);
+	if (st.exists)
+		end = take_down(op, &v, &st, false);
+	if (end == DRIVER_OK)
+		end = release_record(op, &v, planned);
+	if (end == DRIVER_OK) {
+		struct driver_line told = op->end;
+
+		end = op_end(op, DRIVER_OK, "volume %s is inactive", vol->name);
+		op->end.epoch = told.epoch;
+		op->end.node = told.node;
+	}
+	return end;
+}
+
+/* Does the disk give a block in time? Asked by a child, which a dead disk may keep. */
+static bool answers(const char *path, uint32_t ms)
+{
+	uint64_t until = op_now_ms() + ms;
+	pid_t pid = fork();
+	int st;
+
+	if (pid == 0) {
+		struct area a;
+		uint8_t *buf = area_buf(1);
+
+		_exit(buf && area_open(&a, path, 0, false) == 0 && area_read(&a, 0, 1, buf) == 0
+			      ? 0
+			      : 1);
+	}
+	while (pid > 0 && op_now_ms() < until) {
+		if (waitpid(pid, &st, WNOHANG) == pid)
+			return WIFEXITED(st) && WEXITSTATUS(st) == 0;
+		sleep_ms(5);
+	}
+	if (pid > 0)
+		kill(pid, SIGKILL); /* it goes when the disk is cut off */
+	return false;
+}
+
+static bool disk_dead(const struct op *op, const struct volume *v)
+{
+	struct iscsi_link link;
+
+	if (!op->job->vol->iscsi)
+		return false; /* no way to cut it: the daemon's last resort is its own node */
+	if (iscsi_look(&link, op->job->vol) < 0 || link.state == ISCSI_NONE)
+		return false;
+	if (link.state != ISCSI_LOGGED_IN || link.blocked)
+		return true;
+	for (unsigned i = 0; i < v->plan.n_pvs; i++)
+		if (!answers(v->plan.pv[i].path, ANSWER_MS))
+			return true;
+	return false;
+}
+
+static enum driver_result kill_volume(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	enum driver_result end = DRIVER_OK;
+	struct volume v;
+	struct dm_state st;
+	bool planned, cut = false;
+	int r = look(op, &v, &st, &planned);
+
+	if (r < 0)
+		return op_unknown(op, "internal", "look at `dmsetup info`",
+				  "device-mapper does not tell about %s/%s: %s", vol->vg, vol->lv,
+				  strerror(-r));
+	if (st.exists && disk_dead(op, &v)) {
+		end = iscsi_cut(op);
+		cut = end == DRIVER_OK;
+	}
+	if (st.exists) {
+		end = take_down(op, &v, &st, true);
+		if (end != DRIVER_OK && !cut && vol->iscsi) {
+			/* even a live disk goes, rather than the node */
+			cut = iscsi_cut(op) == DRIVER_OK;
+			if (cut)
+				end = take_down(op, &v, &st, true);
+		}
+	}
+	if (end != DRIVER_OK)
+		return end;
+	bool clean = !cut && release_record(op, &v, planned) == DRIVER_OK;
+
+	/* Inactive is what was asked, and that is verified; the record says active until somebody may write it. */
+	end = op_end(op, DRIVER_OK, "volume %s is inactive%s", vol->name,
+		     clean ? "" : ", its epoch record could not be marked clean");
+	op->end.record_active = !clean && owner_marked(op);
+	return end;
+}
+
+static enum driver_result probe(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	struct mount_is on = { .dev = 0 };
+	struct mount_at at = { .id = 0 };
+	struct epoch_record rec = { .epoch = 0 };
+	struct area a = AREA_CLOSED;
+	struct volume v;
+	struct dm_state st;
+	char root[256];
+	bool planned, told = false;
+	int r = look(op, &v, &st, &planned);
+	int m = mount_on(vol->mount, &at, &on, root, sizeof(root));
+
+	if (r < 0 || (m < 0 && m != -ENOENT))
+		return op_unknown(op, "internal", "", "%s does not tell: %s",
+				  r < 0 ? "device-mapper" : "mountinfo", strerror(r < 0 ? -r : -m));
+	struct iscsi_link link = { .state = ISCSI_LOGGED_IN };
+
+	/* the record only when reading it cannot hang for long */
+	if (planned && v.plan.area_found && (!vol->iscsi || iscsi_look(&link, vol) == 0) &&
+	    link.state == ISCSI_LOGGED_IN && !link.blocked &&
+	    area_open_plan(&a, &v.plan, false) == 0) {
+		told = area_record_read(&a, &rec) == 0;
+		area_close(&a);
+	}
+	enum driver_result end;
+	bool mounted = m == 0 && st.exists && on.dev == st.dev;
+
+	if (!st.exists)
+		end = op_end(op, DRIVER_INACTIVE, "%s/%s is not active", vol->vg, vol->lv);
+	else if (mounted && at.writable && st.live && !st.suspended)
+		end = op_end(op, DRIVER_ACTIVE, "mounted on %s", vol->mount);
+	else
+		end = op_end(op, DRIVER_PARTIAL, "%s/%s is active%s%s%s", vol->vg, vol->lv,
+			     st.suspended ? ", suspended" : "",
+			     mounted ? ", mounted read-only" : ", not mounted on ",
+			     mounted ? "" : vol->mount);
+	if (told)
+		owner_tell(op, &rec);
+	return end;
+}
+
+static enum driver_result monitor(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	struct iscsi_link link = { .state = ISCSI_LOGGED_IN };
+	char name[CONFIG_NAME_MAX + 16], text[32] = "0";
+	struct volume v;
+	struct dm_state st;
+	bool planned;
+	int r = look(op, &v, &st, &planned);
+
+	if (r < 0)
+		return op_unknown(op, "internal", "", "device-mapper does not answer: %s",
+				  strerror(-r));
+	if (!st.exists)
+		return op_end(op, DRIVER_INACTIVE, "%s/%s is not active any more", vol->vg,
+			      vol->lv);
+	if (st.suspended || !st.live)
+		return op_fail(op, "io_error", "look at `dmsetup info`; dmsetup resume",
+			       "%s/%s is suspended: all writes hang", vol->vg, vol->lv);
+	if (vol->iscsi) {
+		r = iscsi_look(&link, vol);
+		if (r < 0)
+			return op_unknown(op, "target_down", "", "the session cannot be read: %s",
+					  strerror(-r));
+		if (link.state == ISCSI_NONE || link.state == ISCSI_FREE)
+			return op_fail(op, "target_down", "is the target up?",
+				       "the session to %s is %s: writes fail", vol->target,
+				       iscsi_state_name(link.state));
+		if (link.state != ISCSI_LOGGED_IN || link.blocked)
+			return op_unknown(op, "target_down", "is the target up?",
+					  "the session to %s is %s: writes wait", vol->target,
+					  iscsi_state_name(link.state));
+	}
+	struct mount_is is = { .dev = st.dev };
+
+	snprintf(name, sizeof(name), "volume-%s.errors", vol->name);
+	op_kept(op, name, text, sizeof(text));
+	return fs_monitor(op, &is, st.dev, atoi(text));
+}
+
+/* ---- volume prepare ---- */
+
+/* A new LV_stockade holds whatever its extents held before. */
+static enum driver_result area_blank(struct op *op, const struct lvm_plan *plan)
+{
+	struct area a;
+	uint8_t *zero = area_buf(EPOCH_AREA_BLOCKS);
+	int r = zero ? area_open(&a, plan->pv[plan->area_pv].path, plan->area_offset, true)
+		     : -ENOMEM;
+
+	if (r == 0)
+		r = lvm_pv_still(&plan->pv[plan->area_pv], a.fd);
+	for (uint64_t at = 0; r == 0 && at < plan->area_bytes; at += EPOCH_AREA_BYTES) {
+		uint64_t len = plan->area_bytes - at < EPOCH_AREA_BYTES ? plan->area_bytes - at
+									: EPOCH_AREA_BYTES;
+		ssize_t n = pwrite(a.fd, zero, len, (off_t)(plan->area_offset + at));
+
+		r = n < 0 ? -errno : (uint64_t)n != len ? -EIO : 0;
+	}
+	if (r == 0 && fdatasync(a.fd) < 0)
+		r = -errno;
+	if (zero)
+		area_close(&a);
+	free(zero);
+	return r == 0 ? DRIVER_OK
+		      : op_fail(op, "io_error", "look at `dmesg` and at the target",
+				"%s/" LVM_AREA_LV " cannot be cleared: %s", op->job->vol->vg,
+				strerror(-r));
+}
+
+static enum driver_result first_record(struct op *op, struct volume *v)
+{
+	struct epoch_record rec = { .epoch = 0, .state = EPOCH_CLEAN };
+	struct area a = AREA_CLOSED;
+	int blank;
+
+	slot_find(op, &v->plan, &blank);
+	if (blank < 0)
+		return op_fail(op, "not_prepared",
+			       "if no other volume uses it: lvremove it, then prepare again",
+			       "%s/" LVM_AREA_LV " has no free place", op->job->vol->vg);
+	v->plan.area_slot = (unsigned)blank;
+	snprintf(rec.cluster, sizeof(rec.cluster), "%s", op->job->cfg->cluster);
+	snprintf(rec.volume, sizeof(rec.volume), "%s", op->job->vol->name);
+	enum driver_result end = open_area(op, &v->plan, true, &a);
+
+	if (end != DRIVER_OK)
+		return end;
+	int r = area_record_write(&a, &rec);
+
+	area_close(&a);
+	if (r < 0)
+		return op_fail(op, "io_error", "look at `dmesg` and at the target",
+			       "the epoch record cannot be written: %s", strerror(-r));
+	return DRIVER_OK;
+}
+
+static enum driver_result volume_prepare(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	struct volume v;
+	struct dm_state st;
+	enum driver_result end = devices(op, &v);
+
+	if (end == DRIVER_OK)
+		end = plan_new(op, &v);
+	if (end != DRIVER_OK)
+		return end;
+	int r = dm_look(&st, v.plan.dm_uuid);
+	bool had = v.plan.area_found;
+
+	if (r < 0 || (st.exists && !had))
+		return op_fail(op, "lv_active_foreign",
+			       "unmount it on every node, then lvchange -an",
+			       "%s/%s is active on this node: prepare it while nobody uses it",
+			       vol->vg, vol->lv);
+	if (v.plan.autoactivation)
+		end = lvm_autoactivation_off(op, &v.devs);
+	if (end == DRIVER_OK && !v.plan.has_area) {
+		end = lvm_area_make(op, &v.devs);
+		if (end == DRIVER_OK)
+			end = lvm_plan_make(op, &v.devs, &v.plan);
+		if (end == DRIVER_OK && !v.plan.has_area)
+			end = op_unknown(op, "internal", "look at `lvs -a`",
+					 "LVM made " LVM_AREA_LV ", yet does not show it");
+		if (end == DRIVER_OK)
+			end = area_blank(op, &v.plan);
+	} else if (end == DRIVER_OK && v.plan.autoactivation) {
+		end = lvm_plan_make(op, &v.devs, &v.plan); /* the marks changed with the metadata */
+	}
+	if (end == DRIVER_OK && !had)
+		end = first_record(op, &v);
+	if (end == DRIVER_OK)
+		end = plan_new(op, &v); /* reads all of it back from the disk */
+	if (end != DRIVER_OK)
+		return end;
+	if (v.plan.autoactivation || !v.plan.area_found)
+		return op_unknown(op, "internal", "look at `vgs -o +vg_autoactivation`",
+				  "volume %s was prepared, yet it does not look so", vol->name);
+	return op_end(op, DRIVER_OK,
+		      had ? "volume %s was prepared already" : "volume %s is prepared", vol->name);
+}
+
+static int beat_open(struct op *op, struct area *a, bool write)
+{
+	/* one per process, alive as long as the area: area.arg points into it */
+	static struct volume v;
+	struct iscsi_link link;
+
+	memset(&v, 0, sizeof(v));
+	if (op->job->vol->iscsi) {
+		int r = iscsi_look(&link, op->job->vol);
+
+		if (r < 0)
+			return r;
+		if (link.state != ISCSI_LOGGED_IN || link.disks.n == 0)
+			return -ENOTCONN; /* PREPARE logs in, or iscsid does by itself */
+		v.devs = link.disks;
+	}
+	int r = lvm_plan_kept(op, &v.plan);
+
+	if (r == 0)
+		r = v.plan.area_found ? lvm_plan_true(&v.plan, &v.devs) : -ESTALE;
+	if (r == -ESTALE || r == -ENOENT)
+		r = plan_new(op, &v) == DRIVER_OK && v.plan.area_found ? 0 : -ESTALE;
+	return r < 0 ? r : area_open_plan(a, &v.plan, write);
+}
+
+enum driver_result volume_op(struct op *op)
+{
+	switch (op->job->op) {
+	case DRIVER_PREPARE: return prepare(op);
+	case DRIVER_START: return start(op);
+	case DRIVER_STOP: return stop(op);
+	case DRIVER_KILL: return kill_volume(op);
+	case DRIVER_PROBE: return probe(op);
+	case DRIVER_MONITOR: return monitor(op);
+	case DRIVER_HEARTBEAT: return owner_beat(op, beat_open);
+	case DRIVER_VOLUME_PREPARE: return volume_prepare(op);
+	}
+	return op_unknown(op, "internal", "report this", "no such operation");
+}
