@@ -41,15 +41,22 @@ struct cluster_ops {
 
 struct cluster;
 
-/* Tries for ever, once a second, until corosync answers; lost() first if it does not at once. NULL: no memory. */
+/* Tries for ever, once a second, until corosync answers; lost() first if it does not at once. No event comes before the
+ * loop runs. After lost() the first view has all its members in `joined`. NULL: no memory.
+ */
 struct cluster *cluster_open(struct loop *loop, const char *group, const struct cluster_ops *ops,
 			     void *arg);
-struct cluster *cluster_close(struct cluster *c);
-uint32_t cluster_self(const struct cluster *c); /* own nodeid; 0: not known yet */
+struct cluster *cluster_close(struct cluster *c); /* from an event too; no event follows */
+uint32_t cluster_self(const struct cluster *c);   /* own nodeid; 0: not known yet */
 
-/* Queue to all members, ourselves included. 0, -ENOTCONN (no corosync), -EMSGSIZE. TRY_AGAIN is retried inside, in order. */
+/*
+ * Queue to all members, ourselves included, in the view that was told last. 0, -ENOTCONN (no corosync, or no view yet),
+ * -EMSGSIZE, -ENOMEM, -ENOBUFS (64 MiB wait: corosync takes nothing). TRY_AGAIN is retried inside, in order, as long as
+ * the view lasts; then it is dropped, as its receivers would do.
+ */
 int cluster_send(struct cluster *c, const void *data, size_t len);
-int cluster_leave(struct cluster *c); /* say goodbye: the others see left_clean; no event follows */
+/* Say goodbye: what was sent goes out, the others see left_clean; no event follows. 0, -ENOTCONN, -EAGAIN after 1 s. */
+int cluster_leave(struct cluster *c);
 
 /* What corosync runs with, from cmap, for `check` and for daemons' start: own name, cluster name, nodelist. */
 struct cluster_config {

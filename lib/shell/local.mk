@@ -2,6 +2,9 @@
 # lib/shell/: loop, log, config, cluster, ipc, spawn, netlink: for daemons and tools, never for cores.
 noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 %C%_libstockade_shell_la_SOURCES = \
+	%reldir%/cluster.c \
+	%reldir%/cluster.h \
+	%reldir%/cluster_config.c \
 	%reldir%/fence_link.c \
 	%reldir%/fence_link.h \
 	%reldir%/ipc.c \
@@ -13,7 +16,9 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/loop.c \
 	%reldir%/loop.h \
 	%reldir%/spawn.c \
-	%reldir%/spawn.h
+	%reldir%/spawn.h \
+	%reldir%/view_merge.c \
+	%reldir%/view_merge.h
 %C%_libstockade_shell_la_LIBADD = lib/libstockade-base.la $(SHELL_LIBS)
 
 check_PROGRAMS += tests/unit/loop
@@ -60,3 +65,12 @@ tests_unit_notify_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/config
 tests_unit_config_SOURCES = tests/unit/config.c
 tests_unit_config_LDADD = %reldir%/libstockade-shell.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/view_merge
+tests_unit_view_merge_SOURCES = tests/unit/view_merge.c
+tests_unit_view_merge_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+# What lib/shell/cluster says under real corosync: tests/net/scenario/views.py
+noinst_PROGRAMS += tests/net/viewlog
+tests_net_viewlog_SOURCES = tests/net/viewlog.c
+tests_net_viewlog_LDADD = %reldir%/libstockade-shell.la
