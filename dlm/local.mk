@@ -12,3 +12,7 @@ noinst_LTLIBRARIES += %reldir%/core/libdlm-core.la
 check_PROGRAMS += tests/unit/dlm_domain
 tests_unit_dlm_domain_SOURCES = tests/unit/dlm_domain.c tests/unit/dlm_bus.h
 tests_unit_dlm_domain_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/dlm_fuzz
+tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/unit/dlm_bus.h
+tests_unit_dlm_fuzz_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
