@@ -17,6 +17,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/log.h \
 	%reldir%/loop.c \
 	%reldir%/loop.h \
+	%reldir%/self.c \
+	%reldir%/self.h \
 	%reldir%/spawn.c \
 	%reldir%/spawn.h \
 	%reldir%/view_merge.c \
