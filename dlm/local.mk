@@ -33,3 +33,7 @@ libstockade_dlm_la_LDFLAGS = $(AM_LDFLAGS) -version-info 1:0:0 -export-symbols-r
 libstockade_dlm_la_LIBADD = $(QB_LIBS) -lpthread
 stockadeincludedir = $(includedir)/stockade
 stockadeinclude_HEADERS = %reldir%/libdlm/libdlm.h
+
+check_PROGRAMS += tests/unit/dlm_fuzz
+tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/unit/dlm_bus.h
+tests_unit_dlm_fuzz_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
