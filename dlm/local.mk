@@ -12,3 +12,28 @@ noinst_LTLIBRARIES += %reldir%/core/libdlm-core.la
 check_PROGRAMS += tests/unit/dlm_domain
 tests_unit_dlm_domain_SOURCES = tests/unit/dlm_domain.c tests/unit/dlm_bus.h
 tests_unit_dlm_domain_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+sbin_PROGRAMS += stockade-dlmd
+stockade_dlmd_SOURCES = \
+	%reldir%/daemon/clients.c \
+	%reldir%/daemon/dlmd.h \
+	%reldir%/daemon/main.c \
+	%reldir%/daemon/report.c
+stockade_dlmd_LDADD = %reldir%/core/libdlm-core.la lib/shell/libstockade-shell.la \
+	lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)
+
+# The client library for everybody, LGPL: of ours it needs the wire format only, and carries it inside.
+lib_LTLIBRARIES += libstockade-dlm.la
+libstockade_dlm_la_SOURCES = \
+	%reldir%/libdlm/libdlm.c \
+	%reldir%/libdlm/libdlm.h \
+	%reldir%/libdlm/proto.h \
+	lib/wire.c lib/wire.h
+libstockade_dlm_la_LDFLAGS = $(AM_LDFLAGS) -version-info 1:0:0 -export-symbols-regex '^dlm_'
+libstockade_dlm_la_LIBADD = $(QB_LIBS) -lpthread
+stockadeincludedir = $(includedir)/stockade
+stockadeinclude_HEADERS = %reldir%/libdlm/libdlm.h
+
+check_PROGRAMS += tests/unit/dlm_fuzz
+tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/unit/dlm_bus.h
+tests_unit_dlm_fuzz_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)

@@ -18,9 +18,10 @@
 #define BOOT_ID_TEXT 37 /* "01234567-89ab-cdef-0123-456789abcdef" and its NUL */
 
 struct incarnation {
-	uint32_t nodeid;                /* 1..NODEID_MAX; 0: none */
-	uint8_t boot_id[BOOT_ID_BYTES]; /* /proc/sys/kernel/random/boot_id; all zero: a life that nobody saw begin */
-	uint64_t join;                  /* CLOCK_BOOTTIME ns at fenced's start; grows within one boot; 0: unseen */
+	uint32_t nodeid; /* 1..NODEID_MAX; 0: none */
+	/* /proc/sys/kernel/random/boot_id; all zero: a life that nobody saw begin */
+	uint8_t boot_id[BOOT_ID_BYTES];
+	uint64_t join; /* CLOCK_BOOTTIME ns at fenced's start; grows within one boot; 0: unseen */
 };
 
 /* Same life of the kernel: what a proof is about. */

@@ -17,7 +17,7 @@ struct nodeset {
 	uint64_t bits;
 };
 
-#define NODESET_EMPTY ((struct nodeset){0})
+#define NODESET_EMPTY ((struct nodeset){ 0 })
 
 static inline bool nodeid_valid(uint32_t nodeid)
 {
@@ -26,7 +26,7 @@ static inline bool nodeid_valid(uint32_t nodeid)
 
 static inline struct nodeset nodeset_of(uint32_t nodeid)
 {
-	return (struct nodeset){nodeid_valid(nodeid) ? UINT64_C(1) << nodeid : 0};
+	return (struct nodeset){ nodeid_valid(nodeid) ? UINT64_C(1) << nodeid : 0 };
 }
 
 static inline bool nodeset_has(struct nodeset s, uint32_t nodeid)
@@ -46,18 +46,18 @@ static inline void nodeset_del(struct nodeset *s, uint32_t nodeid)
 
 static inline struct nodeset nodeset_and(struct nodeset a, struct nodeset b)
 {
-	return (struct nodeset){a.bits & b.bits};
+	return (struct nodeset){ a.bits & b.bits };
 }
 
 static inline struct nodeset nodeset_or(struct nodeset a, struct nodeset b)
 {
-	return (struct nodeset){a.bits | b.bits};
+	return (struct nodeset){ a.bits | b.bits };
 }
 
 /* In @a but not in @b. */
 static inline struct nodeset nodeset_minus(struct nodeset a, struct nodeset b)
 {
-	return (struct nodeset){a.bits & ~b.bits};
+	return (struct nodeset){ a.bits & ~b.bits };
 }
 
 static inline bool nodeset_empty(struct nodeset s)

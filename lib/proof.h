@@ -9,13 +9,16 @@
 #include "incarnation.h"
 
 /* The one table of kinds: enum, wire value, name in logs and JSON, and what it means to an operator. */
-#define PROOF_KINDS(X) \
-	X(OFF_VERIFIED, 1, "off_verified", "its fence device switched it off and a second read says off") \
-	X(NEW_BOOT, 2, "new_boot", "it is back as another incarnation with another boot id") \
+#define PROOF_KINDS(X)                                                                           \
+	X(OFF_VERIFIED, 1, "off_verified",                                                       \
+	  "its fence device switched it off and a second read says off")                         \
+	X(NEW_BOOT, 2, "new_boot", "it is back as another incarnation with another boot id")     \
 	X(STORAGE_CUT, 3, "storage_cut", "its reservation key is gone on every path, read back") \
-	X(WATCHDOG_EXPIRED, 4, "watchdog_expired", "its watchdog was seen armed and its deadline has passed") \
-	X(HYPERVISOR, 5, "hypervisor", "the hypervisor attests that the guest is destroyed or crashed and off") \
-	X(CLEAN_LEAVE, 6, "clean_leave", "it said goodbye after it had deactivated everything") \
+	X(WATCHDOG_EXPIRED, 4, "watchdog_expired",                                               \
+	  "its watchdog was seen armed and its deadline has passed")                             \
+	X(HYPERVISOR, 5, "hypervisor",                                                           \
+	  "the hypervisor attests that the guest is destroyed or crashed and off")               \
+	X(CLEAN_LEAVE, 6, "clean_leave", "it said goodbye after it had deactivated everything")  \
 	X(OPERATOR, 7, "operator", "an operator vouched for it and no channel showed it alive")
 
 enum proof_kind {
@@ -28,16 +31,17 @@ enum proof_kind {
 #define PROOF_EVIDENCE_MAX 160
 
 struct proof {
-	struct incarnation victim; /* whose life is over; boot_id all zero: any life before `by` first saw the node */
+	/* whose life is over; boot_id all zero: any life before `by` first saw the node */
+	struct incarnation victim;
 	enum proof_kind kind;
-	uint32_t by;                       /* nodeid that made it */
-	uint64_t number;                   /* grows with every proof of this cluster; (by, number) is unique */
-	int64_t wall_s;                    /* for people only, never compared (SAFE-8) */
+	uint32_t by;     /* nodeid that made it */
+	uint64_t number; /* grows with every proof of this cluster; (by, number) is unique */
+	int64_t wall_s;  /* for people only, never compared (SAFE-8) */
 	char evidence[PROOF_EVIDENCE_MAX]; /* NUL-terminated words: device, what was read */
 };
 
-const char *proof_kind_name(enum proof_kind kind); /* "off_verified"; "none"; "?" when unknown */
-const char *proof_kind_text(enum proof_kind kind); /* the sentence; "" when unknown */
+const char *proof_kind_name(enum proof_kind kind);  /* "off_verified"; "none"; "?" when unknown */
+const char *proof_kind_text(enum proof_kind kind);  /* the sentence; "" when unknown */
 enum proof_kind proof_kind_parse(const char *name); /* PROOF_NONE when unknown */
 
 /**

@@ -11,13 +11,13 @@
 	200 /* knet's heartbeat thread wakes this often, a shorter interval is not kept */
 #define LINK_TIMEOUT_ONE_MS 1000 /* one link: held with tokens from 1000 down to 150 */
 #define LINK_TIMEOUT_TWO_MS 500  /* two links: at 250 and below links flap */
-#define TOKEN_FLOOR_MS      300  /* held under 24 CPU hogs and stalls of the whole machine */
-#define KNET_START_MS       2500 /* from the start of corosync to a quorate ring, without the tokens */
+#define TOKEN_FLOOR_MS 300       /* held under 24 CPU hogs and stalls of the whole machine */
+#define KNET_START_MS 2500 /* from the start of corosync to a quorate ring, without the tokens */
 #define FENCE_ATTEMPT_MS \
 	40000 /* ClusterLabs power_timeout 20 s + login; fence_xvm gives up after 30 s */
-#define READY_AGE_MS          300000
+#define READY_AGE_MS 300000
 #define READY_INTERVAL_MAX_MS 60000
-#define LET_GO_MS             10000 /* unit stop, unmount, deactivation, logout once I/O answers or fails */
+#define LET_GO_MS 10000 /* unit stop, unmount, deactivation, logout once I/O answers or fails */
 
 static uint32_t clamp(uint32_t v, uint32_t low, uint32_t high)
 {

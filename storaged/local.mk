@@ -14,3 +14,18 @@ noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
 	%reldir%/core/service.h \
 	%reldir%/core/service_wire.c
 %C%_core_libstoraged_core_la_LIBADD = lib/libstockade-base.la
+
+sbin_PROGRAMS += %reldir%/stockade-storaged
+%C%_stockade_storaged_SOURCES = \
+	%reldir%/daemon/answer.c \
+	%reldir%/daemon/daemon.h \
+	%reldir%/daemon/drive.c \
+	%reldir%/daemon/frame.c \
+	%reldir%/daemon/locks.c \
+	%reldir%/daemon/main.c \
+	%reldir%/daemon/note.c \
+	%reldir%/daemon/shell.c \
+	%reldir%/daemon/store.c \
+	%reldir%/daemon/watch.c
+%C%_stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/libstoraged-drivers.la \
+	libstockade-dlm.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)

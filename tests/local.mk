@@ -17,6 +17,10 @@ check_PROGRAMS += %reldir%/unit/wire_fuzz
 %C%_unit_wire_fuzz_SOURCES = %reldir%/unit/wire_fuzz.c
 %C%_unit_wire_fuzz_LDADD = %reldir%/fuzz/libfuzz.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += %reldir%/unit/nodeset
+%C%_unit_nodeset_SOURCES = %reldir%/unit/nodeset.c
+%C%_unit_nodeset_LDADD = %reldir%/fuzz/libfuzz.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
 # For tests/unit/run, which reports each.
 print-tests:
 	@echo $(TESTS)

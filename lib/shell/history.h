@@ -3,7 +3,7 @@
  *
  * Keys always there: "mono_ms" (CLOCK_MONOTONIC of this node: differences on one node are exact), "wall" (ISO 8601
  * UTC with ms; people only), "node", "boot", "daemon", "event" ("fence.proof"), "text" (a sentence for a person).
- * Steps that took time carry "took_ms" and "step" ("lvm", "mount", ...). The file is rotated once past HISTORY_BYTES_MAX.
+ * Steps that took time carry "took_ms" and "step" ("lvm", "mount", ...). The file is rotated once past HISTORY_BYTES_MAX, so at most twice that stays.
  */
 #ifndef STOCKADE_HISTORY_H
 #define STOCKADE_HISTORY_H
@@ -17,6 +17,8 @@ struct history;
 
 /* Opens HISTORY_DIR/history-DAEMON.jsonl (made if absent, 0640). NULL: errno; the daemon goes on without. */
 struct history *history_open(const char *daemon, const char *node);
+/* The same in another directory, which is made when absent. */
+struct history *history_open_in(const char *dir, const char *daemon, const char *node);
 struct history *history_close(struct history *h);
 
 /* @extra: an object whose keys are added, its reference is taken; NULL: none. Also logs at notice. h NULL: logs only. */

@@ -7,6 +7,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/cluster_config.c \
 	%reldir%/fence_link.c \
 	%reldir%/fence_link.h \
+	%reldir%/history.c \
+	%reldir%/history.h \
 	%reldir%/ipc.c \
 	%reldir%/ipc.h \
 	%reldir%/ipc_client.c \
@@ -15,6 +17,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/log.h \
 	%reldir%/loop.c \
 	%reldir%/loop.h \
+	%reldir%/self.c \
+	%reldir%/self.h \
 	%reldir%/spawn.c \
 	%reldir%/spawn.h \
 	%reldir%/view_merge.c \
@@ -74,3 +78,7 @@ tests_unit_view_merge_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
 noinst_PROGRAMS += tests/net/viewlog
 tests_net_viewlog_SOURCES = tests/net/viewlog.c
 tests_net_viewlog_LDADD = %reldir%/libstockade-shell.la
+
+check_PROGRAMS += tests/unit/history
+tests_unit_history_SOURCES = tests/unit/history.c
+tests_unit_history_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)

@@ -353,6 +353,8 @@ static void on_command(struct place *p, uint32_t from, const struct place_op *op
 	if (r == 0)
 		place_note(p, PLACE_NOTE_COMMAND, of_node ? -1 : op->service, op->node, 0,
 			   place_text(p, "%s: %s", service_cmd_name(op->cmd), text));
+	if (r == 0 && op->cmd == SERVICE_CMD_CLEAR)
+		place_prepare_all(p);
 	if (from == p->cfg.self && pending_take(p, op->req))
 		answer(p, op->req, r,
 		       op->service >= 0 && !of_node ? p->group.service[op->service].starts : 0,

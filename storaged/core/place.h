@@ -197,7 +197,8 @@ struct place_action {
 			unsigned service, res;
 			enum drive_op op;
 			uint64_t run;
-			uint64_t epoch;    /* START of a volume */
+			uint64_t epoch;    /* START of a volume: to be written, at least */
+			uint64_t released; /* START of a volume: owners up to this epoch let go */
 			bool dirty;        /* START: the owner before was lost */
 			uint32_t limit_ms; /* at most; 0: the resource's own limit */
 		} drive;

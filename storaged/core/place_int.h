@@ -17,7 +17,7 @@ enum place_msg {
 	PLACE_MSG_LEAVING
 };
 #define PLACE_WIRE_VERSION 1
-#define PLACE_PENDING_MAX  32
+#define PLACE_PENDING_MAX 32
 
 struct place_told { /* what the group last heard from us about a service */
 	enum runner_fact fact;

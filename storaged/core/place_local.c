@@ -30,6 +30,7 @@ static void drive(struct place *p, unsigned s, const struct runner_action *act)
 
 	if (act->op == DRIVE_START && c->is_volume[act->res]) {
 		a.drive.epoch = p->group.epoch[c->volume[act->res]];
+		a.drive.released = p->group.released[c->volume[act->res]];
 		a.drive.dirty = p->group.service[s].lost != 0;
 	}
 	/* The reboot deadline is near: leave room for KILL after a STOP that hangs. */
@@ -156,7 +157,7 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 			       service_node_name(f, nodeset_lowest(unsynced)));
 		return;
 	}
-	if (p->have_fence && p->fence.self_victim) {
+	if (p->fence.self_victim) /* stays true when fenced restarts */ {
 		place_wait_set(ret, PLACE_GATE_SELF, p->cfg.self, NULL);
 		return;
 	}
@@ -220,7 +221,7 @@ static void down(struct place *p, unsigned s, bool urgent, const char *reason)
 /* May things run here at all? (SAFE-7) Before the first view what is ours stays up for a while. */
 static const char *halt_reason(const struct place *p)
 {
-	if (p->have_fence && p->fence.self_victim)
+	if (p->fence.self_victim) /* stays true when fenced restarts */
 		return "the other nodes declared this node dead";
 	if (p->have_view)
 		return p->quorate ? NULL : "quorum is lost";

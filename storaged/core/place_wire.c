@@ -163,7 +163,7 @@ int place_decode(struct place *p, struct place_op *op, const void *data, size_t 
 		cmd = wire_r_u8(&s);
 		op->service = decode_service(p, &s);
 		op->node = wire_r_u32(&s);
-		if (cmd < SERVICE_CMD_ENABLE || cmd > SERVICE_CMD_UNSTANDBY)
+		if (cmd < SERVICE_CMD_ENABLE || cmd > SERVICE_CMD_CLEAR)
 			return wire_r_done(&r) == 0 ? -EPROTO : -EBADMSG;
 		op->cmd = (enum service_cmd)cmd;
 		break;

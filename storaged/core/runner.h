@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #define RUNNER_RESOURCES_MAX 16
-#define RUNNER_WHY_MAX       200
-#define RUNNER_RESTARTS_MAX  16
+#define RUNNER_WHY_MAX 200
+#define RUNNER_RESTARTS_MAX 16
 
 enum drive_op { DRIVE_PREPARE = 1, DRIVE_START, DRIVE_STOP, DRIVE_KILL, DRIVE_PROBE };
 

@@ -275,14 +275,22 @@ static void set_failed(const struct service_frame *f, struct service *v, uint32_
 	snprintf(v->failed_why[i], sizeof(v->failed_why[i]), "%s", why);
 }
 
-/* Its node holds nothing of it any more. */
-static void let_go(struct service *v)
+static void unplace(struct service *v)
 {
 	if (v->restart && v->target == 0)
 		v->target = v->node;
 	v->state = SERVICE_STOPPED;
 	v->begun = false;
 	v->node = 0;
+}
+
+/* Its node said that it holds nothing of it any more. */
+static void let_go(const struct service_frame *f, struct service_group *g, unsigned s)
+{
+	for (unsigned i = 0; i < f->service[s].n; i++)
+		if (f->service[s].is_volume[i])
+			g->released[f->service[s].volume[i]] = g->epoch[f->service[s].volume[i]];
+	unplace(&g->service[s]);
 }
 
 bool service_apply(const struct service_frame *f, struct service_group *g, unsigned s,
@@ -343,7 +351,7 @@ bool service_apply(const struct service_frame *f, struct service_group *g, unsig
 	case RUNNER_STOPPED:
 		if (fact->failed)
 			set_failed(f, v, from, fact->why);
-		let_go(v);
+		let_go(f, g, s);
 		change = true;
 		break;
 	}
@@ -363,7 +371,7 @@ static void settle_placed(const struct service_frame *f, struct service_group *g
 	if (fact->starts == v->starts) {
 		service_apply(f, g, s, c->nodeid, fact);
 	} else if (fact->fact == RUNNER_STOPPED) {
-		let_go(v); /* it never heard of the placement */
+		let_go(f, g, s); /* it never heard of the placement */
 	} else if (v->state != SERVICE_STOPPING) {
 		v->state = SERVICE_STARTING; /* it has to let go of the older placement first */
 		v->begun = false;
@@ -428,11 +436,11 @@ void service_settle(const struct service_frame *f, struct service_group *g, stru
 
 			assert(i >= 0);
 			if (g->node[i].clean) {
-				let_go(v);
+				let_go(f, g, s);
 			} else if (!nodeset_has(nodes, v->node)) {
 				v->lost = v->node;
 				v->restart = false;
-				let_go(v);
+				unplace(v);
 				*ret_lost |= UINT64_C(1) << s;
 			} /* else: its node lives, its storaged is away for a while */
 		}
@@ -553,6 +561,10 @@ int service_command(const struct service_frame *f, struct service_group *g, stru
 		end_move(v);
 		snprintf(text, len, "%s restarts", name);
 		break;
+	case SERVICE_CMD_CLEAR:
+		v->failed = NODESET_EMPTY;
+		snprintf(text, len, "%s may be tried on every node again", name);
+		break;
 	case SERVICE_CMD_STANDBY:
 	case SERVICE_CMD_UNSTANDBY:
 		if (i < 0) {
@@ -609,6 +621,7 @@ const char *service_cmd_name(enum service_cmd cmd)
 	case SERVICE_CMD_RESTART: return "restart";
 	case SERVICE_CMD_STANDBY: return "standby";
 	case SERVICE_CMD_UNSTANDBY: return "unstandby";
+	case SERVICE_CMD_CLEAR: return "clear";
 	}
 	return "?";
 }

@@ -11,10 +11,10 @@
 #include "lib/wire.h"
 #include "runner.h"
 
-#define SERVICE_NAME_MAX    64
-#define SERVICES_MAX        32
+#define SERVICE_NAME_MAX 64
+#define SERVICES_MAX 32
 #define SERVICE_VOLUMES_MAX 32
-#define SERVICE_TAG_MAX     128
+#define SERVICE_TAG_MAX 128
 
 enum service_state {
 	SERVICE_STOPPED = 0, /* nowhere; not placed */
@@ -81,6 +81,8 @@ struct service_group {
 	struct service service[SERVICES_MAX];
 	uint64_t epoch
 		[SERVICE_VOLUMES_MAX]; /* the highest ever given to or seen on each volume; 0: none */
+	/* The highest epoch of each volume whose owner said, in agreed order, that it holds nothing any more. */
+	uint64_t released[SERVICE_VOLUMES_MAX];
 };
 
 /* The frame in which a group lives; borrowed from struct place_config. */
@@ -171,6 +173,7 @@ enum service_cmd {
 	SERVICE_CMD_RESTART,
 	SERVICE_CMD_STANDBY,
 	SERVICE_CMD_UNSTANDBY,
+	SERVICE_CMD_CLEAR, /* forget where it failed; every node prepares again */
 };
 
 /**

@@ -157,6 +157,7 @@ void service_group_encode(const struct service_frame *f, const struct service_gr
 		sec = wire_w_open(w);
 		wire_w_str(w, f->volume[v]);
 		wire_w_u64(w, g->epoch[v]);
+		wire_w_u64(w, g->released[v]);
 		wire_w_close(w, sec);
 	}
 	wire_w_close(w, all);
@@ -179,14 +180,18 @@ void service_group_decode(const struct service_frame *f, struct service_group *g
 	n = wire_r_u16(&all);
 	for (unsigned i = 0; i < n && wire_r_more(&all); i++) {
 		char name[SERVICE_NAME_MAX];
-		uint64_t epoch;
+		uint64_t epoch, released;
 
 		wire_r_section(&all, &sec);
 		wire_r_str(&sec, name, sizeof(name));
 		epoch = wire_r_u64(&sec);
-		for (unsigned v = 0; v < f->n_volumes; v++)
-			if (strcmp(f->volume[v], name) == 0)
-				g->epoch[v] = epoch;
+		released = wire_r_u64(&sec);
+		for (unsigned v = 0; v < f->n_volumes; v++) {
+			if (strcmp(f->volume[v], name) != 0)
+				continue;
+			g->epoch[v] = epoch;
+			g->released[v] = released;
+		}
 	}
 }
 

@@ -47,7 +47,8 @@ uint32_t op_left_ms(const struct op *op, uint32_t most)
 	return left < most ? (uint32_t)left : most;
 }
 
-static void words(char *buf, size_t len, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+words(char *buf, size_t len, const char *fmt, va_list ap)
 {
 	vsnprintf(buf, len, fmt, ap);
 	for (char *c = buf; *c; c++)
@@ -81,8 +82,9 @@ void op_step(const struct op *op, const char *step, uint64_t begin_ms, uint64_t 
 	driver_line_write(op->fd, &line);
 }
 
-static enum driver_result finish(struct op *op, enum driver_result result, const char *code,
-				 const char *remedy, const char *fmt, va_list ap)
+static enum driver_result __attribute__((format(printf, 5, 0)))
+finish(struct op *op, enum driver_result result, const char *code, const char *remedy,
+       const char *fmt, va_list ap)
 {
 	op->end.result = result;
 	snprintf(op->end.code, sizeof(op->end.code), "%s", code);

@@ -13,6 +13,7 @@
 #ifndef STOCKADE_TESTS_FUZZ_H
 #define STOCKADE_TESTS_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,9 @@ struct fuzz {
 	int (*decode)(void *arg, const void *buf,
 		      size_t len); /* 0 or negative; checks what it took */
 	void *arg;
-	uint64_t seed;   /* 0: 1, or the environment's FUZZ_SEED */
-	unsigned rounds; /* 0: 20000, or the environment's FUZZ_ROUNDS */
+	bool refused_is_fine; /* the undamaged sample may be refused, by a state that has moved on */
+	uint64_t seed;        /* 0: 1; the environment's FUZZ_SEED goes before */
+	unsigned rounds;      /* 0: 20000; FUZZ_ROUNDS goes before */
 };
 
 struct fuzz_tally {

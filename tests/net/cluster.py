@@ -29,7 +29,7 @@ Run = collections.namedtuple("Run", "node boot token first last lines")
 
 def daemon_path(name):
     """A daemon of the build tree; libtool's wrapper runs the real one with our own libraries."""
-    return built(f"stockade-{name}")
+    return built(f"{name}/stockade-{name}")
 
 
 def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3, fence_timeout="4s", services=None):
@@ -58,8 +58,7 @@ class Cluster:
         self.ask_program = built("tests/net/ask")
         text = yaml(nodes, detect=detect, **config)
         script = f'#!/bin/sh\nexec {netlab.HERE}/recorder.py "$1" {MOUNT} rec\n'
-        files = {"/etc/stockade/stockade.yaml": text, "/etc/stockade/recorder": (script, 0o755),
-                 f"{MOUNT}/.here": "the mount point\n"}
+        files = {"/etc/stockade/stockade.yaml": text, "/etc/stockade/recorder": (script, 0o755)}
         token = int((float(detect.rstrip("s")) * 1000 - 210) / 2.2)      # as lib/timing derives it
         self.token = token
         daemons = [netlab.COROSYNC] + [

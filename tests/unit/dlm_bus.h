@@ -33,6 +33,7 @@ struct bus {
 	struct bus_node node[BUS_NODES + 1]; /* by nodeid */
 	struct bus_msg *head, **tail;
 	uint64_t view, cookie;
+	void (*hear)(const struct bus_msg *m); /* each message as it is delivered; may be NULL */
 };
 
 static inline struct incarnation bus_life(uint32_t nodeid, uint8_t boot)
@@ -115,6 +116,8 @@ static inline void bus_run(struct bus *bus)
 		bus->head = m->next;
 		if (!bus->head)
 			bus->tail = &bus->head;
+		if (bus->hear)
+			bus->hear(m);
 		for (uint32_t id = 1; id <= BUS_NODES; id++) {
 			struct bus_node *n = &bus->node[id];
 			struct dlm_event ev = { .type = DLM_EV_DELIVER };

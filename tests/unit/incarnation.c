@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* lib/incarnation, lib/nodeset: a boot id reads as the kernel writes it, anything else is refused; which
+/* lib/incarnation: a boot id reads as the kernel writes it, anything else is refused; which
  * two incarnations are one life.
  */
 #include <errno.h>
@@ -100,33 +100,6 @@ static void a_life_is_node_boot_and_join(void **state)
 	assert_false(incarnation_same_boot(&a, &b));
 }
 
-static void node_sets_hold_1_to_63_and_nothing_else(void **state)
-{
-	struct nodeset s = NODESET_EMPTY;
-	uint32_t seen = 0;
-
-	(void)state;
-	nodeset_add(&s, 0);
-	nodeset_add(&s, 64);
-	nodeset_add(&s, UINT32_MAX);
-	assert_true(nodeset_empty(s));
-	nodeset_add(&s, 1);
-	nodeset_add(&s, 5);
-	nodeset_add(&s, NODEID_MAX);
-	assert_int_equal(nodeset_count(s), 3);
-	assert_false(nodeset_has(s, 0));
-	nodeset_for_each (id, s) {
-		assert_true(id > seen);
-		seen = id;
-	}
-	assert_int_equal(seen, NODEID_MAX);
-	assert_int_equal(nodeset_next(s, 1), 5);
-	assert_int_equal(nodeset_next(s, NODEID_MAX), 0);
-	assert_true(nodeset_subset(nodeset_of(5), s));
-	assert_true(nodeset_equal(nodeset_minus(s, nodeset_of(5)),
-				  nodeset_or(nodeset_of(1), nodeset_of(63))));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,7 +108,6 @@ int main(void)
 		cmocka_unit_test(boot_id_without_dashes_and_in_capitals_reads),
 		cmocka_unit_test(wrong_boot_ids_are_refused_and_change_nothing),
 		cmocka_unit_test(a_life_is_node_boot_and_join),
-		cmocka_unit_test(node_sets_hold_1_to_63_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,11 @@
 		lab.put_build("/work/stage")        # a `make install DESTDIR=...` tree
 		lab.corosync()
 		lab.node(1).run("systemctl", "start", "stockade-fenced")
-		lab.node(1).crash()
-		lab.wait_event("node1", "Crashed")
+		with lab.http("http://192.0.2.100/") as probe:
+			at = lab.node(1).crash()
+			lab.wait_event("node1", "Crashed")
+			probe.wait_ok(60, since=at + 1)
+		print(probe.downtime())
 
 All in namespaces of its own (labinit says how), so that labs run side by side and nothing outlives them:
 
@@ -36,6 +39,8 @@ import threading
 import time
 
 import labchannel
+import labclient
+import labdisk
 import labimage
 from labchannel import NodeLost, NodeSilent  # noqa: F401  (part of this module's interface)
 
@@ -483,6 +488,18 @@ class Lab:
         out = node.run("corosync-quorumtool", "-s", check=False).out
         m = re.search(r"Total votes:\s*(\d+)", out)
         return int(m[1]) if m and re.search(r"Quorate:\s*Yes", out) else 0
+
+    def http(self, url="http://192.0.2.100/", **kw):
+        """A client that asks for @url all the time: labclient.HttpProbe."""
+        return labclient.HttpProbe(self, url, **kw)
+
+    def appender(self, url="http://192.0.2.100/cgi-bin/append", **kw):
+        """A client that appends numbered records to the volume: labclient.Appender."""
+        return labclient.Appender(self, url, **kw)
+
+    def volume(self, vg=VG, lv=LV):
+        """The shared volume's bytes as the target has them now: labdisk.Volume."""
+        return labdisk.Volume(self.disk, vg, lv)
 
 
 FENCE_VIRT_CONF = """fence_virtd {{

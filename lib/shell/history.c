@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lib/shell/history.h"
+
+#include "lib/shell/log.h"
+#include "lib/shell/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TAIL_BYTES_MAX (96 * 1024) /* of lines: an answer with them stays below IPC_BYTES_MAX */
+
+struct history {
+	int fd;
+	char path[256], old[260];
+	char daemon[32], node[64], boot[40];
+};
+
+static void read_boot(struct history *h)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (f == NULL)
+		return;
+	if (fgets(h->boot, sizeof(h->boot), f) != NULL)
+		h->boot[strcspn(h->boot, "\n")] = '\0';
+	fclose(f);
+}
+
+static int open_file(struct history *h)
+{
+	char last = '\n';
+
+	h->fd = open(h->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (h->fd < 0)
+		return -errno;
+	/* Half a line of a crash must not swallow the next one. */
+	off_t end = lseek(h->fd, 0, SEEK_END);
+
+	if (end > 0 && pread(h->fd, &last, 1, end - 1) == 1 && last != '\n' &&
+	    write(h->fd, "\n", 1) != 1)
+		return -errno;
+	return 0;
+}
+
+struct history *history_open(const char *daemon, const char *node)
+{
+	return history_open_in(HISTORY_DIR, daemon, node);
+}
+
+struct history *history_open_in(const char *dir, const char *daemon, const char *node)
+{
+	struct history *h = calloc(1, sizeof(*h));
+	int r = -ENOMEM;
+
+	if (h == NULL)
+		return NULL;
+	snprintf(h->path, sizeof(h->path), "%s/history-%s.jsonl", dir, daemon);
+	snprintf(h->old, sizeof(h->old), "%s.1", h->path);
+	snprintf(h->daemon, sizeof(h->daemon), "%s", daemon);
+	snprintf(h->node, sizeof(h->node), "%s", node);
+	read_boot(h);
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		r = -errno;
+	else
+		r = open_file(h);
+	if (r == 0)
+		return h;
+	log_warning("history.off", "file=%s reason=\"%s\"", h->path, strerror(-r));
+	free(h);
+	errno = -r;
+	return NULL;
+}
+
+struct history *history_close(struct history *h)
+{
+	if (h != NULL) {
+		close(h->fd);
+		free(h);
+	}
+	return NULL;
+}
+
+static void wall_text(char *text, size_t len)
+{
+	struct timespec now;
+	struct tm tm;
+	char day[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, len, "%s.%03ldZ", day, now.tv_nsec / 1000000);
+}
+
+static void rotate(struct history *h)
+{
+	struct stat st;
+
+	if (fstat(h->fd, &st) < 0 || st.st_size < HISTORY_BYTES_MAX)
+		return;
+	if (rename(h->path, h->old) < 0)
+		return;
+	int full = h->fd;
+
+	if (open_file(h) < 0)
+		h->fd = full; /* it grows on; better than to lose what happens now */
+	else
+		close(full);
+}
+
+/* One write(2) a line, so that a crash leaves whole lines. */
+static void write_line(struct history *h, json_t *entry)
+{
+	char *text = json_dumps(entry, JSON_COMPACT);
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	if (text == NULL)
+		return;
+	text[len] = '\n'; /* in place of the NUL */
+	if (write(h->fd, text, len + 1) != (ssize_t)len + 1)
+		log_warning("history.write", "file=%s reason=\"%s\"", h->path, strerror(errno));
+	free(text);
+	rotate(h);
+}
+
+void history_add(struct history *h, const char *event, json_t *extra, const char *fmt, ...)
+{
+	char text[1024], wall[48];
+	json_t *entry;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_notice(event, "text=\"%s\"", text);
+	if (h != NULL) {
+		wall_text(wall, sizeof(wall));
+		entry = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s}", "mono_ms", (json_int_t)mono_ms(),
+				  "wall", wall, "node", h->node, "boot", h->boot, "daemon",
+				  h->daemon, "event", event, "text", text);
+		if (entry != NULL && extra != NULL)
+			json_object_update_missing(entry, extra);
+		if (entry != NULL)
+			write_line(h, entry);
+		json_decref(entry);
+	}
+	json_decref(extra);
+}
+
+/* The last @bytes of a file from the start of a line; NUL-terminated; NULL: nothing there. */
+static char *read_end(const char *path, size_t bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *buf = NULL;
+	ssize_t n = -1;
+
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		size_t size = (size_t)st.st_size, skip = size > bytes ? size - bytes : 0;
+
+		buf = malloc(bytes + 1);
+		if (buf != NULL)
+			n = pread(fd, buf, bytes, (off_t)skip);
+		if (n > 0) {
+			char *line = skip > 0 ? memchr(buf, '\n', (size_t)n) : NULL;
+
+			buf[n] = '\0';
+			if (skip > 0 && line == NULL)
+				n = 0; /* one line longer than all we look at */
+			else if (line != NULL)
+				memmove(buf, line + 1, strlen(line + 1) + 1);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	if (n > 0)
+		return buf;
+	free(buf);
+	return NULL;
+}
+
+static void parse_lines(json_t *list, char *text)
+{
+	for (char *line = text, *end; *line != '\0'; line = end + 1) {
+		json_t *entry;
+
+		end = strchr(line, '\n');
+		if (end == NULL)
+			return; /* half a line of a crash */
+		entry = json_loadb(line, (size_t)(end - line), 0, NULL);
+		if (entry != NULL)
+			json_array_append_new(list, entry);
+	}
+}
+
+json_t *history_tail(struct history *h, unsigned max)
+{
+	json_t *list = json_array();
+	size_t used;
+	char *text;
+
+	if (h == NULL || list == NULL)
+		return list;
+	text = read_end(h->path, TAIL_BYTES_MAX);
+	used = text != NULL ? strlen(text) : 0;
+	if (used < TAIL_BYTES_MAX / 2) {
+		char *old = read_end(h->old, TAIL_BYTES_MAX - used);
+
+		if (old != NULL)
+			parse_lines(list, old);
+		free(old);
+	}
+	if (text != NULL)
+		parse_lines(list, text);
+	free(text);
+	while (json_array_size(list) > max)
+		json_array_remove(list, 0);
+	return list;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lib/shell/self.h"
+
+#include <corosync/cmap.h>
+#include <corosync/corotypes.h>
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+static int read_life(struct incarnation *life)
+{
+	char text[64] = "";
+	FILE *f = fopen(BOOT_ID_FILE, "re");
+	struct timespec now;
+
+	if (f == NULL)
+		return -EIO;
+	char *got = fgets(text, sizeof(text), f);
+
+	fclose(f);
+	if (got == NULL || incarnation_boot_parse(text, life->boot_id) < 0)
+		return -EIO;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	life->join = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return 0;
+}
+
+static uint32_t corosync_nodeid(void)
+{
+	cmap_handle_t h;
+	uint32_t id = 0;
+
+	if (cmap_initialize(&h) != CS_OK)
+		return 0;
+	if (cmap_get_uint32(h, "runtime.votequorum.this_node_id", &id) != CS_OK)
+		id = 0;
+	cmap_finalize(h);
+	return id;
+}
+
+const struct config_node *self_find(const struct config *cfg, struct incarnation *ret_life,
+				    char *why, size_t why_len)
+{
+	struct incarnation life = { .nodeid = corosync_nodeid() };
+	const struct config_node *node;
+
+	if (life.nodeid == 0) {
+		snprintf(why, why_len, "corosync does not answer; is corosync.service running?");
+		errno = EAGAIN;
+		return NULL;
+	}
+	node = config_node_by_id(cfg, life.nodeid);
+	if (node == NULL) {
+		snprintf(
+			why, why_len,
+			"corosync runs here as node id %u, which %s does not have; make the two agree "
+			"(`stockade check` compares them)",
+			life.nodeid, cfg->path);
+		errno = EINVAL;
+		return NULL;
+	}
+	if (read_life(&life) < 0) {
+		snprintf(why, why_len, "%s cannot be read", BOOT_ID_FILE);
+		errno = EIO;
+		return NULL;
+	}
+	*ret_life = life;
+	return node;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Children that do one operation on one resource. The last result line counts; none is unknown (SAFE-3). */
+#include "daemon.h"
+
+#include "lib/shell/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PROBE_LIMIT_MS 8000
+#define VOLUME_PREPARE_LIMIT_MS 60000
+
+static enum driver_op to_driver(enum drive_op op)
+{
+	switch (op) {
+	case DRIVE_PREPARE: return DRIVER_PREPARE;
+	case DRIVE_START: return DRIVER_START;
+	case DRIVE_STOP: return DRIVER_STOP;
+	case DRIVE_KILL: return DRIVER_KILL;
+	case DRIVE_PROBE: return DRIVER_PROBE;
+	}
+	return DRIVER_PROBE;
+}
+
+static enum drive_result from_driver(enum drive_op op, enum driver_result result)
+{
+	switch (result) {
+	case DRIVER_UNKNOWN: return DRIVE_UNKNOWN;
+	case DRIVER_OK: return op == DRIVE_PROBE ? DRIVE_UNKNOWN : DRIVE_OK;
+	case DRIVER_FAILED: return DRIVE_FAILED;
+	case DRIVER_ACTIVE: return op == DRIVE_PROBE ? DRIVE_OK : DRIVE_UNKNOWN;
+	case DRIVER_PARTIAL: return op == DRIVE_PROBE ? DRIVE_FAILED : DRIVE_UNKNOWN;
+	case DRIVER_INACTIVE: return op == DRIVE_PROBE ? DRIVE_NONE : DRIVE_UNKNOWN;
+	case DRIVER_HEALTHY: return DRIVE_UNKNOWN; /* an answer to another question */
+	}
+	return DRIVE_UNKNOWN;
+}
+
+static struct drive_run *run_new(struct daemon *d)
+{
+	for (unsigned i = 0; i < RUNS_MAX; i++) {
+		struct drive_run *r = &d->run[i];
+
+		if (r->used)
+			continue;
+		memset(r, 0, sizeof(*r));
+		r->d = d;
+		r->used = true;
+		r->started_ms = mono_ms();
+		return r;
+	}
+	return NULL;
+}
+
+static void on_line(void *arg, const char *text)
+{
+	struct drive_run *r = arg;
+	struct res_seen *seen = &r->d->seen[r->service][r->res];
+	struct driver_line line;
+
+	if (driver_line_parse(&line, text) < 0) {
+		log_warning("driver.line", "text=\"%s\"", text);
+		return;
+	}
+	switch (line.kind) {
+	case DRIVER_LINE_PROGRESS:
+		if (r->run && r->op != DRIVE_PREPARE && r->op != DRIVE_PROBE)
+			snprintf(seen->progress, sizeof(seen->progress), "%s", line.text);
+		break;
+	case DRIVER_LINE_STEP:
+		if (r->run && r->op != DRIVE_PREPARE && r->op != DRIVE_PROBE)
+			snprintf(seen->step, sizeof(seen->step), "%s", line.step);
+		note_step(r->d, r, &line);
+		break;
+	case DRIVER_LINE_LIFE: break; /* the heartbeat child's, not ours */
+	case DRIVER_LINE_RESULT:
+		r->result = line;
+		r->has_result = true;
+		break;
+	}
+}
+
+/* What the operation taught about the resource, beside its result. */
+static void learn(struct drive_run *r)
+{
+	struct res_seen *seen = &r->d->seen[r->service][r->res];
+	const struct driver_line *l = &r->result;
+
+	if (r->op == DRIVE_PREPARE) {
+		seen->prepared_known = true;
+		snprintf(seen->prepare_code, sizeof(seen->prepare_code), "%s",
+			 r->has_result ? (l->result == DRIVER_OK ? "" : l->code) : "timeout");
+	} else if (r->op != DRIVE_PROBE) {
+		seen->progress[0] = seen->step[0] = '\0';
+	}
+	snprintf(seen->remedy, sizeof(seen->remedy), "%s", r->has_result ? l->remedy : "");
+	if (!r->has_result || frame_res(r->d, r->service, r->res)->type != CONFIG_RES_VOLUME)
+		return;
+	if (l->epoch && (r->op == DRIVE_PREPARE || r->op == DRIVE_PROBE)) {
+		seen->record_epoch = l->epoch;
+		seen->record_owner = l->node;
+		seen->record_active = l->record_active;
+	} else if (l->epoch && r->op == DRIVE_START) {
+		seen->record_epoch = l->epoch;
+		seen->record_owner = r->d->self->id;
+		seen->record_active = true;
+	} else if ((r->op == DRIVE_STOP || r->op == DRIVE_KILL) && l->result == DRIVER_OK) {
+		seen->record_active = false;
+	}
+}
+
+static void words(const struct drive_run *r, const struct spawn_result *res, char *buf, size_t len)
+{
+	const char *what = frame_res(r->d, r->service, r->res)->ref;
+
+	if (r->has_result && r->result.text[0])
+		snprintf(buf, len, "%.60s: %.130s", what, r->result.text);
+	else if (r->has_result)
+		buf[0] = '\0';
+	else if (res->timed_out)
+		snprintf(buf, len, "%.60s: %s gave no answer within %.1f s%s", what,
+			 drive_op_name(r->op), (double)res->took_ms / 1000.0,
+			 res->stuck ? ", and its process cannot be killed" : "");
+	else
+		snprintf(buf, len,
+			 "%.60s: the process of %s ended without an answer (signal %d, code %d)",
+			 what, drive_op_name(r->op), res->signal, res->status);
+}
+
+static void on_done(void *arg, const struct spawn_result *res)
+{
+	struct drive_run *r = arg;
+	struct daemon *d = r->d;
+	char why[RUNNER_WHY_MAX];
+	struct place_event ev = { .type = PLACE_EV_DRIVER };
+
+	r->spawn = NULL;
+	if (res->err_len)
+		log_info("driver.stderr", "resource=%s text=\"%.200s\"",
+			 r->run ? frame_res(d, r->service, r->res)->ref
+				: d->cfg->volume[r->volume].name,
+			 res->err);
+	if (!r->run) {
+		answer_prepared(d, r);
+		r->used = false;
+		return;
+	}
+	learn(r);
+	words(r, res, why, sizeof(why));
+	log_debug("driver.done", "run=%llu op=%s resource=%s result=%s took_ms=%llu text=\"%s\"",
+		  (unsigned long long)r->run, drive_op_name(r->op),
+		  frame_res(d, r->service, r->res)->ref,
+		  r->has_result ? driver_result_name(r->result.result) : "none",
+		  (unsigned long long)res->took_ms, why);
+	ev.driver.run = r->run;
+	ev.driver.result = r->has_result ? from_driver(r->op, r->result.result) : DRIVE_UNKNOWN;
+	ev.driver.why = why;
+	ev.driver.epoch = r->has_result ? r->result.epoch : 0;
+	r->used = false;
+	feed(d, ev);
+}
+
+static void fill_job(struct daemon *d, struct driver_job *job)
+{
+	memset(job, 0, sizeof(*job));
+	job->cfg = d->cfg;
+	job->rundir = d->rundir;
+	job->self = d->life;
+	job->fence = &d->fence_state;
+}
+
+void drive_start(struct daemon *d, const struct place_action *act)
+{
+	const struct config_service *svc = &d->cfg->service[act->drive.service];
+	const struct config_resource *res = &svc->resource[act->drive.res];
+	struct place_event ev = { .type = PLACE_EV_DRIVER, .driver = { .run = act->drive.run } };
+	struct drive_run *r = run_new(d);
+	struct driver_job job;
+
+	if (!r) {
+		feed_later(d, ev, "too many driver processes run already");
+		return;
+	}
+	r->run = act->drive.run;
+	r->service = act->drive.service;
+	r->res = act->drive.res;
+	r->op = act->drive.op;
+	fill_job(d, &job);
+	job.op = to_driver(r->op);
+	job.service = svc->name;
+	job.res = res;
+	job.vol = res->type == CONFIG_RES_VOLUME ? &d->cfg->volume[res->volume] : NULL;
+	job.epoch = act->drive.epoch;
+	job.released = act->drive.released;
+	job.dirty = act->drive.dirty;
+	switch (r->op) {
+	case DRIVE_PROBE: job.limit_ms = PROBE_LIMIT_MS; break;
+	case DRIVE_PREPARE:
+	case DRIVE_START: job.limit_ms = res->start_ms; break;
+	case DRIVE_STOP:
+	case DRIVE_KILL: job.limit_ms = res->stop_ms; break;
+	}
+	if (act->drive.limit_ms && act->drive.limit_ms < job.limit_ms)
+		job.limit_ms = act->drive.limit_ms;
+	if (r->op == DRIVE_START || r->op == DRIVE_STOP || r->op == DRIVE_KILL)
+		d->seen[r->service][r->res].progress[0] = d->seen[r->service][r->res].step[0] =
+			'\0';
+	r->spawn = spawn_work(d->loop, driver_run, &job, job.limit_ms, on_line, on_done, r);
+	if (!r->spawn) {
+		char why[RUNNER_WHY_MAX];
+
+		snprintf(why, sizeof(why), "%s: cannot start a process: %s", res->ref,
+			 strerror(errno));
+		r->used = false;
+		feed_later(d, ev, why);
+	}
+}
+
+void drive_cancel(struct daemon *d, uint64_t run)
+{
+	for (unsigned i = 0; i < RUNS_MAX; i++)
+		if (d->run[i].used && d->run[i].run == run && d->run[i].spawn)
+			spawn_kill(d->run[i].spawn);
+}
+
+int drive_prepare_volume(struct daemon *d, unsigned volume, struct ipc_peer *peer)
+{
+	struct driver_job job;
+	struct drive_run *r;
+
+	for (unsigned i = 0; i < RUNS_MAX; i++)
+		if (d->run[i].used && !d->run[i].run && d->run[i].volume == volume)
+			return -EBUSY;
+	r = run_new(d);
+	if (!r)
+		return -EBUSY;
+	r->peer = peer;
+	r->volume = volume;
+	fill_job(d, &job);
+	job.op = DRIVER_VOLUME_PREPARE;
+	job.vol = &d->cfg->volume[volume];
+	job.limit_ms = VOLUME_PREPARE_LIMIT_MS;
+	r->spawn = spawn_work(d->loop, driver_run, &job, job.limit_ms, on_line, on_done, r);
+	if (!r->spawn) {
+		r->used = false;
+		return -errno;
+	}
+	return 0;
+}
+
+void drive_peer_gone(struct daemon *d, const struct ipc_peer *peer)
+{
+	for (unsigned i = 0; i < RUNS_MAX; i++)
+		if (d->run[i].used && d->run[i].peer == peer)
+			d->run[i].peer = NULL;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The history: names of events and keys as in doc/protocol.md. */
+#include "daemon.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *event_name(enum place_note n)
+{
+	switch (n) {
+	case PLACE_NOTE_VIEW_LOST: return "view.lost";
+	case PLACE_NOTE_LOST: return "service.lost";
+	case PLACE_NOTE_PLACED: return "service.place";
+	case PLACE_NOTE_MOVE: return "service.move";
+	case PLACE_NOTE_NO_MOVE: return "service.nomove";
+	case PLACE_NOTE_GATE_OPEN: return "service.start";
+	case PLACE_NOTE_RUNNING: return "service.running";
+	case PLACE_NOTE_STOP: return "service.stop";
+	case PLACE_NOTE_STOPPED: return "service.stopped";
+	case PLACE_NOTE_FAILED: return "service.fail";
+	case PLACE_NOTE_FOREIGN: return "service.foreign";
+	case PLACE_NOTE_HALT: return "self.stop";
+	case PLACE_NOTE_RESUME: return "self.resume";
+	case PLACE_NOTE_COMMAND: return "operator";
+	case PLACE_NOTE_DIFFERS: return "config.differs";
+	}
+	return "?";
+}
+
+void note(struct daemon *d, const struct place_action *act)
+{
+	enum place_note n = act->note.note;
+	const char *svc = act->note.service >= 0 ? d->cfg->service[act->note.service].name : NULL;
+	const char *node = act->note.node ? node_name(d, act->note.node) : NULL;
+	const char *text = act->note.text ? act->note.text : "";
+	const char *event = event_name(n);
+	json_t *o = json_object();
+
+	if (svc)
+		json_object_set_new(o, "service", json_string(svc));
+	switch (n) {
+	case PLACE_NOTE_VIEW_LOST:
+		json_object_set_new(o, "victim", json_string(node));
+		history_add(d->history, event, o, "%s fell out of the membership", node);
+		return;
+	case PLACE_NOTE_LOST:
+		json_object_set_new(o, "victim", json_string(node));
+		history_add(d->history, event, o, "%s was on %s, which is gone without a goodbye",
+			    svc, node);
+		return;
+	case PLACE_NOTE_PLACED:
+		json_object_set_new(o, "to", json_string(node));
+		json_object_set_new(o, "reason", json_string(text));
+		history_add(d->history, event, o, "%s is placed on %s: %s", svc, node, text);
+		return;
+	case PLACE_NOTE_MOVE:
+		json_object_set_new(o, "to", json_string(node));
+		json_object_set_new(o, "reason", json_string(text));
+		history_add(d->history, event, o, "%s shall move to %s: %s", svc, node, text);
+		return;
+	case PLACE_NOTE_NO_MOVE:
+		json_object_set_new(o, "to", json_string(node));
+		json_object_set_new(o, "error", json_string(text));
+		history_add(d->history, event, o, "%s does not move to %s: %s", svc, node, text);
+		return;
+	case PLACE_NOTE_GATE_OPEN: history_add(d->history, event, o, "%s starts here", svc); return;
+	case PLACE_NOTE_RUNNING:
+		json_object_set_new(o, "took_ms", json_integer((json_int_t)act->note.took_ms));
+		history_add(d->history, event, o, "%s runs here", svc);
+		return;
+	case PLACE_NOTE_STOP:
+		json_object_set_new(o, "reason", json_string(text));
+		history_add(d->history, event, o, "%s stops here: %s", svc, text);
+		return;
+	case PLACE_NOTE_STOPPED:
+		json_object_set_new(o, "took_ms", json_integer((json_int_t)act->note.took_ms));
+		history_add(d->history, event, o, "%s is stopped here", svc);
+		return;
+	case PLACE_NOTE_FAILED:
+		json_object_set_new(o, "error", json_string(text));
+		history_add(d->history, event, o, "%s failed here: %s", svc, text);
+		return;
+	case PLACE_NOTE_FOREIGN:
+		json_object_set_new(o, "error", json_string(text));
+		history_add(
+			d->history, event, o,
+			"some of %s is active here, but storaged did not start it; it is being stopped%s%s",
+			svc, *text ? ": " : "", text);
+		return;
+	case PLACE_NOTE_HALT:
+		json_object_set_new(o, "reason", json_string(text));
+		history_add(d->history, event, o, "everything here stops: %s", text);
+		return;
+	case PLACE_NOTE_RESUME:
+		history_add(d->history, event, o, "this node may run services again");
+		return;
+	case PLACE_NOTE_COMMAND: { /* "relocate: web moves to node2" */
+		char name[48];
+		size_t len = strcspn(text, ":");
+
+		snprintf(name, sizeof(name), "%s.%.*s", svc ? "service" : "node",
+			 (int)(len < 32 ? len : 32), text);
+		if (node)
+			json_object_set_new(o, "to", json_string(node));
+		history_add(d->history, name, o, "operator: %s", text);
+		return;
+	}
+	case PLACE_NOTE_DIFFERS:
+		json_object_set_new(o, "node", json_string(node));
+		history_add(d->history, event, o, "%s", text);
+		return;
+	}
+	json_decref(o);
+}
+
+void note_step(struct daemon *d, const struct drive_run *r, const struct driver_line *line)
+{
+	const char *dot = strchr(line->step, '.');
+	json_t *o;
+
+	if (!r->run) {
+		history_add(d->history, line->step,
+			    json_pack("{s:s, s:s, s:I}", "volume", d->cfg->volume[r->volume].name,
+				      "step", dot ? dot + 1 : line->step, "took_ms",
+				      (json_int_t)line->took_ms),
+			    "%s", line->text);
+		return;
+	}
+	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "service", d->cfg->service[r->service].name,
+		      "resource", frame_res(d, r->service, r->res)->ref, "step",
+		      dot ? dot + 1 : line->step, "op", drive_op_name(r->op), "took_ms",
+		      (json_int_t)line->took_ms, "extern_ms", (json_int_t)line->extern_ms);
+	history_add(d->history, line->step, o, "%s", line->text);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Two small files. STATEDIR/storaged.intent: what the operator said, for ever. RUNDIR/storaged.state: what this
+ * boot's storaged has, or may have, active; on a tmpfs, so a reboot forgets it together with the activations.
+ */
+#include "daemon.h"
+
+#include "lib/shell/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* All or nothing: a file of its own, synced, renamed over the old one. */
+static int write_whole(const char *dir, const char *name, json_t *obj, bool sync)
+{
+	char path[PATH_MAX], tmp[PATH_MAX];
+	char *text = json_dumps(obj, JSON_INDENT(1) | JSON_SORT_KEYS);
+	size_t len, done = 0;
+	int fd, r = 0;
+
+	json_decref(obj);
+	if (!text)
+		return -ENOMEM;
+	len = strlen(text);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(tmp, sizeof(tmp), "%s/.%s.new", dir, name);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0) {
+		free(text);
+		return -errno;
+	}
+	while (done < len && r == 0) {
+		ssize_t n = write(fd, text + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		else if (n > 0)
+			done += (size_t)n;
+	}
+	if (r == 0 && sync && fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && rename(tmp, path) < 0)
+		r = -errno;
+	if (r == 0 && sync) { /* the rename, too */
+		int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (dirfd >= 0) {
+			fsync(dirfd);
+			close(dirfd);
+		}
+	}
+	free(text);
+	return r;
+}
+
+static json_t *read_whole(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	json_error_t err;
+	json_t *obj;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	obj = json_load_file(path, 0, &err);
+	if (!obj && access(path, F_OK) == 0)
+		log_warning("storaged.file", "path=%s error=\"%s\"", path, err.text);
+	return obj;
+}
+
+void store_intent(struct daemon *d)
+{
+	const struct service_group *g = place_group(d->place);
+	json_t *standby = json_array(), *enabled = json_object();
+	int r;
+
+	for (unsigned i = 0; i < d->cfg->n_nodes; i++)
+		if (g->node[i].standby)
+			json_array_append_new(standby, json_string(d->cfg->node[i].name));
+	for (unsigned s = 0; s < d->cfg->n_services; s++)
+		json_object_set_new(enabled, d->cfg->service[s].name,
+				    json_boolean(g->service[s].enabled));
+	r = write_whole(d->statedir, "storaged.intent",
+			json_pack("{s:I, s:o, s:o}", "version", (json_int_t)g->intent, "standby",
+				  standby, "enabled", enabled),
+			true);
+	if (r < 0)
+		log_error("storaged.intent", "dir=%s error=\"%s\"", d->statedir, strerror(-r));
+}
+
+void store_state(struct daemon *d)
+{
+	char boot[BOOT_ID_TEXT];
+	json_t *up = json_object();
+	int r;
+
+	incarnation_boot_text(&d->life, boot);
+	for (unsigned s = 0; s < d->cfg->n_services; s++)
+		if (place_ours(d->place, s))
+			json_object_set_new(up, d->cfg->service[s].name,
+					    json_integer((json_int_t)place_ours(d->place, s)));
+	r = write_whole(
+		d->rundir, "storaged.state",
+		json_pack("{s:s, s:i, s:o}", "boot", boot, "nodeid", (int)d->self->id, "up", up),
+		false);
+	if (r < 0)
+		log_error("storaged.state", "dir=%s error=\"%s\"", d->rundir, strerror(-r));
+}
+
+/* The state file, if it is of this boot (a /run that survives a reboot must not speak for the dead). */
+static json_t *read_state(struct daemon *d)
+{
+	json_t *state = read_whole(d->rundir, "storaged.state");
+	const char *boot = json_string_value(json_object_get(state, "boot"));
+	uint8_t id[BOOT_ID_BYTES];
+
+	if (state && (!boot || incarnation_boot_parse(boot, id) < 0 ||
+		      memcmp(id, d->life.boot_id, BOOT_ID_BYTES) != 0)) {
+		json_decref(state);
+		return NULL;
+	}
+	return state;
+}
+
+void store_load(struct daemon *d, struct place_config *pc)
+{
+	json_t *intent = read_whole(d->statedir, "storaged.intent"), *state = read_state(d), *item;
+	size_t i;
+
+	if (json_integer_value(json_object_get(intent, "version")) > 0) {
+		pc->intent = (uint64_t)json_integer_value(json_object_get(intent, "version"));
+		json_array_foreach (json_object_get(intent, "standby"), i, item) {
+			const struct config_node *n =
+				json_is_string(item)
+					? config_node_by_name(d->cfg, json_string_value(item))
+					: NULL;
+
+			if (n)
+				nodeset_add(&pc->standby, n->id);
+		}
+		for (unsigned s = 0; s < d->cfg->n_services; s++) {
+			item = json_object_get(json_object_get(intent, "enabled"),
+					       d->cfg->service[s].name);
+			pc->enabled[s] = json_is_boolean(item) ? json_is_true(item)
+							       : d->cfg->service[s].enabled;
+		}
+	}
+	for (unsigned s = 0; s < d->cfg->n_services; s++) {
+		item = json_object_get(json_object_get(state, "up"), d->cfg->service[s].name);
+		if (json_integer_value(item) > 0)
+			pc->ours[s] = (uint64_t)json_integer_value(item);
+	}
+	json_decref(intent);
+	json_decref(state);
+}

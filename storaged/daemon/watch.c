@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Children that stay: one per running service that looks at its resources, one per volume for the disk heartbeat.
+ *
+ * Both tell what they see through a page of shared memory, and write a line only when something changed, so an
+ * idle cluster wakes this daemon once in a while, to look whether a child hangs, and for nothing else.
+ */
+#include "daemon.h"
+
+#include "lib/shell/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HANG_MS 10000 /* a check that takes this much longer than its interval hangs */
+#define BEAT_AGAIN_MS 1000
+
+struct monitor_page {
+	_Atomic uint64_t
+		ok_ms[RUNNER_RESOURCES_MAX]; /* end of the last check that gave an answer */
+};
+
+static void *page_new(void)
+{
+	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void page_free(void *p)
+{
+	if (p)
+		munmap(p, (size_t)sysconf(_SC_PAGESIZE));
+}
+
+/* ---- monitors ---- */
+
+/* In the child. One check: the driver's result line, read back from a pipe of our own. */
+static void check(struct monitor *m, unsigned res, enum driver_result *last, int fd)
+{
+	struct daemon *d = m->d;
+	const struct config_resource *r = frame_res(d, m->service, res);
+	struct driver_job job = { .op = DRIVER_MONITOR,
+				  .service = d->cfg->service[m->service].name,
+				  .res = r,
+				  .vol = r->type == CONFIG_RES_VOLUME ? &d->cfg->volume[r->volume]
+								      : NULL,
+				  .cfg = d->cfg,
+				  .rundir = d->rundir,
+				  .self = d->life,
+				  .fence = &d->fence_state };
+	struct driver_line line, out = { .kind = DRIVER_LINE_RESULT };
+	char buf[8192], *at, *end;
+	int pipes[2];
+	ssize_t n;
+
+	snprintf(out.text, sizeof(out.text), "its check said nothing");
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return;
+	driver_run(&job, pipes[1]);
+	close(pipes[1]);
+	n = read(pipes[0], buf, sizeof(buf) - 1);
+	close(pipes[0]);
+	buf[n > 0 ? n : 0] = '\0';
+	for (at = buf; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+		*end = '\0';
+		if (driver_line_parse(&line, at) == 0 && line.kind == DRIVER_LINE_RESULT)
+			out = line;
+	}
+	atomic_store(&m->page->ok_ms[res], mono_ms());
+	if (out.result == DRIVER_HEALTHY && *last == DRIVER_HEALTHY)
+		return;
+	*last = out.result;
+	out.node = res; /* which of the service's resources */
+	driver_line_write(fd, &out);
+}
+
+static int monitor_work(void *arg, int fd)
+{
+	enum driver_result last[RUNNER_RESOURCES_MAX];
+	uint64_t due[RUNNER_RESOURCES_MAX];
+	struct monitor *m = arg;
+	const struct config_service *svc = &m->d->cfg->service[m->service];
+	pid_t parent = getppid();
+
+	for (unsigned i = 0; i < svc->n_resources; i++) {
+		last[i] = DRIVER_HEALTHY;
+		due[i] = mono_ms() + svc->resource[i].monitor_ms;
+	}
+	while (getppid() == parent) {
+		uint64_t now = mono_ms(), next = UINT64_MAX;
+
+		for (unsigned i = 0; i < svc->n_resources; i++) {
+			if (due[i] <= now) {
+				check(m, i, &last[i], fd);
+				due[i] = mono_ms() + svc->resource[i].monitor_ms;
+			}
+			if (due[i] < next)
+				next = due[i];
+		}
+		now = mono_ms();
+		if (next > now) {
+			/* Together with those due soon: one wake-up does for all. */
+			uint64_t wait = next - now + 20;
+
+			nanosleep(&(struct timespec){ .tv_sec = (time_t)(wait / 1000),
+						      .tv_nsec = (long)(wait % 1000) * 1000000 },
+				  NULL);
+		}
+	}
+	return 0;
+}
+
+static void on_monitor_line(void *arg, const char *text)
+{
+	struct monitor *m = arg;
+	struct place_event ev = { .type = PLACE_EV_MONITOR };
+	struct driver_line line;
+	char why[RUNNER_WHY_MAX];
+
+	if (!m->wanted || driver_line_parse(&line, text) < 0 || line.kind != DRIVER_LINE_RESULT ||
+	    line.node >= m->d->cfg->service[m->service].n_resources)
+		return;
+	switch (line.result) {
+	case DRIVER_HEALTHY: ev.monitor.result = DRIVE_OK; break;
+	case DRIVER_FAILED: ev.monitor.result = DRIVE_FAILED; break;
+	case DRIVER_INACTIVE: ev.monitor.result = DRIVE_NONE; break;
+	case DRIVER_UNKNOWN:
+	case DRIVER_OK:
+	case DRIVER_ACTIVE:
+	case DRIVER_PARTIAL: ev.monitor.result = DRIVE_UNKNOWN; break;
+	}
+	snprintf(why, sizeof(why), "%.60s: %.130s", frame_res(m->d, m->service, line.node)->ref,
+		 line.text);
+	if (ev.monitor.result != DRIVE_OK)
+		log_warning("monitor.bad", "service=%s result=%s text=\"%s\"",
+			    m->d->cfg->service[m->service].name, driver_result_name(line.result),
+			    why);
+	ev.monitor.service = m->service;
+	ev.monitor.res = line.node;
+	ev.monitor.why = why;
+	feed(m->d, ev);
+}
+
+static void monitor_begin(struct monitor *m);
+
+static void on_monitor_done(void *arg, const struct spawn_result *r)
+{
+	struct monitor *m = arg;
+
+	m->spawn = NULL;
+	if (!r->stuck)
+		page_free(m->page);
+	m->page = NULL;
+	if (m->wanted)
+		monitor_begin(m);
+}
+
+static void monitor_begin(struct monitor *m)
+{
+	m->page = page_new();
+	if (!m->page)
+		return; /* the watch timer tries again */
+	m->since_ms = mono_ms();
+	m->spawn = spawn_work(m->d->loop, monitor_work, m, 0, on_monitor_line, on_monitor_done, m);
+	if (!m->spawn) {
+		page_free(m->page);
+		m->page = NULL;
+	}
+}
+
+void monitor_set(struct daemon *d, unsigned service, bool on)
+{
+	struct monitor *m = &d->monitor[service];
+
+	m->d = d;
+	m->service = service;
+	m->wanted = on;
+	if (on && !m->spawn)
+		monitor_begin(m);
+	else if (!on && m->spawn)
+		spawn_kill(m->spawn);
+	loop_timer_arm(d->watch_timer, mono_ms() + d->cfg->timing.stale_ms);
+}
+
+/* A check that gives no answer is an answer: unknown (keepalived's trap: the disk died, so did the check). */
+static void monitor_look(struct monitor *m)
+{
+	const struct config_service *svc = &m->d->cfg->service[m->service];
+	uint64_t now = mono_ms();
+
+	if (!m->spawn) {
+		monitor_begin(m);
+		return;
+	}
+	for (unsigned i = 0; i < svc->n_resources && m->wanted; i++) {
+		uint64_t seen = atomic_load(&m->page->ok_ms[i]);
+		char why[RUNNER_WHY_MAX];
+
+		if (seen < m->since_ms)
+			seen = m->since_ms;
+		if (now - seen < svc->resource[i].monitor_ms + HANG_MS)
+			continue;
+		atomic_store(&m->page->ok_ms[i], now); /* one unknown per period, not per look */
+		snprintf(why, sizeof(why), "%.60s: its check has not answered for %llu s",
+			 svc->resource[i].ref, (unsigned long long)(now - seen) / 1000);
+		feed(m->d, (struct place_event){ .type = PLACE_EV_MONITOR,
+						 .monitor = { .service = m->service,
+							      .res = i,
+							      .result = DRIVE_UNKNOWN,
+							      .why = why } });
+		if (!m->spawn)
+			return;
+	}
+}
+
+/* ---- heartbeats ---- */
+
+static int beat_work(void *arg, int fd)
+{
+	struct beat *b = arg;
+	struct daemon *d = b->d;
+	struct driver_job job = { .op = DRIVER_HEARTBEAT,
+				  .vol = &d->cfg->volume[b->volume],
+				  .cfg = d->cfg,
+				  .rundir = d->rundir,
+				  .self = d->life,
+				  .fence = &d->fence_state,
+				  .owner = b->node,
+				  .beat = b->page };
+	unsigned s, res;
+
+	if (frame_volume(d, b->volume, &s, &res)) {
+		job.service = d->cfg->service[s].name;
+		job.epoch = d->seen[s][res].record_epoch;
+	}
+	return driver_run(&job, fd);
+}
+
+static void on_beat_line(void *arg, const char *text)
+{
+	struct beat *b = arg;
+	struct driver_line line;
+
+	if (driver_line_parse(&line, text) < 0)
+		return;
+	if (line.kind == DRIVER_LINE_LIFE)
+		log_info("heartbeat", "volume=%s node=%s life=%d",
+			 b->d->cfg->volume[b->volume].name, node_name(b->d, line.node),
+			 (int)line.life);
+	else if (line.text[0])
+		log_warning("heartbeat", "volume=%s text=\"%s\"", b->d->cfg->volume[b->volume].name,
+			    line.text);
+	signs_update(b->d);
+}
+
+static void beat_begin(struct beat *b);
+
+static void on_beat_done(void *arg, const struct spawn_result *r)
+{
+	struct beat *b = arg;
+
+	b->spawn = NULL;
+	b->child_node = 0;
+	if (!r->stuck)
+		page_free(b->page);
+	b->page = NULL;
+	if (b->node == 0)
+		return;
+	/* Replaced by a child for another node: at once. Died by itself: not in a circle. */
+	if (r->signal || r->stuck)
+		beat_begin(b);
+	else
+		b->again_ms = mono_ms() + BEAT_AGAIN_MS;
+}
+
+static void beat_begin(struct beat *b)
+{
+	b->again_ms = 0;
+	b->page = page_new();
+	if (b->page) {
+		b->since_ms = mono_ms();
+		b->spawn = spawn_work(b->d->loop, beat_work, b, 0, on_beat_line, on_beat_done, b);
+	}
+	if (!b->spawn) {
+		page_free(b->page);
+		b->page = NULL;
+		b->again_ms = mono_ms() + BEAT_AGAIN_MS;
+		return;
+	}
+	b->child_node = b->node;
+}
+
+void beat_set(struct daemon *d, unsigned volume, uint32_t node)
+{
+	struct beat *b = &d->beat[volume];
+
+	b->d = d;
+	b->volume = volume;
+	b->node = node;
+	if (b->spawn && b->child_node != node)
+		spawn_kill(b->spawn); /* its end starts the next */
+	else if (!b->spawn && node)
+		beat_begin(b);
+	loop_timer_arm(d->watch_timer, mono_ms() + d->cfg->timing.stale_ms);
+}
+
+static enum life_sign beat_life(const struct beat *b, uint64_t now)
+{
+	uint32_t stale = b->d->cfg->timing.stale_ms;
+	uint64_t io, changed;
+
+	if (!b->spawn || !b->page || b->child_node != b->node)
+		return LIFE_UNKNOWN;
+	io = atomic_load(&b->page->io_ok_ms);
+	changed = atomic_load(&b->page->changed_ms);
+	if (b->node == b->d->self->id) {
+		if (io == 0)
+			return LIFE_UNKNOWN;
+		return now - io < stale ? LIFE_FRESH : LIFE_STALE;
+	}
+	/* It reads at least every stale / 2: a read older than stale says that reading does not work. */
+	if (io == 0 || now - io >= stale)
+		return LIFE_UNKNOWN;
+	if (changed && now - changed < stale)
+		return LIFE_FRESH;
+	return now - b->since_ms >= stale ? LIFE_STALE : LIFE_UNKNOWN;
+}
+
+void signs_update(struct daemon *d)
+{
+	struct fence_signs s;
+	struct place_summary sum;
+	uint64_t now = mono_ms();
+	bool own = false;
+
+	if (!d->place || !d->fence)
+		return;
+	memset(&s, 0, sizeof(s));
+	place_summary(d->place, &sum);
+	s.weight = sum.weight;
+	s.holds = sum.holds || !place_probed(d->place);
+	for (unsigned v = 0; v < d->cfg->n_volumes; v++) {
+		const struct beat *b = &d->beat[v];
+		enum life_sign life;
+
+		if (!b->node)
+			continue;
+		life = beat_life(b, now);
+		if (b->node == d->self->id) {
+			/* Fresh only if every volume of ours is. */
+			if (!own || life != LIFE_FRESH)
+				s.self = life;
+			own = true;
+		} else if (s.peer[b->node] == LIFE_UNKNOWN || life == LIFE_FRESH) {
+			s.peer[b->node] = life;
+		} else if (s.peer[b->node] == LIFE_STALE && life == LIFE_UNKNOWN) {
+			s.peer[b->node] = LIFE_UNKNOWN;
+		}
+	}
+	if (d->signs_sent && memcmp(&s, &d->signs, sizeof(s)) == 0)
+		return;
+	d->signs = s;
+	d->signs_sent = true;
+	fence_link_signs(d->fence, &d->signs);
+}
+
+static void on_watch(void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t now = mono_ms();
+	bool any = false;
+
+	for (unsigned v = 0; v < d->cfg->n_volumes; v++) {
+		struct beat *b = &d->beat[v];
+
+		if (!b->node)
+			continue;
+		any = true;
+		if (b->again_ms && b->again_ms <= now && !b->spawn)
+			beat_begin(b);
+	}
+	for (unsigned s = 0; s < d->cfg->n_services; s++) {
+		if (!d->monitor[s].wanted)
+			continue;
+		any = true;
+		monitor_look(&d->monitor[s]);
+	}
+	signs_update(d);
+	if (any)
+		loop_timer_arm(d->watch_timer, mono_ms() + d->cfg->timing.stale_ms);
+}
+
+int watch_start(struct daemon *d)
+{
+	d->watch_timer = loop_timer_new(d->loop, on_watch, d);
+	return d->watch_timer ? 0 : -ENOMEM;
+}
