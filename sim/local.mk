@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sim/: every core on virtual time, the world drawn from a seed.
+noinst_PROGRAMS += %reldir%/sim_fence
+%C%_sim_fence_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_fence.c
+%C%_sim_fence_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la

@@ -347,12 +347,18 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 		plan_attempt(d, slot);
 		break;
 	case ATT_OFF:
+		if (!a->run && d->now_ms < d->hold_ms) {
+			want(d, d->hold_ms);
+			break;
+		}
 		if (!a->run)
 			run(d, slot, FENCE_AGENT_OFF);
+		want(d, d->now_ms + d->cfg.stall_ms); /* to notice when we sleep */
 		break;
 	case ATT_STATUS:
 		if (!a->run)
 			run(d, slot, FENCE_AGENT_STATUS);
+		want(d, d->now_ms + d->cfg.stall_ms);
 		break;
 	case ATT_FAILED: {
 		struct op op = {

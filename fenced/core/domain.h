@@ -195,8 +195,13 @@ struct fence_domain {
 		char text[FENCE_TEXT_MAX];
 	} check;
 
+	/* The clock inside stands still while we sleep: no wait is over because nobody ran. */
+	uint64_t lost_ms;
+	uint64_t hold_ms; /* no agent switches off before */
+
 	/* for the length of one step */
-	uint64_t now_ms;
+	uint64_t now_ms;  /* without what was lost */
+	uint64_t real_ms; /* as the event said; the age of checks is real */
 	int64_t wall_s;
 	struct fence_actions *out;
 	struct wire_w w;

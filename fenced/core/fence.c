@@ -22,7 +22,8 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 	errno = EINVAL;
 	if (!nodeid_valid(cfg->self.nodeid) || !nodeset_has(cfg->nodes, cfg->self.nodeid) ||
 	    incarnation_unseen(&cfg->self) || nodeset_count(cfg->nodes) > NODES_MAX ||
-	    cfg->n_stored > NODES_MAX || cfg->retry_min_ms == 0 || cfg->ready_interval_ms == 0)
+	    cfg->n_stored > NODES_MAX || cfg->retry_min_ms == 0 || cfg->ready_interval_ms == 0 ||
+	    cfg->stall_ms == 0)
 		return NULL;
 	nodeset_for_each (id, cfg->nodes) {
 		const struct fence_path *p = &cfg->path[id];
@@ -39,6 +40,7 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 		return NULL; /* errno ENOMEM */
 	d->cfg = *cfg;
 	d->quiet = true;
+	d->lost_ms = -(UINT64_C(1) << 40); /* so that the clock inside never falls below zero */
 	d->deadline_ms = UINT64_MAX;
 	memset(d->slot, NO_SLOT, sizeof(d->slot));
 	book_empty(&d->book, cfg->nodes);
@@ -146,6 +148,27 @@ static void plan(struct fence_domain *d)
 	}
 }
 
+/*
+ * Woken long after the deadline: the machine stood still, and the others may have gone on without us (ref/netlab.md 7,
+ * zombie 2). What we waited for did not happen while nobody looked, so every wait goes on, and for as long as a stale view
+ * can last we begin nothing: corosync will tell us by then.
+ */
+static void stall(struct fence_domain *d)
+{
+	uint64_t due = fence_deadline_ms(d);
+
+	if (due == UINT64_MAX || d->real_ms <= due + d->cfg.stall_ms)
+		return;
+	uint64_t late = d->real_ms - due;
+
+	d->lost_ms += late + d->cfg.confirm_ms;
+	d->hold_ms = d->real_ms - d->lost_ms + d->cfg.confirm_ms;
+	struct fence_action *n = note(d, FENCE_NOTE_STALL, d->cfg.self.nodeid, "");
+
+	if (n)
+		n->history.ms = late > UINT32_MAX ? UINT32_MAX : (uint32_t)late;
+}
+
 int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fence_actions *out)
 {
 	int r = 0;
@@ -154,7 +177,9 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 	out->n = 0;
 	out->msg_len = 0;
 	d->out = out;
-	d->now_ms = ev->now_ms;
+	d->real_ms = ev->now_ms;
+	stall(d);
+	d->now_ms = ev->now_ms - d->lost_ms;
 	d->wall_s = ev->wall_s;
 	d->w_ops = 0;
 	d->deadline_ms = UINT64_MAX;
@@ -194,5 +219,5 @@ const char *fence_refusal(const struct fence_domain *d)
 
 uint64_t fence_deadline_ms(const struct fence_domain *d)
 {
-	return d->deadline_ms;
+	return d->deadline_ms == UINT64_MAX ? UINT64_MAX : d->deadline_ms + d->lost_ms;
 }

@@ -55,6 +55,8 @@ struct fence_config {
 	uint32_t ready_interval_ms, ready_age_ms;
 	uint32_t
 		confirm_ms; /* nobody confirmed our attempt this long: go on; no stale view lasts longer */
+	uint32_t
+		stall_ms; /* woken later than this: we slept, and our view may be over; below corosync's token */
 	/* Proofs kept by an earlier run of this daemon under the same kernel; they count in that very ring only. */
 	struct view_id stored_view;
 	unsigned n_stored;
@@ -165,6 +167,7 @@ enum fence_note {
 	FENCE_NOTE_LEAVING,     /* node said goodbye */
 	FENCE_NOTE_CONFIRM,     /* no other member confirmed our attempt in time */
 	FENCE_NOTE_SELF_VICTIM, /* we are the victim */
+	FENCE_NOTE_STALL,       /* we slept; ms: how long. Nothing is begun for confirm_ms */
 };
 
 struct fence_action {

@@ -210,7 +210,7 @@ bool emit_sync(struct fence_domain *d)
 	wire_w_u8(w, (uint8_t)d->n);
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct ready_result *res = &d->ready[i][d->self];
-		uint64_t age = d->now_ms - res->at_ms;
+		uint64_t age = d->real_ms - res->at_ms;
 
 		wire_w_u32(w, d->book.rec[i].nodeid);
 		wire_w_bool(w, res->known);

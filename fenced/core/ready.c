@@ -39,9 +39,9 @@ void ready_from_sync(struct fence_domain *d)
 			uint64_t age = d->sync[by].ready[i].age_ms;
 
 			/* too old to be told exactly, or older than our own clock: it counts for nothing */
-			if (age == UINT32_MAX || age > d->now_ms)
+			if (age == UINT32_MAX || age > d->real_ms)
 				r->ok = false;
-			r->at_ms = age > d->now_ms ? 0 : d->now_ms - age;
+			r->at_ms = age > d->real_ms ? 0 : d->real_ms - age;
 		}
 	}
 }
@@ -51,7 +51,7 @@ void on_ready(struct fence_domain *d, uint32_t from, const struct op *op)
 	if (!rec_of(d, op->node) || op->node == from)
 		return;
 	d->ready[d->slot[op->node]][d->slot[from]] =
-		(struct ready_result){ .known = true, .ok = op->flag, .at_ms = d->now_ms };
+		(struct ready_result){ .known = true, .ok = op->flag, .at_ms = d->real_ms };
 }
 
 static void ask(struct fence_domain *d)

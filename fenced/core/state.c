@@ -120,7 +120,7 @@ void publish(struct fence_domain *d)
 {
 	struct fence_state now;
 
-	fence_snapshot(d, d->now_ms, &now);
+	fence_snapshot(d, d->real_ms, &now);
 	for (unsigned i = 0; i < d->n; i++) {
 		struct local *l = &d->local[i];
 		bool ready = now.node[i].ready;
@@ -178,7 +178,7 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	s->config_differs = config_differs(d, slot);
 	s->weight = l->weight;
 	text_copy(s->ready_text, l->ready_text);
-	s->since_ms = l->since_ms;
+	s->since_ms = l->since_ms + d->lost_ms;
 	s->level = l->att.level;
 	s->device = l->att.device;
 	s->next_ms = UINT32_MAX;
@@ -188,6 +188,7 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	if (s->phase == FENCE_PHASE_DELAY || s->phase == FENCE_PHASE_RETRY) {
 		uint64_t due = attempt_due_ms(d, slot);
 
+		due += d->lost_ms;
 		s->next_ms = due > now_ms ? (uint32_t)(due - now_ms) : 0;
 	}
 	for (unsigned by = 0; by < d->n; by++) {

@@ -360,10 +360,17 @@ static void on_sync(struct fence_domain *d, uint32_t from)
 
 static void on_excuse(struct fence_domain *d, struct nodeset who)
 {
+	struct nodeset excused = d->excused;
+
 	nodeset_for_each (m, nodeset_and(who, members(d))) {
 		if (!d->sync[d->slot[m]].have)
-			nodeset_add(&d->excused, m);
+			nodeset_add(&excused, m);
 	}
+	/* Who hears nobody is the one that is cut off: a minority leaves nobody out (SAFE-4). */
+	if (!d->view.two_node &&
+	    2 * nodeset_count(nodeset_minus(members(d), excused)) <= nodeset_count(d->cfg.nodes))
+		return;
+	d->excused = excused;
 	try_settle(d);
 }
 
