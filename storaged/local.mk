@@ -15,8 +15,8 @@ noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
 	%reldir%/core/service_wire.c
 %C%_core_libstoraged_core_la_LIBADD = lib/libstockade-base.la
 
-sbin_PROGRAMS += %reldir%/stockade-storaged
-%C%_stockade_storaged_SOURCES = \
+sbin_PROGRAMS += stockade-storaged
+stockade_storaged_SOURCES = \
 	%reldir%/daemon/answer.c \
 	%reldir%/daemon/daemon.h \
 	%reldir%/daemon/drive.c \
@@ -27,5 +27,5 @@ sbin_PROGRAMS += %reldir%/stockade-storaged
 	%reldir%/daemon/shell.c \
 	%reldir%/daemon/store.c \
 	%reldir%/daemon/watch.c
-%C%_stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/libstoraged-drivers.la \
+stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/libstoraged-drivers.la \
 	libstockade-dlm.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)
