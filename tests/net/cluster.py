@@ -29,7 +29,7 @@ Run = collections.namedtuple("Run", "node boot token first last lines")
 
 def daemon_path(name):
     """A daemon of the build tree; libtool's wrapper runs the real one with our own libraries."""
-    return built(f"{name}/stockade-{name}")
+    return built(f"stockade-{name}")
 
 
 def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3, fence_timeout="4s", services=None):

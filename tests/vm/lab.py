@@ -378,6 +378,20 @@ class Lab:
         shutil.rmtree(self.dir, ignore_errors=True)
         self.init_pid = None
 
+    # -- cables between nodes
+
+    def split(self, a, b, links=(0, 1)):
+        """Cut nodes @a and @b from each other only: both still reach the host (target, fence daemon, clients)."""
+        self._between("add", a, b, links)
+
+    def join(self, a, b, links=(0, 1)):
+        self._between("delete", a, b, links)
+
+    def _between(self, op, a, b, links):
+        a, b = self.node(a), self.node(b)
+        pairs = ", ".join(f"{x.tap(i)} . {y.tap(i)}" for i in links for x, y in ((a, b), (b, a)))
+        self.host("nft", f"{op} element bridge lab between {{ {pairs} }}")
+
     # -- the host's side
 
     def host_argv(self, *argv):
@@ -671,7 +685,9 @@ def golden_disk(say, prepare=prepare_disk, tag="ext4"):
     path = f"{cache}/disk-{tag}-{key}.img"
     with open(f"{cache}/disk.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(path):
+        if os.path.exists(path):
+            os.utime(path)
+        else:
             start = time.monotonic()
             say("make the shared disk once (a node, its volume group, an ext4 with a page)")
             with Lab(f"golden-{os.getpid()}", nodes=1, disk="", log=say) as lab:

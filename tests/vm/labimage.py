@@ -280,6 +280,19 @@ def build_image(rootfs, out):
         f.write(release + "\n")
 
 
+def prune(days=3):
+    """Remove images, root filesystems and disks that nobody used for @days (a use touches them)."""
+    cache = cache_dir()
+    for name in os.listdir(cache):
+        path = f"{cache}/{name}"
+        if name.startswith(("image-", "rootfs-", "disk-", "accel-")) and time.time() - os.stat(path).st_mtime > days * 86400:
+            say(f"remove {path}: not used for {days} days")
+            if os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+
+
 def ensure(rebuild=False):
     """Return the folder of the image that belongs to this tree, building what is missing.
 
@@ -299,6 +312,10 @@ def ensure(rebuild=False):
                 shutil.rmtree(path, ignore_errors=True)
         if os.path.exists(f"{image}/release"):
             os.utime(image)
+            if os.path.exists(rootfs):
+                os.utime(rootfs)
+                os.utime(f"{rootfs}.done")
+            prune()
             return image
         if not os.path.exists(f"{rootfs}.done"):
             shutil.rmtree(rootfs, ignore_errors=True)

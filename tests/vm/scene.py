@@ -18,7 +18,7 @@ class Scene:
     """One scenario's run. say() lines go to the user; facts end up in the report of a failure as well."""
 
     def __init__(self, name, say):
-        self.name, self.say, self.labs = name, say, []
+        self.name, self.say, self.labs, self.closers = name, say, [], []
         self.start = time.monotonic()
 
     def lab(self, suffix="", **kw):
@@ -51,5 +51,9 @@ class Scene:
             raise Refuted(str(e)) from None
 
     def close(self):
+        """End what runs, newest first, then the labs; errors of clients that end late are of no interest any more."""
+        for closer in reversed(self.closers):
+            with contextlib.suppress(Exception):
+                closer()
         for lab in self.labs:
             lab.down()
