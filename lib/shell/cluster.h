@@ -69,7 +69,11 @@ struct cluster_config {
 	bool two_node;
 	uint32_t token_ms, consensus_ms;
 };
-int cluster_config_read(
-	struct cluster_config *ret); /* 0 or -errno; -ECONNREFUSED: corosync is not running */
+/* 0 or -errno; -ECONNREFUSED: corosync is not running, -EACCES: not for this user, -ETIMEDOUT: it hangs */
+int cluster_config_read(struct cluster_config *ret);
+
+#define CLUSTER_ANSWER_MS 2000
+/* Ask this before a blocking call to corosync's libraries: 0, or -errno as above. */
+int cluster_answers(int timeout_ms);
 
 #endif

@@ -5,9 +5,12 @@
 #include <corosync/cmap.h>
 #include <corosync/corotypes.h>
 #include <errno.h>
+#include <poll.h>
+#include <qb/qbipcc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool get_u32(cmap_handle_t h, const char *key, uint32_t *ret)
 {
@@ -69,16 +72,37 @@ static int by_nodeid(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* libcorosync's own connects wait for ever on a corosync that is stopped. */
+int cluster_answers(int timeout_ms)
+{
+	int fd;
+	qb_ipcc_connection_t *c = qb_ipcc_connect_async("cmap", 8192, &fd);
+
+	if (c == NULL)
+		return errno == EACCES ? -EACCES : -ECONNREFUSED;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int n = poll(&p, 1, timeout_ms);
+
+	/* libqb frees a connection that never came to be, but not its socket. */
+	close(fd);
+	qb_ipcc_disconnect(c);
+	return n > 0 ? 0 : -ETIMEDOUT;
+}
+
 int cluster_config_read(struct cluster_config *ret)
 {
 	struct cluster_config cfg = { 0 };
 	cmap_handle_t h;
 	uint8_t two_node = 0;
+	int r = cluster_answers(CLUSTER_ANSWER_MS);
+
+	if (r < 0)
+		return r;
 	cs_error_t e = cmap_initialize(&h);
 
 	if (e != CS_OK)
 		return e == CS_ERR_ACCESS ? -EACCES : -ECONNREFUSED;
-	int r = read_nodes(h, &cfg);
+	r = read_nodes(h, &cfg);
 
 	get_string(h, "totem.cluster_name", cfg.cluster_name, sizeof(cfg.cluster_name));
 	cfg.two_node = cmap_get_uint8(h, "quorum.two_node", &two_node) == CS_OK && two_node != 0;

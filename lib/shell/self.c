@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lib/shell/self.h"
+#include "lib/shell/cluster.h"
 
 #include <corosync/cmap.h>
 #include <corosync/corotypes.h>
@@ -32,7 +33,7 @@ static uint32_t corosync_nodeid(void)
 	cmap_handle_t h;
 	uint32_t id = 0;
 
-	if (cmap_initialize(&h) != CS_OK)
+	if (cluster_answers(CLUSTER_ANSWER_MS) < 0 || cmap_initialize(&h) != CS_OK)
 		return 0;
 	if (cmap_get_uint32(h, "runtime.votequorum.this_node_id", &id) != CS_OK)
 		id = 0;

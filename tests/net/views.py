@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 
-from scene import built, until
+from scene import Refuted, built, until
 
 GROUP = "views"
 EMPTY = {"joined": [], "clean": [], "nodedown": [], "procdown": []}
@@ -16,7 +16,7 @@ class Member:
     """One viewlog. Its events are in .events, in order; .views and .messages are parts of them."""
 
     def __init__(self, lab, k, group=GROUP):
-        self.lab, self.k = lab, k
+        self.lab, self.k, self.group = lab, k, group
         self.events = []
         self.proc = lab.spawn(k, built("tests/net/viewlog"), group, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               text=True)
@@ -48,18 +48,41 @@ class Member:
     def mark(self):
         return len(self.events)
 
+    def pids(self):
+        """Host pids of the viewlogs of this group on the node."""
+        found = []
+        for pid in self.lab.pids(self.k, "viewlog") if self.lab.node(self.k)["power"] == "on" else []:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+                if f.read().split("\0")[1] == self.group:
+                    found.append(pid)
+        return found
+
     def pid(self):
-        return self.lab.pids(self.k, "viewlog")[0]
+        return self.pids()[0]
 
     def end(self):
-        """Whatever is left of it goes; the keeper between us and it does not pass a SIGKILL on."""
-        for pid in self.lab.pids(self.k, "viewlog") if self.lab.node(self.k)["power"] == "on" else []:
-            os.kill(pid, signal.SIGKILL)
+        """Ends it: by itself and in order (a build with sanitizers then speaks up) if its node is on."""
+        on = self.pids()                         # empty after a kill
         self.proc.send_signal(signal.SIGCONT)    # nsenter stops when its child is stopped
-        self.proc.stdin.close()
-        self.proc.wait()
+        try:
+            self.order("quit")
+        except BrokenPipeError:
+            pass
+        try:
+            rc = self.proc.wait(5)
+        except subprocess.TimeoutExpired:
+            rc = "none within 5 s"
+            for pid in on:
+                os.kill(pid, signal.SIGKILL)     # what is between us and it does not pass a SIGKILL on
+            self.proc.wait()
+        try:
+            self.proc.stdin.close()
+        except BrokenPipeError:
+            pass                                 # a word it did not live to read
         self.reader.join()
         self.proc.stdout.close()
+        if on and rc != 0:
+            raise Refuted(f"viewlog of n{self.k} ended with {rc}")
 
 
 def settled(members, want, quorate=True, seconds=15):

@@ -4,6 +4,7 @@
 Goal: the facts of ref/netlab.md 7 do no harm: minorities, zombies that thaw with a backlog, cuts in one direction.
 Method: viewlog on three nodes that send all the time; split and heal, freeze and thaw, cut 3 to 1, stop corosync.
 """
+import errno
 import os
 import re
 import signal
@@ -76,8 +77,15 @@ def play(t):
         # corosync alone stops, its client sends on
         pid = lab.pids(3, "corosync")[0]
         os.kill(pid, signal.SIGSTOP)
+        late = Member(lab, 3, "late")
         talk_for(5, in_view(m[1], [1, 2], True))
+        late.order("config")                     # would hang in libcmap
+        asked = until(lambda: late.of("config"), "a daemon to answer beside a corosync that hangs", 4)
+        t.equal(asked[0]["rc"], -errno.ETIMEDOUT, "what cmap says")
+        lost = until(lambda: late.of("lost"), "a newcomer to be told that corosync hangs", 8)
+        t.check("hangs" in lost[0]["why"], f"why: {lost[0]}")
         os.kill(pid, signal.SIGCONT)
+        settled([late], (3,))
         talk_for(10, in_view(m[3], [1, 2, 3], True))
         settled(everyone, (1, 2, 3))
 
@@ -123,5 +131,5 @@ def play(t):
                 t.check(all(w in it for w in words), f"n{k} heard another order in view {where}")
         t.check(n > 300, f"only {n} messages were heard in their view")
         t.say(f"{n} messages, {len(order)} views")
-        for x in everyone:
+        for x in [*everyone, late]:
             x.end()
