@@ -189,31 +189,33 @@ int dm_make(const char *name, const char *uuid, const struct dm_line *lines, uns
 	return r;
 }
 
-int dm_drop(const char *uuid, uint32_t timeout_ms)
+int dm_drop(const char *uuid, uint32_t timeout_ms, uint32_t *cookie)
 {
 	uint64_t until = op_now_ms() + timeout_ms;
 
+	*cookie = 0;
 	for (;;) {
 		struct dm_state st;
-		uint32_t cookie = 0;
 		int r = dm_look(&st, uuid);
 
-		if (r < 0 || !st.exists)
+		if (r < 0 ||
+		    !st.exists) /* gone is what the kernel says, not what a call returned */
 			return r;
 		struct dm_task *t = task_new(DM_DEVICE_REMOVE, uuid);
 
 		if (!t)
 			return -ENODEV;
-		r = dm_task_set_cookie(t, &cookie, 0) ? 0 : -ENOMEM;
+		if (*cookie)
+			dm_settle(*cookie, POLL_MS); /* of a try that failed */
+		*cookie = 0;
+		r = dm_task_set_cookie(t, cookie, 0) ? 0 : -ENOMEM;
 		if (r == 0 && !dm_task_run(t))
 			r = task_errno(t);
 		dm_task_destroy(t);
-		if (cookie)
-			dm_settle(cookie, 2000);
-		if (r == 0)
-			continue; /* look again: gone is what the kernel says, not what the call returned */
+		if (r == 0 || r == -ENXIO)
+			continue;
 		if (r != -EBUSY || op_now_ms() >= until)
-			return r == -ENXIO ? 0 : r;
+			return r;
 		sleep_ms(RETRY_MS);
 	}
 }

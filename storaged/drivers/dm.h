@@ -51,8 +51,11 @@ bool dm_is(const struct dm_state *st, const struct dm_line *lines, unsigned n, c
 int dm_make(const char *name, const char *uuid, const struct dm_line *lines, unsigned n,
 	    uint32_t *cookie);
 
-/* Remove by uuid; EBUSY is tried again until @timeout_ms (udev's own probes hold it for a moment). 0, -EBUSY, -errno. */
-int dm_drop(const char *uuid, uint32_t timeout_ms);
+/*
+ * Remove by uuid; EBUSY is tried again until @timeout_ms (udev's own probes hold it for a moment). @cookie as in dm_make().
+ * Return: 0 when the kernel has no such device any more, -EBUSY, -errno
+ */
+int dm_drop(const char *uuid, uint32_t timeout_ms, uint32_t *cookie);
 
 /* Wait until udev is done with @cookie, at most @timeout_ms: a worker stuck on a dead disk must not hold us. */
 bool dm_settle(uint32_t cookie, uint32_t timeout_ms);

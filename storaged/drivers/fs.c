@@ -10,12 +10,13 @@
 #include <fcntl.h>
 #include <libmount/libmount.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -94,45 +95,87 @@ enum driver_result fs_ready(struct op *op)
 	return r == DRIVER_OK ? target_check(op) : r;
 }
 
-/* What libblkid finds on the device itself, no cache. 0 with @type "" for nothing, -ENOTUNIQ, -errno. */
-static int probe(const char *dev, char type[32])
+int fs_probe(const char *dev, uint64_t offset, uint64_t size, char type[FS_TYPE_MAX])
 {
 	const char *value = NULL;
 
 	type[0] = '\0';
-	errno = 0;
-	blkid_probe pr = blkid_new_probe_from_filename(dev);
-
-	if (!pr)
-		return errno ? -errno : -EIO;
-	blkid_probe_enable_superblocks(pr, 1);
-	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID);
-	errno = 0;
-	int r = blkid_do_safeprobe(pr);
-
-	if (r == 0 && blkid_probe_lookup_value(pr, "TYPE", &value, NULL) == 0)
-		snprintf(type, 32, "%s", value);
-	/* "nothing found" with an error behind it is an unreadable disk, not an empty one */
-	r = r == -2 ? -ENOTUNIQ : r == 0 ? 0 : errno ? -errno : r == 1 ? 0 : -EIO;
-	blkid_free_probe(pr);
-	return r;
-}
-
-/* The error flag of an ext4 superblock. 1, 0, -errno. */
-static int ext_error_flag(const char *dev)
-{
-	unsigned char sb[64];
 	int fd = open(dev, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	ssize_t n = pread(fd, sb, sizeof(sb), EXT_SUPER_AT);
-	int e = n < 0 ? -errno : -EIO;
+	/* on a standby's disk the page cache is of the last look; throw it away, before and after */
+	ioctl(fd, BLKFLSBUF, 0);
+	errno = 0;
+	blkid_probe pr = blkid_new_probe();
+	int r = pr ? blkid_probe_set_device(pr, fd, (blkid_loff_t)offset, (blkid_loff_t)size) : -1;
+
+	if (r == 0) {
+		blkid_probe_enable_superblocks(pr, 1);
+		blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE);
+		errno = 0;
+		r = blkid_do_safeprobe(pr);
+	}
+	if (r == 0 && blkid_probe_lookup_value(pr, "TYPE", &value, NULL) == 0)
+		snprintf(type, FS_TYPE_MAX, "%s", value);
+	/* "nothing found" with an error behind it is an unreadable disk, not an empty one */
+	r = r == -2 ? -ENOTUNIQ : r == 0 ? 0 : errno ? -errno : r == 1 ? 0 : -EIO;
+	blkid_free_probe(pr);
+	ioctl(fd, BLKFLSBUF, 0);
+	close(fd);
+	return r;
+}
+
+enum driver_result fs_type_check(struct op *op, int probed, const char *type)
+{
+	const struct config_volume *vol = op->job->vol;
+
+	if (probed == -ENOTUNIQ)
+		return op_fail(
+			op, "wrong_fs",
+			"look with `wipefs -n` which signature is a leftover; remove that one by hand",
+			"%s/%s carries signatures of several filesystems", vol->vg, vol->lv);
+	if (probed < 0)
+		return op_fail(op, "io_error", "look at `dmesg`", "%s/%s cannot be read: %s",
+			       vol->vg, vol->lv, strerror(-probed));
+	if (strcmp(type, fs_name(vol->fs)) != 0)
+		return op_fail(
+			op, "wrong_fs",
+			"correct `fs:`, or make the filesystem by hand (Stockade never does)",
+			"%s/%s holds %s, not %s", vol->vg, vol->lv,
+			type[0] ? type : "no filesystem", fs_name(vol->fs));
+	return DRIVER_OK;
+}
+
+struct super {
+	bool magic;  /* of the configured type */
+	bool errors; /* ext4: its error flag is set */
+};
+
+static int super_read(const char *dev, enum config_fs fs, struct super *ret)
+{
+	unsigned char b[EXT_SUPER_AT + 64];
+	int fd = open(dev, O_RDONLY | O_CLOEXEC);
+
+	memset(ret, 0, sizeof(*ret));
+	if (fd < 0)
+		return -errno;
+	ssize_t n = pread(fd, b, sizeof(b), 0);
+	int e = n < 0 ? -errno : n == (ssize_t)sizeof(b) ? 0 : -EIO;
 
 	close(fd);
-	if (n != sizeof(sb) || (sb[EXT_MAGIC_AT] | sb[EXT_MAGIC_AT + 1] << 8) != EXT_MAGIC)
+	if (e < 0)
 		return e;
-	return (sb[EXT_STATE_AT] | sb[EXT_STATE_AT + 1] << 8) & EXT_ERROR_FS ? 1 : 0;
+	const unsigned char *sb = b + EXT_SUPER_AT;
+
+	switch (fs) {
+	case CONFIG_FS_EXT4:
+		ret->magic = (sb[EXT_MAGIC_AT] | sb[EXT_MAGIC_AT + 1] << 8) == EXT_MAGIC;
+		ret->errors = (sb[EXT_STATE_AT] | sb[EXT_STATE_AT + 1] << 8) & EXT_ERROR_FS;
+		break;
+	case CONFIG_FS_XFS: ret->magic = memcmp(b, "XFSB", 4) == 0; break;
+	}
+	return 0;
 }
 
 static enum driver_result preen(struct op *op, const char *dev, const char *why)
@@ -167,36 +210,30 @@ static enum driver_result preen(struct op *op, const char *dev, const char *why)
 	return end;
 }
 
-enum driver_result fs_check(struct op *op, const char *dev)
+enum driver_result fs_check(struct op *op, const char *dev, bool probed)
 {
 	const struct config_volume *vol = op->job->vol;
-	char type[32];
-	int r = probe(dev, type);
+	char type[FS_TYPE_MAX];
+	struct super super;
+	int r = super_read(dev, vol->fs, &super);
 
-	if (r == -ENOTUNIQ)
-		return op_fail(
-			op, "wrong_fs",
-			"look with `wipefs -n` which signature is a leftover; remove that one by hand",
-			"%s/%s carries signatures of several filesystems", vol->vg, vol->lv);
-	if (r < 0)
-		return op_fail(op, "io_error", "look at `dmesg`", "%s/%s cannot be read: %s",
-			       vol->vg, vol->lv, strerror(-r));
-	if (strcmp(type, fs_name(vol->fs)) != 0)
-		return op_fail(
-			op, "wrong_fs",
-			"correct `fs:`, or make the filesystem by hand (Stockade never does)",
-			"%s/%s holds %s, not %s", vol->vg, vol->lv,
-			type[0] ? type : "no filesystem", fs_name(vol->fs));
-	if (vol->fs != CONFIG_FS_EXT4)
-		return DRIVER_OK;
-	r = ext_error_flag(dev);
 	if (r < 0)
 		return op_fail(op, "io_error", "look at `dmesg`",
 			       "the superblock of %s/%s cannot be read: %s", vol->vg, vol->lv,
 			       strerror(-r));
-	if (r > 0 || vol->fsck_preen)
-		return preen(op, dev, r > 0 ? "its error flag is set" : "fsck: preen");
-	return DRIVER_OK; /* the journal is replayed by the mount */
+	if (!probed || !super.magic) {
+		r = fs_probe(dev, 0, 0, type);
+		enum driver_result end = fs_type_check(op, r, type);
+
+		if (end != DRIVER_OK)
+			return end;
+	}
+	if (super.errors || vol->fsck_preen)
+		return vol->fs == CONFIG_FS_EXT4
+			       ? preen(op, dev,
+				       super.errors ? "its error flag is set" : "fsck: preen")
+			       : DRIVER_OK; /* XFS has no preen: its log is replayed by the mount */
+	return DRIVER_OK;                   /* the journal is replayed by the mount */
 }
 
 static bool has_option(const char *options, const char *name)
@@ -334,25 +371,24 @@ enum driver_result fs_unmount(struct op *op, const struct mount_is *is, bool kil
 	bool everywhere = !is->root;
 
 	for (;;) {
-		int r = mounts_find(&m, is, everywhere);
+		int r = mounts_find(&m, is, false);
 
+		any = any || (r == 0 && m.n > 0);
+		for (unsigned i = r == 0 ? m.n : 0;
+		     i-- > 0;) /* the latest first: one may lie on another */
+			do_umount(m.at[i].target);
+		if (r == 0)
+			r = mounts_find(&m, is, everywhere);
 		if (r < 0)
 			return op_unknown(op, "internal", "", "mountinfo cannot be read: %s",
 					  strerror(-r));
 		if (m.n == 0)
 			break;
-		any = true;
-		for (unsigned i = m.n; i-- > 0;) /* the latest first: one may lie on another */
-			if (m.at[i].ours)
-				do_umount(m.at[i].target);
-		r = mounts_find(&m, is, everywhere);
-		if (r == 0 && m.n == 0)
-			break;
 		uint64_t now = op_now_ms();
 
 		if (now >= until)
 			break;
-		if (kill_users && r == 0) {
+		if (kill_users) {
 			mounts_users(&users, &m);
 			if (!termed) {
 				users_words(&users, names, sizeof(names));

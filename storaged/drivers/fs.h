@@ -15,8 +15,20 @@ const char *fs_name(enum config_fs fs); /* "ext4" */
 /* PREPARE: options are sane and the mount point is a directory with nothing of others on it. */
 enum driver_result fs_ready(struct op *op);
 
-/* The configured type and no other on @dev; e2fsck -p when the policy or the superblock's error flag asks for it. */
-enum driver_result fs_check(struct op *op, const char *dev);
+#define FS_TYPE_MAX 32
+/*
+ * What is on @dev from byte @offset on, @size bytes (0: to its end), past every cache: 0 with @type ("" for nothing),
+ * -ENOTUNIQ for several at once, -errno when it cannot be read, which is never taken for "nothing".
+ */
+int fs_probe(const char *dev, uint64_t offset, uint64_t size, char type[FS_TYPE_MAX]);
+/* DRIVER_OK when the result of a probe is the configured type and no other. */
+enum driver_result fs_type_check(struct op *op, int probed, const char *type);
+
+/*
+ * Is @dev fit to be mounted: the configured type, and e2fsck -p when the policy or the superblock's error flag asks for
+ * it. @probed: a full probe of the same logical volume was made early; only the superblock is looked at again.
+ */
+enum driver_result fs_check(struct op *op, const char *dev, bool probed);
 
 /* Mount @source on the volume's mount point; ok when it is mounted there already. @bind: of a directory (tests). */
 enum driver_result fs_mount(struct op *op, const char *source, const struct mount_is *is,

@@ -17,7 +17,6 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,13 +193,8 @@ static struct rtnl_addr *address_new(const struct ip *ip, int ifindex)
 /* Announce on for a few seconds, in a process of its own: the service is served meanwhile. */
 static void announce_on(const struct op *op, struct ip *ip)
 {
-	pid_t pid = fork();
-
-	if (pid != 0)
-		return; /* failed: then the first announcement has to do */
-	close(op->fd);
-	setsid();
-	signal(SIGPIPE, SIG_DFL);
+	if (!op_detach(op))
+		return; /* or it could not be made: then the first announcement has to do */
 	/* a socket of its own: two processes on one would take each other's answers */
 	struct nl_sock *nl = nl_socket_alloc();
 
@@ -231,31 +225,30 @@ static enum driver_result start(struct op *op, struct ip *ip)
 
 	if (end != DRIVER_OK)
 		return end;
-	if (!here.found && ip->ether) {
-		int r = neigh_probe(&ip->who, PROBE_MS, mac);
+	if (here.found)
+		return op_end(op, DRIVER_OK, "%s is on %s", ref, ip->iface);
+	if (ip->ether) {
+		int busy = neigh_probe(&ip->who, PROBE_MS, mac);
 
-		if (r > 0)
+		if (busy > 0)
 			return op_fail(
 				op, "address_in_use",
 				"find that machine by its MAC address and take the address away from it",
 				"%s is in use by %02x:%02x:%02x:%02x:%02x:%02x on %s", ref, mac[0],
 				mac[1], mac[2], mac[3], mac[4], mac[5], ip->iface);
-		if (r < 0)
+		if (busy < 0)
 			return op_unknown(op, "no_interface", "look at the interface",
 					  "%s: cannot ask whether %s is in use: %s", ip->iface, ref,
-					  strerror(-r));
+					  strerror(-busy));
 	}
-	if (!here.found) {
-		struct rtnl_addr *a = address_new(ip, ip->who.ifindex);
-		int r = a ? rtnl_addr_add(ip->nl, a, 0) : -NLE_NOMEM;
+	struct rtnl_addr *a = address_new(ip, ip->who.ifindex);
+	int r = a ? rtnl_addr_add(ip->nl, a, 0) : -NLE_NOMEM;
 
-		if (a)
-			rtnl_addr_put(a);
-		if (r < 0 && r != -NLE_EXIST)
-			return op_fail(op, "no_interface", "look at `ip addr`",
-				       "%s cannot be added to %s: %s", ref, ip->iface,
-				       nl_geterror(r));
-	}
+	if (a)
+		rtnl_addr_put(a);
+	if (r < 0 && r != -NLE_EXIST)
+		return op_fail(op, "no_interface", "look at `ip addr`",
+			       "%s cannot be added to %s: %s", ref, ip->iface, nl_geterror(r));
 	if (addresses(ip, &here, &network) < 0 || !here.found)
 		return op_unknown(op, "internal", "look at `ip addr`",
 				  "%s was added to %s, yet is not there", ref, ip->iface);

@@ -486,13 +486,13 @@ int lvm_plan_keep(const struct op *op, const struct lvm_plan *plan)
 					(json_int_t)s->stripe_sectors, "stripes", stripes));
 	}
 	json_t *o = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:b, s:b}", "vg",
-		op->job->vol->vg, "lv", op->job->vol->lv, "dm_name", plan->dm_name, "dm_uuid",
+		"{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:b, s:b, s:s}",
+		"vg", op->job->vol->vg, "lv", op->job->vol->lv, "dm_name", plan->dm_name, "dm_uuid",
 		plan->dm_uuid, "sectors", (json_int_t)plan->sectors, "plain", plan->plain, "pvs",
 		pvs, "segs", segs, "has_area", plan->has_area, "area_pv", (int)plan->area_pv,
 		"area_offset", (json_int_t)plan->area_offset, "area_bytes",
 		(json_int_t)plan->area_bytes, "area_slot", (int)plan->area_slot, "area_found",
-		plan->area_found, "autoactivation", plan->autoactivation);
+		plan->area_found, "autoactivation", plan->autoactivation, "fs", plan->fs);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	int r = -ENOMEM;
 
@@ -507,7 +507,7 @@ int lvm_plan_keep(const struct op *op, const struct lvm_plan *plan)
 
 static int plan_parse(const struct op *op, json_t *o, struct lvm_plan *ret)
 {
-	const char *vg, *lv, *name, *uuid;
+	const char *vg, *lv, *name, *uuid, *fs;
 	json_t *pvs, *segs, *row;
 	json_int_t sectors, offset, bytes;
 	int plain, has_area, area_pv, slot, found, autoact;
@@ -515,11 +515,11 @@ static int plan_parse(const struct op *op, json_t *o, struct lvm_plan *ret)
 
 	if (json_unpack(
 		    o,
-		    "{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:b, s:b}",
+		    "{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:b, s:b, s:s}",
 		    "vg", &vg, "lv", &lv, "dm_name", &name, "dm_uuid", &uuid, "sectors", &sectors,
 		    "plain", &plain, "pvs", &pvs, "segs", &segs, "has_area", &has_area, "area_pv",
 		    &area_pv, "area_offset", &offset, "area_bytes", &bytes, "area_slot", &slot,
-		    "area_found", &found, "autoactivation", &autoact) < 0)
+		    "area_found", &found, "autoactivation", &autoact, "fs", &fs) < 0)
 		return -EBADMSG;
 	if (strcmp(vg, op->job->vol->vg) != 0 || strcmp(lv, op->job->vol->lv) != 0)
 		return -ESTALE; /* of an earlier configuration */
@@ -534,6 +534,7 @@ static int plan_parse(const struct op *op, json_t *o, struct lvm_plan *ret)
 	ret->area_slot = (unsigned)slot;
 	ret->area_found = found;
 	ret->autoactivation = autoact;
+	snprintf(ret->fs, sizeof(ret->fs), "%s", fs);
 	json_array_foreach (pvs, i, row) {
 		const char *mark, *path;
 
@@ -698,11 +699,13 @@ enum driver_result lvm_activate(struct op *op, const struct lvm_plan *plan,
 }
 
 enum driver_result lvm_deactivate(struct op *op, const struct lvm_plan *plan,
-				  const struct lvm_devices *devs)
+				  const struct lvm_devices *devs, uint32_t *cookie)
 {
 	const struct config_volume *vol = op->job->vol;
 	struct dm_state st;
 	uint64_t ms = 0;
+
+	*cookie = 0;
 	int r = dm_look(&st, plan->dm_uuid);
 
 	if (r == 0 && st.exists && !plan->plain) {
@@ -714,7 +717,7 @@ enum driver_result lvm_deactivate(struct op *op, const struct lvm_plan *plan,
 		if (r == 0 && st.exists)
 			r = -EBUSY;
 	} else if (r == 0 && st.exists) {
-		r = dm_drop(plan->dm_uuid, op_left_ms(op, 5000));
+		r = dm_drop(plan->dm_uuid, op_left_ms(op, 5000), cookie);
 	}
 	if (r == -EBUSY)
 		return op_fail(op, "device_busy",

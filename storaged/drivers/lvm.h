@@ -62,9 +62,10 @@ struct lvm_plan {
 	bool area_found;     /* the slot holds this volume's record */
 	bool autoactivation; /* still on: SAFE-10, refuse */
 	uint64_t extent_sectors;
+	char fs[32]; /* what libblkid finds on it; "": not looked at yet */
 };
 
-/* Ask LVM about @vol and make the plan. @retry: its devices may still be appearing: say so by DRIVER_UNKNOWN, with words. */
+/* Ask LVM about the volume and make the plan. The slot of its epoch record is for the caller to find. */
 enum driver_result lvm_plan_make(struct op *op, const struct lvm_devices *devs,
 				 struct lvm_plan *ret);
 int lvm_plan_keep(const struct op *op, const struct lvm_plan *plan);
@@ -85,9 +86,9 @@ int lvm_plan_lines(const struct lvm_plan *plan, struct dm_line lines[DM_LINES_MA
 enum driver_result lvm_activate(struct op *op, const struct lvm_plan *plan,
 				const struct lvm_devices *devs, struct dm_state *ret,
 				uint32_t *cookie, uint64_t *extern_ms);
-/* Make it inactive, verified. */
+/* Make it inactive, verified. @cookie as above. */
 enum driver_result lvm_deactivate(struct op *op, const struct lvm_plan *plan,
-				  const struct lvm_devices *devs);
+				  const struct lvm_devices *devs, uint32_t *cookie);
 
 /* For `volume prepare`: auto-activation off; LV_stockade made, inactive. Both change nothing when it is so already. */
 enum driver_result lvm_autoactivation_off(struct op *op, const struct lvm_devices *devs);

@@ -222,9 +222,13 @@ void mounts_users(struct users *ret, const struct mounts *m)
 	}
 	if (d)
 		closedir(d);
-	/* A namespace that merely holds the mount keeps it busy too; its processes are its users. */
+	/* While it is mounted in our namespace, copies in others mostly go with it (they are slaves of ours, as
+	 * those of most services). A copy that is left when ours is gone is kept by its namespace's processes. */
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->at[i].ours)
+			return;
 	for (unsigned i = 0; i < m->n && !ret->more; i++) {
-		bool known = m->at[i].ours;
+		bool known = false;
 
 		for (unsigned k = 0; k < ret->n; k++)
 			known = known || ret->u[k].pid == m->at[i].pid;

@@ -226,3 +226,12 @@ void sleep_ms(uint32_t ms)
 	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
 		;
 }
+
+bool op_detach(const struct op *op)
+{
+	if (fork() != 0)
+		return false;
+	setsid(); /* out of the group that the daemon kills at the operation's deadline */
+	close(op->fd);
+	return true;
+}

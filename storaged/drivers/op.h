@@ -53,6 +53,12 @@ int file_write(const char *text, const char *fmt, ...) __attribute__((format(pri
 
 void sleep_ms(uint32_t ms);
 
+/*
+ * Go on in a process of its own, which does not belong to this operation any more: nobody waits for it, nothing it says
+ * is heard. True in that process, which ends by _exit(); false here, also when it could not be made.
+ */
+bool op_detach(const struct op *op);
+
 /* What each driver offers; volume.c chooses between a disk and a directory (file.c). */
 enum driver_result volume_op(struct op *op);
 enum driver_result file_op(struct op *op);

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SETTLE_MS 3000 /* for udev's links, after the mount */
+#define SETTLE_MS 30000
 #define ANSWER_MS 1500 /* a disk that takes longer for one block is taken for dead by KILL */
 
 struct volume {
@@ -60,6 +60,23 @@ static int slot_find(const struct op *op, const struct lvm_plan *plan, int *blan
 	return found;
 }
 
+/* The filesystem, seen through the disk: a wrong one is found at once, not in the middle of a takeover. */
+static enum driver_result plan_fs(struct op *op, struct lvm_plan *plan)
+{
+	const struct lvm_seg *seg = &plan->seg[0];
+	char type[FS_TYPE_MAX];
+
+	if (!plan->plain || seg->n_stripes != 1)
+		return DRIVER_OK; /* START will look */
+	int r = fs_probe(plan->pv[seg->stripe[0].pv].path, seg->stripe[0].sector * 512,
+			 seg->len * 512, type);
+	enum driver_result end = fs_type_check(op, r, type);
+
+	if (end == DRIVER_OK)
+		snprintf(plan->fs, sizeof(plan->fs), "%s", type);
+	return end;
+}
+
 /* Ask LVM, find the slot, keep the plan. */
 static enum driver_result plan_new(struct op *op, struct volume *v)
 {
@@ -80,6 +97,9 @@ static enum driver_result plan_new(struct op *op, struct volume *v)
 		v->plan.area_found = r >= 0;
 		v->plan.area_slot = r >= 0 ? (unsigned)r : 0;
 	}
+	end = plan_fs(op, &v->plan);
+	if (end != DRIVER_OK)
+		return end;
 	int r = lvm_plan_keep(op, &v->plan);
 
 	if (r < 0)
@@ -113,6 +133,7 @@ static enum driver_result ready(struct op *op, struct volume *v)
 	if (end != DRIVER_OK)
 		return end;
 	if (lvm_plan_kept(op, &v->plan) < 0 || !v->plan.area_found || v->plan.autoactivation ||
+	    (v->plan.fs[0] && strcmp(v->plan.fs, fs_name(vol->fs)) != 0) ||
 	    lvm_plan_true(&v->plan, &v->devs) < 0)
 		end = plan_new(op, v);
 	if (end != DRIVER_OK)
@@ -127,6 +148,28 @@ static enum driver_result ready(struct op *op, struct volume *v)
 		return op_fail(op, "not_prepared", remedy,
 			       "volume %s has no epoch record in %s/" LVM_AREA_LV, vol->name,
 			       vol->vg);
+	return DRIVER_OK;
+}
+
+/* Nothing of others on the mount point, before anything is written. With the LV active, fs_mount() tells whose it is. */
+static enum driver_result mount_point_free(struct op *op, const struct lvm_plan *plan,
+					   struct dm_state *st)
+{
+	const struct config_volume *vol = op->job->vol;
+	struct mount_at at;
+	int r = dm_look(st, plan->dm_uuid);
+
+	if (r < 0)
+		return op_unknown(op, "internal", "", "device-mapper does not answer: %s",
+				  strerror(-r));
+	if (st->exists)
+		return DRIVER_OK;
+	r = mount_on(vol->mount, &at, NULL, NULL, 0);
+	if (r == 0)
+		return op_fail(op, "mount_busy", "unmount it, or choose another mount point",
+			       "something else (%s) is mounted on %s", at.fstype, vol->mount);
+	if (r != -ENOENT)
+		return op_unknown(op, "internal", "", "mountinfo cannot be read: %s", strerror(-r));
 	return DRIVER_OK;
 }
 
@@ -169,10 +212,13 @@ static enum driver_result open_area(struct op *op, struct lvm_plan *plan, bool w
 static enum driver_result prepare(struct op *op)
 {
 	struct volume v;
+	struct dm_state st;
 	struct epoch_record rec;
 	struct area a = AREA_CLOSED;
 	enum driver_result end = ready(op, &v);
 
+	if (end == DRIVER_OK)
+		end = mount_point_free(op, &v.plan, &st);
 	if (end == DRIVER_OK)
 		end = open_area(op, &v.plan, false, &a);
 	if (end == DRIVER_OK)
@@ -184,6 +230,18 @@ static enum driver_result prepare(struct op *op)
 		     op->job->vol->lv, rec.epoch);
 	owner_tell(op, &rec);
 	return end;
+}
+
+/*
+ * udev makes and removes its links in its own time, 0.1 to 0.3 s. /dev/dm-N is the kernel's and there at once, so nobody waits
+ * for the links, neither at start nor at stop; the cookie is waited for aside, as it must be freed.
+ */
+static void settle_later(const struct op *op, uint32_t cookie)
+{
+	if (!cookie || !op_detach(op))
+		return;
+	dm_settle(cookie, SETTLE_MS);
+	_exit(0);
 }
 
 /* From a written epoch to a mounted filesystem. */
@@ -200,10 +258,11 @@ static enum driver_result bring_up(struct op *op, struct volume *v, const struct
 	if (end == DRIVER_OK) {
 		struct mount_is is = { .dev = st.dev };
 
-		op_step(op, "volume.lvm", begin, external, "activated %s/%s as dm-%u", vol->vg,
-			vol->lv, minor(st.dev));
+		if (own->fresh)
+			op_step(op, "volume.lvm", begin, external, "activated %s/%s as dm-%u",
+				vol->vg, vol->lv, minor(st.dev));
 		snprintf(dev, sizeof(dev), "/dev/dm-%u", minor(st.dev));
-		end = fs_check(op, dev);
+		end = fs_check(op, dev, strcmp(v->plan.fs, fs_name(vol->fs)) == 0);
 		if (end == DRIVER_OK)
 			end = owner_still(op, a, own);
 		if (end == DRIVER_OK)
@@ -218,8 +277,7 @@ static enum driver_result bring_up(struct op *op, struct volume *v, const struct
 		snprintf(text, sizeof(text), "%d", errors);
 		op_keep(op, name, text);
 	}
-	if (cookie)
-		dm_settle(cookie, op_left_ms(op, SETTLE_MS));
+	settle_later(op, cookie);
 	return end;
 }
 
@@ -233,13 +291,10 @@ static enum driver_result start(struct op *op)
 	struct area a = AREA_CLOSED;
 	enum driver_result end = ready(op, &v);
 
+	if (end == DRIVER_OK)
+		end = mount_point_free(op, &v.plan, &st);
 	if (end != DRIVER_OK)
 		return end;
-	int r = dm_look(&st, v.plan.dm_uuid);
-
-	if (r < 0)
-		return op_unknown(op, "internal", "", "device-mapper does not answer: %s",
-				  strerror(-r));
 	begin = op_now_ms();
 	end = open_area(op, &v.plan, true, &a);
 	if (end == DRIVER_OK)
@@ -314,11 +369,13 @@ static enum driver_result take_down(struct op *op, struct volume *v, const struc
 	struct mount_is is = { .dev = st->dev };
 	enum driver_result end = fs_unmount(op, &is, kill_users);
 	uint64_t begin = op_now_ms();
+	uint32_t cookie;
 
 	if (end != DRIVER_OK)
 		return end;
 	devices_now(op, v);
-	end = lvm_deactivate(op, &v->plan, &v->devs);
+	end = lvm_deactivate(op, &v->plan, &v->devs, &cookie);
+	settle_later(op, cookie);
 	if (end == DRIVER_OK)
 		op_step(op, "volume.deactivate", begin, op_now_ms() - begin, "deactivated %s/%s",
 			op->job->vol->vg, op->job->vol->lv);
