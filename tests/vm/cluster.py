@@ -72,11 +72,12 @@ def stage():
 
 
 class Cluster:
-    def __init__(self, t, serve=True, conf=None, nodes=2, clients=True, wait_for_all=1, **lab_args):
-        """@serve: prepare the volume and wait until `web` runs; @conf: text, or {node number: text}; @clients: run them."""
+    def __init__(self, t, serve=True, conf=None, nodes=2, clients=True, wait_for_all=1, lab=None, **lab_args):
+        """@serve: prepare the volume and wait until `web` runs; @conf: text, or {node number: text}; @clients: run them;
+        @lab: one that is up already."""
         self.t = t
         build = stage()
-        self.lab = t.lab(nodes=nodes, **lab_args)
+        self.lab = lab or t.lab(nodes=nodes, **lab_args)
         self.wire = labwire.Wire(self.lab, STORAGE_LINK)
         self.probe = self.writer = None
         with t.step("build put into the nodes"):

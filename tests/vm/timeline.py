@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happened, on one clock: histories of the daemons of all nodes, libvirt's events, live.
+
+The daemons stamp their history with their kernel's CLOCK_MONOTONIC. The command channel measures how far that is from
+the host's (to about a millisecond), so that lines of several nodes and of the hypervisor can be told in order. A node
+that boots again has a new clock: it is measured again, and told apart by its boot id.
+"""
+import json
+import threading
+import time
+
+import labchannel
+from labchannel import NodeLost, NodeSilent
+
+FOLLOW = "boot=$(cat /proc/sys/kernel/random/boot_id); echo \"$boot\"; exec tail -q -n +1 -F /var/lib/stockade/history-fenced.jsonl " \
+         "/var/lib/stockade/history-dlmd.jsonl /var/lib/stockade/history-storaged.jsonl 2>/dev/null"
+
+
+class Row:
+    """One fact. at: host's monotonic seconds; source: node or 'libvirt'; data: the history entry, {} for libvirt."""
+
+    def __init__(self, at, source, event, text, data):
+        self.at, self.source, self.event, self.text, self.data = at, source, event, text, data
+
+    def __repr__(self):
+        return f"{self.at:.3f} {self.source} {self.event}: {self.text}"
+
+
+class Timeline:
+    """Collects rows from its start to stop(); @on_row(row) is called for each, from several threads."""
+
+    def __init__(self, lab, on_row=None):
+        self.lab, self.on_row, self.rows = lab, on_row, []
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.seen_events = len(lab.events())
+        self.since = time.monotonic()
+        self.threads = [threading.Thread(target=self._node, args=(n,), daemon=True) for n in lab.nodes.values()]
+        self.threads.append(threading.Thread(target=self._libvirt, daemon=True))
+        for t in self.threads:
+            t.start()
+
+    def add(self, row):
+        with self.lock:
+            self.rows.append(row)
+            if self.on_row:
+                self.on_row(row)
+
+    def _libvirt(self):
+        while not self.ended.wait(0.05):
+            events = self.lab.events()
+            for ev in events[self.seen_events:]:
+                if "lifecycle" in ev["text"]:
+                    node = ev["text"].split("'")[3]
+                    what = ev["text"].rpartition(": ")[2].strip()
+                    self.add(Row(ev["mono"], "libvirt", what, f"{node}: {what}", {"node": node}))
+            self.seen_events = len(events)
+
+    def _node(self, node):
+        """Follow one node's histories, over its deaths and boots."""
+        done = set()
+        while not self.ended.is_set():
+            try:
+                _, _, offset = labchannel.clock(node.channel, timeout=2.0)
+                self._follow(node, offset / 1e9, done)
+            except (NodeSilent, NodeLost, OSError):
+                self.ended.wait(0.3)
+
+    def _follow(self, node, offset, done):
+        buf = bytearray()
+        boot = []
+
+        def take(data):
+            if self.ended.is_set():
+                raise NodeLost("the timeline ends")
+            buf.extend(data)
+            while b"\n" in buf:
+                line, _, rest = bytes(buf).partition(b"\n")
+                buf[:] = rest
+                if not boot:
+                    boot.append(line.decode().strip())
+                    continue
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue
+                key = (entry.get("boot"), entry.get("daemon"), entry.get("mono_ms"), entry.get("event"), entry.get("text"))
+                at = entry["mono_ms"] / 1000 - offset
+                # The file keeps earlier lives of the node, whose clocks nobody can measure any more.
+                if key in done or entry.get("boot") != boot[0] or at < self.since - 0.5:
+                    continue
+                done.add(key)
+                self.add(Row(at, node.name, entry["event"], entry["text"], entry))
+
+        # A node that dies meanwhile shows itself by silence only, so it is asked anew every 10 s.
+        try:
+            labchannel.run(node.channel, ["/bin/sh", "-c", FOLLOW], timeout=10.0, on_out=take)
+        except NodeLost:
+            pass
+
+    def stop(self):
+        """No more rows; those that there are, in order of time."""
+        self.ended.set()
+        for t in self.threads:
+            t.join(5)
+        with self.lock:
+            return sorted(self.rows, key=lambda r: r.at)
+
+    def wait(self, test, timeout):
+        """The first row for which test(row); None when there is none in time."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with self.lock:
+                for row in self.rows:
+                    if test(row):
+                        return row
+            time.sleep(0.05)
+        return None
+
+
+def covered(spans, start, end):
+    """Seconds of [start, end] that the spans cover, overlaps counted once."""
+    total, at = 0.0, start
+    for a, b in sorted(spans):
+        a, b = max(a, at), min(b, end)
+        if b > a:
+            total += b - a
+            at = b
+    return total
+
+
+def shares(rows, victim, start, end):
+    """[(what, seconds)] of a takeover from @start (the crash) to @end (served again).
+
+    Others' work: detection by corosync (until the first view without the victim), the fence agent's own run, and what
+    lvm, fsck, mount and the unit's start took by themselves ("extern_ms" of the steps). Ours is the rest.
+    """
+    found, spans = [], []
+
+    def part(what, a, b):
+        spans.append((a, b))
+        found.append((what, max(0.0, min(b, end) - max(a, start))))
+
+    after = [r for r in rows if r.at >= start]
+    detect = next((r for r in after if r.event == "fence.victim" and r.data.get("victim") == victim), None)
+    if detect:
+        part("detection (corosync)", start, detect.at)
+    proof = next((r for r in after if r.event == "fence.proof" and r.data.get("victim") == victim), None)
+    if proof:
+        part("fence agent", proof.at - proof.data.get("took_ms", 0) / 1000, proof.at)
+    for r in after:
+        extern = r.data.get("extern_ms") or 0
+        if extern and r.at <= end + 0.5 and r.data.get("op", "start") == "start":
+            part(f"{r.data.get('step')} (its own run)", r.at - extern / 1000, r.at)
+    ours = (end - start) - covered(spans, start, end)
+    found.append(("Stockade's own share", ours))
+    return found
+
+
+assert abs(covered([(0, 1), (0.5, 2), (3, 4)], 0, 3.5) - 2.5) < 1e-9
