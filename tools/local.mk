@@ -1,2 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tools/: the stockade command and what it needs.
+sbin_PROGRAMS += %reldir%/stockade
+%C%_stockade_SOURCES = \
+	%reldir%/check.h \
+	%reldir%/check_host.c \
+	%reldir%/cli.h \
+	%reldir%/cli_ask.c \
+	%reldir%/cli_out.c \
+	%reldir%/cli_problems.c \
+	%reldir%/cmd_check.c \
+	%reldir%/cmd_fence.c \
+	%reldir%/cmd_history.c \
+	%reldir%/cmd_init.c \
+	%reldir%/cmd_service.c \
+	%reldir%/cmd_status.c \
+	%reldir%/cmd_timing.c \
+	%reldir%/cmd_volume.c \
+	%reldir%/cmd_why.c \
+	%reldir%/corosync_conf.c \
+	%reldir%/corosync_conf.h \
+	%reldir%/init_ask.c \
+	%reldir%/init.h \
+	%reldir%/stockade.c
+%C%_stockade_CFLAGS = $(AM_CFLAGS) -pthread
+%C%_stockade_LDADD = lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS)
+
+# bash looks a completion up by the name of the command
+completiondir = $(bashcompletiondir)
+dist_completion_DATA = %reldir%/completions/stockade

@@ -178,14 +178,13 @@ static bool system_dir(const char *path)
 	static const char *const dirs[] = { "/",     "/bin",   "/boot", "/dev",  "/etc",  "/home",
 					    "/lib",  "/lib64", "/opt",  "/proc", "/root", "/run",
 					    "/sbin", "/srv",   "/sys",  "/tmp",  "/usr",  "/var" };
-	static const char *const below[] = { "/dev/",
-					     "/etc/stockade",
-					     "/proc/",
-					     "/run/",
-					     "/sys/",
-					     "/var/lib/stockade",
-					     "/var/lib/corosync",
-					     "/etc/corosync" };
+	static const char *const below[] = {
+		"/dev/",         "/etc/stockade",     "/proc/",
+		"/run/stockade", "/run/systemd",      "/run/lock",
+
+		"/sys/",         "/var/lib/stockade", "/var/lib/corosync",
+		"/etc/corosync"
+	};
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		if (strcmp(path, dirs[i]) == 0 && strcmp(path, "/srv") != 0 &&

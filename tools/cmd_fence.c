@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* stockade fence, ack: to have a node switched off, and to vouch for one that is. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/shell/loop.h"
+#include "tools/cli.h"
+
+#define POLL_MS 200
+#define WAIT_MS (5 * 60 * 1000)
+
+static bool confirmed(const char *question)
+{
+	char line[16];
+
+	if (!isatty(STDIN_FILENO))
+		return true;
+	printf("%s [y/N] ", question);
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+static void say_phase(const json_t *fencing, char *last, size_t size, uint64_t begin_ms)
+{
+	char text[512], took[DURATION_TEXT];
+	const char *error = js_str(fencing, "error");
+
+	if (!json_is_object(fencing))
+		return;
+	snprintf(text, sizeof(text), "%s acts, attempt %lld: %s %s%s%s",
+		 js_text(fencing, "actor", "nobody"), (long long)js_int(fencing, "attempt", 0),
+		 js_text(fencing, "device", ""), js_text(fencing, "phase", "?"),
+		 error ? "; last error: " : "", error ? error : "");
+	if (strcmp(text, last) == 0)
+		return;
+	snprintf(last, size, "%s", text);
+	printf("  %8s  %s\n", duration_text(mono_ms() - begin_ms, took, sizeof(took)), text);
+	fflush(stdout);
+}
+
+/* Until a newer proof of that node's death is there. */
+static int follow_fence(const char *name, int64_t proof_before, uint64_t limit_ms)
+{
+	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	uint64_t begin_ms = mono_ms();
+	char last[512] = "", took[DURATION_TEXT];
+	unsigned silent = 0;
+
+	for (;;) {
+		int error = 0;
+		json_t *status = ask_quietly(FENCED, json_pack("{s:s}", "cmd", "status"), ASK_MS,
+					     &error);
+		const json_t *node = js_find(json_object_get(status, "nodes"), "name", name);
+		const json_t *proof = json_object_get(node, "proof");
+
+		if (js_int(proof, "number", -1) > proof_before) {
+			printf("  %8s  %s%s is proven unable to write%s: %s, by %s: %s\n",
+			       duration_text(mono_ms() - begin_ms, took, sizeof(took)), green(),
+			       name, plain(), js_text(proof, "kind", "?"),
+			       js_text(proof, "by", "?"), js_text(proof, "evidence", ""));
+			json_decref(status);
+			return EXIT_OK;
+		}
+		if (status) {
+			silent = 0;
+			say_phase(json_object_get(node, "fencing"), last, sizeof(last), begin_ms);
+		} else if (++silent == 20) {
+			say_no_answer(FENCED, error);
+			return EXIT_NOT_RUNNING;
+		}
+		json_decref(status);
+		if (mono_ms() - begin_ms > limit_ms) {
+			fprintf(stderr,
+				"stockade: no proof yet after %s; it is tried for ever.\n  to do: stockade why %s\n",
+				duration_text(limit_ms, took, sizeof(took)), name);
+			return EXIT_DEGRADED;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int fence_run(int argc, char **argv)
+{
+	bool no_wait = false, yes = false;
+	const char *reason = NULL, *timeout = NULL;
+	uint64_t limit_ms = WAIT_MS;
+	const struct option_spec spec[] = {
+		{ "--reason", NULL, &reason, NULL },
+		{ "--yes", &yes, NULL, NULL },
+		{ "--no-wait", &no_wait, NULL, NULL },
+		{ "--timeout", NULL, &timeout, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	json_t *reply, *status;
+	int64_t before;
+	char question[160];
+	int code, error = 0;
+
+	if (options_parse(&argc, argv, spec))
+		return EXIT_USAGE;
+	if (timeout && !time_parse(timeout, &limit_ms))
+		return usage_error("--timeout %s is not a time, such as 90s or 5min", timeout);
+	if (argc != 2)
+		return usage_error("expected: stockade fence NODE --reason TEXT");
+	if (!reason || !reason[0])
+		return usage_error("fence needs --reason TEXT: it is kept in the history");
+	snprintf(question, sizeof(question), "Switch %s off now, without shutting it down?",
+		 argv[1]);
+	if (!yes && !confirmed(question)) {
+		fputs("stockade: nothing was done\n", stderr);
+		return EXIT_FAILED;
+	}
+	/* A proof made between our question and the answer must count, so look before asking. */
+	status = ask_quietly(FENCED, json_pack("{s:s}", "cmd", "status"), ASK_MS, &error);
+	before = js_int(json_object_get(js_find(json_object_get(status, "nodes"), "name", argv[1]),
+					"proof"),
+			"number", -1);
+	json_decref(status);
+	reply = ask(FENCED,
+		    json_pack("{s:s, s:s, s:s}", "cmd", "fence", "node", argv[1], "reason", reason),
+		    10000, &code);
+	if (!reply)
+		return code;
+	puts(js_text(reply, "text", "accepted"));
+	fflush(stdout);
+	json_decref(reply);
+	return no_wait ? EXIT_OK : follow_fence(argv[1], before, limit_ms);
+}
+
+const struct command cmd_fence = {
+	.name = "fence",
+	.usage = "NODE --reason TEXT [--yes] [--no-wait] [--timeout TIME]",
+	.summary = "Have a node switched off, and wait for the proof that it is",
+	.help = "  --reason TEXT    why; kept in the history\n"
+		"  --yes            do not ask, also on a terminal\n"
+		"  --no-wait        return when the cluster has agreed\n"
+		"  --timeout TIME   stop watching after this (5min); fencing itself goes on for ever\n"
+		"\nExit: 0 proven off; 1 not confirmed; 2 no such node; 3 fenced does not run; 4 refused; 5 not now (no\n"
+		"quorum), or not proven yet.\n",
+	.run = fence_run,
+};
+
+static void say_alive(const json_t *reply)
+{
+	json_t *sign;
+	size_t i;
+
+	json_array_foreach (json_object_get(reply, "alive"), i, sign)
+		fprintf(stderr, "  %s: %s\n", js_text(sign, "channel", "?"),
+			js_text(sign, "text", "it is alive"));
+}
+
+static int ack_run(int argc, char **argv)
+{
+	bool force = false;
+	const char *reason = NULL;
+	const struct option_spec spec[] = {
+		{ "--force", &force, NULL, NULL },
+		{ "--reason", NULL, &reason, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	json_t *reply;
+	int error = 0, code;
+
+	if (options_parse(&argc, argv, spec))
+		return EXIT_USAGE;
+	if (argc != 2)
+		return usage_error("expected: stockade ack NODE [--force --reason TEXT]");
+	if (force && (!reason || !reason[0]))
+		return usage_error(
+			"ack --force needs --reason TEXT: how do you know that %s cannot write? It is kept",
+			argv[1]);
+	reply = ask_quietly(FENCED,
+			    json_pack("{s:s, s:s, s:b, s:s?}", "cmd", "ack", "node", argv[1],
+				      "force", force, "reason", reason),
+			    60000, &error);
+	if (!reply) {
+		say_no_answer(FENCED, error);
+		return EXIT_NOT_RUNNING;
+	}
+	if (js_true(reply, "ok")) {
+		puts(js_text(reply, "text", "accepted"));
+		code = EXIT_OK;
+	} else {
+		code = say_refusal(reply);
+		say_alive(reply);
+	}
+	json_decref(reply);
+	return code;
+}
+
+const struct command cmd_ack = {
+	.name = "ack",
+	.usage = "NODE [--force --reason TEXT]",
+	.summary = "Vouch that a node which could not be fenced is off",
+	.help = "Only when its fence devices do not answer and you have seen that it is off. Refused while corosync, its disk\n"
+		"heartbeat or a fence device shows it alive (SAFE-5): a wrong word here loses data.\n\n"
+		"  --force         although something shows it alive\n"
+		"  --reason TEXT   with --force: how you know; kept in the history\n"
+		"\nExit: 0 accepted; 2 no such node; 3 fenced does not run; 4 refused, with what shows it alive; 5 not now.\n",
+	.run = ack_run,
+};
