@@ -29,3 +29,7 @@ stockade_storaged_SOURCES = \
 	%reldir%/daemon/watch.c
 stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/libstoraged-drivers.la \
 	libstockade-dlm.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)
+
+check_PROGRAMS += tests/unit/place_fuzz
+tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c
+tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
