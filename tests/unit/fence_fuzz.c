@@ -165,6 +165,7 @@ static void begin(struct cluster *c, bool synced, bool keep)
 			.ready_interval_ms = 60000,
 			.ready_age_ms = 300000,
 			.confirm_ms = 2000,
+			.stall_ms = 500,
 		};
 
 		for (uint32_t peer = 1; peer <= NODES; peer++) {
