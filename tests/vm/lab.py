@@ -455,7 +455,8 @@ class Lab:
         start = time.monotonic()
         buf = io.BytesIO()
         with tarfile.open(fileobj=buf, mode="w") as tar:
-            tar.add(stage, arcname=".", filter=own_by_root)
+            for name in sorted(os.listdir(stage)):
+                tar.add(os.path.join(stage, name), arcname=name, filter=own_by_root)
         data = buf.getvalue()
 
         def copy(node):
@@ -540,7 +541,7 @@ backends {{
 def own_by_root(info):
     info.uid = info.gid = 0
     info.uname = info.gname = "root"
-    return None if info.name == "." else info
+    return info
 
 
 def in_parallel(jobs):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import lab as L
@@ -35,6 +36,12 @@ def play(t):
         offset, error = two.clock()
         t.check(abs(offset + time.monotonic() - time.time()) < 0.2 + error, f"clock of node2 is ours (error {error * 1000:.2f} ms)")
         L.in_parallel([(one.run, "sleep", "0.5")] * 4)
+        with tempfile.TemporaryDirectory() as stage:
+            os.makedirs(f"{stage}/lib/systemd/system")
+            with open(f"{stage}/lib/systemd/system/lab-test.service", "w") as f:
+                f.write("[Service]\nExecStart=/bin/true\n")
+            lab.put_build(stage)
+        t.equal(two.run("systemctl", "show", "-P", "LoadState", "lab-test").out, "loaded\n", "a unit of a build tree")
 
     with t.step("corosync quorate on both"):
         t.say(f"          of these {lab.corosync():.2f} s to quorum")
