@@ -12,21 +12,31 @@
 
 struct fence_link;
 
-struct fence_link_ops {
-	void (*state)(void *arg,
-		      const struct fence_state *st); /* at connecting, and at each change */
-	void (*lost)(void *arg);                     /* the line went down; may be NULL */
+struct fence_link_ops { /* all from the loop */
+	/* At connecting, and at each change. */
+	void (*state)(void *arg, const struct fence_state *st);
+	/* The line went down; may be NULL. */
+	void (*lost)(void *arg);
 };
 
-/* Connects at once and, when fenced is not there, four times a second. NULL: no memory. */
+/* Connects at once and, when fenced is not there, four times a second. Nothing here ever waits for fenced, also when it
+ * hangs: it then is given up after a second and tried again. NULL: no memory.
+ */
 struct fence_link *fence_link_open(struct loop *loop, const struct fence_link_ops *ops, void *arg);
+/* Not from an event. done() of open requests is not called. */
 struct fence_link *fence_link_close(struct fence_link *link);
 bool fence_link_up(const struct fence_link *link);
 
 /* Kept, and sent now and after each reconnection. */
 void fence_link_signs(struct fence_link *link, const struct fence_signs *signs);
 
-/* One JSON request to fenced ("fence", ...). @request's reference is taken. Return: its reply (new reference), or NULL. */
-json_t *fence_link_call(struct fence_link *link, json_t *request);
+/**
+ * fence_link_ask() - one JSON request to fenced ("fence", ...).
+ * @request: its reference is taken
+ * @done: gets the reply, borrowed for the call, or NULL and why there is none; exactly once, from the loop. May be NULL.
+ * Return: 0; -ENOTCONN, -ENOMEM: done() is not called
+ */
+int fence_link_ask(struct fence_link *link, json_t *request,
+		   void (*done)(void *arg, json_t *reply, const char *why), void *arg);
 
 #endif

@@ -16,6 +16,7 @@
 #include "loop.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -64,7 +65,7 @@ pid_t ipc_peer_pid(const struct ipc_peer *peer);
 void ipc_peer_set(struct ipc_peer *peer, void *own); /* a pointer of the daemon's */
 void *ipc_peer_get(const struct ipc_peer *peer);
 
-/* Client side; blocking calls with a time limit, for tools and for daemons' links to each other. */
+/* Client side; blocking calls with a time limit, for tools; further down what daemons use: nothing waits there. */
 struct ipc_client;
 
 #define IPC_CONNECT_MS 2000 /* a daemon that does not even accept in this time hangs */
@@ -85,5 +86,20 @@ json_t *ipc_call_json(struct ipc_client *c, json_t *request, int timeout_ms);
 int ipc_client_fd(struct ipc_client *c);
 /* Return: bytes of one event; 0 with *ret_type 0: none now; -ENOBUFS: it was longer than @buf; -ENOTCONN: daemon gone. */
 ssize_t ipc_event_next(struct ipc_client *c, uint32_t *ret_type, void *buf, size_t buf_len);
+
+/*
+ * The same without waiting, for one daemon that asks another: begin, and when @ret_fd (the client's until ipc_close(),
+ * watch it no longer than until finish) is readable, finish. NULL and the errors are those of ipc_connect(); the time limit
+ * is the caller's. After -errno of finish only ipc_close() is left to do.
+ */
+struct ipc_client *ipc_connect_start(const char *name, int *ret_fd);
+int ipc_connect_finish(struct ipc_client *c);
+/*
+ * Send one request; its reply comes through ipc_event_next(), in order with the events, and *ret_reply tells which.
+ * One at a time: a second one before that reply, or an ipc_call(), is -EBUSY. Others: -EMSGSIZE, -ENOTCONN.
+ */
+int ipc_post(struct ipc_client *c, uint32_t type, const void *data, size_t len);
+ssize_t ipc_next(struct ipc_client *c, uint32_t *ret_type, bool *ret_reply, void *buf,
+		 size_t buf_len);
 
 #endif

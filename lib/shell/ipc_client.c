@@ -26,6 +26,8 @@ struct stashed { /* an event that arrived while a call waited for its reply */
 struct ipc_client {
 	qb_ipcc_connection_t *qb;
 	int fd; /* libqb's: readable when something waits, hung up when the daemon is gone */
+	bool connecting;
+	bool posted; /* a reply to ipc_post() is to come */
 	bool broken;
 	struct stashed *first, **last;
 	int epoll_fd, stash_fd; /* made by ipc_client_fd(), else -1 */
@@ -52,43 +54,57 @@ static int wait_readable(int fd, uint64_t until_ms)
 	}
 }
 
-struct ipc_client *ipc_connect(const char *name)
+struct ipc_client *ipc_connect_start(const char *name, int *ret_fd)
 {
 	struct ipc_client *c = calloc(1, sizeof(*c));
-	int fd, r;
 
 	if (c == NULL)
 		return NULL;
 	c->last = &c->first;
 	c->epoll_fd = c->stash_fd = -1;
 	c->buf = malloc(IPC_QB_BYTES);
-	if (c->buf == NULL) {
+	c->qb = c->buf != NULL ? qb_ipcc_connect_async(name, IPC_QB_BYTES, &c->fd) : NULL;
+	if (c->qb == NULL) {
+		int error = c->buf != NULL ? errno : ENOMEM;
+
+		free(c->buf);
 		free(c);
-		errno = ENOMEM;
+		errno = error;
 		return NULL;
 	}
-	c->qb = qb_ipcc_connect_async(name, IPC_QB_BYTES, &fd);
-	if (c->qb == NULL) {
-		r = -errno;
-		goto fail;
-	}
-	r = wait_readable(fd, mono_ms() + IPC_CONNECT_MS);
-	if (r < 0) {
-		/* libqb frees a connection that never came to be, but not its socket. */
-		close(fd);
-		qb_ipcc_disconnect(c->qb);
-		goto fail;
-	}
-	r = qb_ipcc_connect_continue(c->qb); /* frees it when it fails */
+	c->connecting = true;
+	*ret_fd = c->fd;
+	return c;
+}
+
+int ipc_connect_finish(struct ipc_client *c)
+{
+	int r = qb_ipcc_connect_continue(c->qb);
+
+	c->connecting = false;
 	if (r != 0) {
-		r = r < 0 ? r : -EPROTO;
-		goto fail;
+		c->qb = NULL; /* libqb has freed it */
+		c->broken = true;
+		return r < 0 ? r : -EPROTO;
 	}
 	qb_ipcc_fd_get(c->qb, &c->fd);
-	return c;
-fail:
-	free(c->buf);
-	free(c);
+	return 0;
+}
+
+struct ipc_client *ipc_connect(const char *name)
+{
+	int fd;
+	struct ipc_client *c = ipc_connect_start(name, &fd);
+
+	if (c == NULL)
+		return NULL;
+	int r = wait_readable(fd, mono_ms() + IPC_CONNECT_MS);
+
+	if (r == 0)
+		r = ipc_connect_finish(c);
+	if (r == 0)
+		return c;
+	ipc_close(c);
 	errno = -r;
 	return NULL;
 }
@@ -107,6 +123,9 @@ struct ipc_client *ipc_close(struct ipc_client *c)
 		c->first = e->next;
 		free(e);
 	}
+	/* libqb frees a connection that never came to be, but not its socket. */
+	if (c->connecting)
+		close(c->fd);
 	qb_ipcc_disconnect(c->qb);
 	free(c->buf);
 	free(c);
@@ -185,27 +204,43 @@ static ssize_t wait_reply(struct ipc_client *c, uint64_t until_ms)
 	}
 }
 
-static ssize_t call(struct ipc_client *c, uint32_t type, const void *data, size_t len,
-		    int timeout_ms)
+static int send_up(struct ipc_client *c, uint32_t type, const void *data, size_t len)
 {
 	struct qb_ipc_request_header hdr = { .id = (int32_t)type };
-	uint64_t until_ms = timeout_ms < 0 ? UINT64_MAX : mono_ms() + (uint64_t)timeout_ms;
 	struct iovec iov[2] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) },
 				{ .iov_base = (void *)data, .iov_len = len } };
 
-	if (c->broken)
+	if (c->broken || c->connecting)
 		return -ENOTCONN;
+	if (c->posted)
+		return -EBUSY;
 	if (len > IPC_BYTES_MAX)
 		return -EMSGSIZE;
 	hdr.size = (int32_t)(sizeof(hdr) + len);
 	ssize_t n = qb_ipcc_sendv(c->qb, iov, len > 0 ? 2 : 1);
 
-	/* One call at a time: a full channel means that the daemon did not read the one before. */
+	/* One request at a time: a full channel means that the daemon did not read the one before. */
 	if (n == -EAGAIN || n == -ETIMEDOUT)
-		return fail(c, ETIMEDOUT);
-	if (n < 0)
-		return fail(c, ENOTCONN);
-	return wait_reply(c, until_ms);
+		return (int)fail(c, ETIMEDOUT);
+	return n < 0 ? (int)fail(c, ENOTCONN) : 0;
+}
+
+static ssize_t call(struct ipc_client *c, uint32_t type, const void *data, size_t len,
+		    int timeout_ms)
+{
+	uint64_t until_ms = timeout_ms < 0 ? UINT64_MAX : mono_ms() + (uint64_t)timeout_ms;
+	int r = send_up(c, type, data, len);
+
+	return r < 0 ? r : wait_reply(c, until_ms);
+}
+
+int ipc_post(struct ipc_client *c, uint32_t type, const void *data, size_t len)
+{
+	int r = send_up(c, type, data, len);
+
+	if (r == 0)
+		c->posted = true;
+	return r == -ETIMEDOUT ? -ENOTCONN : r;
 }
 
 ssize_t ipc_call(struct ipc_client *c, uint32_t type, const void *data, size_t len,
@@ -268,12 +303,14 @@ int ipc_client_fd(struct ipc_client *c)
 	return -1;
 }
 
-ssize_t ipc_event_next(struct ipc_client *c, uint32_t *ret_type, void *buf, size_t buf_len)
+ssize_t ipc_next(struct ipc_client *c, uint32_t *ret_type, bool *ret_reply, void *buf,
+		 size_t buf_len)
 {
 	const struct ipc_down_header *hdr = (const void *)c->buf;
 	struct stashed *e = c->first;
 	eventfd_t unused;
 
+	*ret_reply = false;
 	if (e != NULL) {
 		ssize_t r = hand_out(e->type, e->data, e->len, ret_type, buf, buf_len);
 
@@ -297,8 +334,19 @@ ssize_t ipc_event_next(struct ipc_client *c, uint32_t *ret_type, void *buf, size
 	}
 	if (n < 0)
 		return n;
-	if (hdr->qb.error != IPC_ROLE_EVENT) /* a reply nobody waits for */
-		return fail(c, ENOTCONN);
+	if (hdr->qb.error != IPC_ROLE_EVENT) {
+		if (!c->posted) /* a reply nobody asked for */
+			return fail(c, ENOTCONN);
+		c->posted = false;
+		*ret_reply = true;
+	}
 	return hand_out((uint32_t)hdr->qb.id, c->buf + sizeof(*hdr), (size_t)n - sizeof(*hdr),
 			ret_type, buf, buf_len);
+}
+
+ssize_t ipc_event_next(struct ipc_client *c, uint32_t *ret_type, void *buf, size_t buf_len)
+{
+	bool reply;
+
+	return ipc_next(c, ret_type, &reply, buf, buf_len);
 }

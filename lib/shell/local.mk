@@ -82,3 +82,7 @@ tests_net_viewlog_LDADD = %reldir%/libstockade-shell.la
 check_PROGRAMS += tests/unit/history
 tests_unit_history_SOURCES = tests/unit/history.c
 tests_unit_history_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/fence_link
+tests_unit_fence_link_SOURCES = tests/unit/fence_link.c
+tests_unit_fence_link_LDADD = lib/shell/libstockade-shell.la $(CMOCKA_LIBS)

@@ -16,17 +16,27 @@
 #define GROUP "stockade-storaged"
 #define WHO_AGAIN_MS 1000
 
+/* Fenced's word on a request; the core asks again when nothing comes of it. */
+static void fence_requested(void *arg, json_t *reply, const char *why)
+{
+	const char *error = reply ? json_string_value(json_object_get(reply, "error")) : why;
+
+	(void)arg;
+	if (error)
+		log_warning("fence.request", "refused=\"%s\"", error);
+	else
+		log_info("fence.request", "taken=1");
+}
+
 static void request_fence(struct daemon *d, uint32_t node, const char *reason)
 {
-	json_t *reply = fence_link_call(d->fence,
-					json_pack("{s:s, s:s, s:s}", "cmd", "fence", "node",
-						  node_name(d, node), "reason", reason));
-	const char *error = json_string_value(json_object_get(reply, "error"));
+	int r = fence_link_ask(d->fence,
+			       json_pack("{s:s, s:s, s:s}", "cmd", "fence", "node",
+					 node_name(d, node), "reason", reason),
+			       fence_requested, d);
 
-	log_warning("fence.request", "node=%s reason=\"%s\" %s%s%s", node_name(d, node), reason,
-		    error ? "error=\"" : "taken=", error ? error : (reply ? "1" : "0"),
-		    error ? "\"" : "");
-	json_decref(reply);
+	log_warning("fence.request", "node=%s reason=\"%s\" sent=%d", node_name(d, node), reason,
+		    r == 0);
 }
 
 /* The last resort (SAFE-7): no sync, no unmount, nothing that a dead disk could hold up. */
