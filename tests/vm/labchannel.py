@@ -187,6 +187,15 @@ def run(base, argv, stdin=b"", timeout=60.0, on_out=None):
                 raise NodeLost(f"{name} went away during {' '.join(argv)}")
 
 
+def fire(base, argv, linger=0.3):
+    """Start a command that ends the guest, and do not wait for its answer; the host's monotonic time when it was sent."""
+    with Session(base, 5.0) as s:
+        sent = time.monotonic()
+        s.send(EXEC, struct.pack("<I", 0) + b"".join(os.fsencode(a) + b"\0" for a in argv))
+        time.sleep(linger)  # a hang-up would kill the command
+        return sent
+
+
 def clock(base, timeout=5.0, settime_ns=None):
     """(offset_ns, error_ns, guest monotonic ns): offset = guest CLOCK_REALTIME minus host CLOCK_MONOTONIC, at best of 5."""
     best = None
