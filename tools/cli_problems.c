@@ -68,7 +68,8 @@ static void view(json_t *list, const struct answer answer[DAEMONS])
 		if (!json_is_object(v))
 			add(list, "cluster", "",
 			    "systemctl status corosync; journalctl -u corosync",
-			    "corosync does not answer: this node is in no cluster");
+			    "corosync does not answer %s: this node is in no cluster",
+			    daemon_names[d]);
 		else if (!js_true(v, "quorate"))
 			add(list, "cluster", "",
 			    "bring the other nodes back, or see that they can reach this one",

@@ -171,7 +171,7 @@ static json_t *collect(bool *any)
 		if (!js_true(answer[d].reply, "ok")) {
 			json_decref(entries);
 			entries = from_file(d);
-			if (!answer[d].reply)
+			if (!answer[d].reply && json_array_size(entries))
 				fprintf(stderr,
 					"stockade: %s does not answer; its history is from its file\n",
 					daemon_names[d]);

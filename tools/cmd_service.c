@@ -276,6 +276,6 @@ const struct command cmd_node = {
 		"  unstandby   it may serve again\n\n"
 		"  --no-wait        return when the cluster has agreed\n"
 		"  --timeout TIME   stop watching after this (5min); the order itself goes on\n"
-		"\nExit: as of stockade service.\n",
+		"\nExit: 0 done; 2 no such node; 3 storaged does not run; 4 refused; 5 not now, or still going on.\n",
 	.run = node_run,
 };

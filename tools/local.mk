@@ -28,3 +28,8 @@ sbin_PROGRAMS += %reldir%/stockade
 # bash looks a completion up by the name of the command
 completiondir = $(bashcompletiondir)
 dist_completion_DATA = %reldir%/completions/stockade
+
+check_PROGRAMS += tests/unit/cli
+tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/cli.h tests/unit/cli_stub.c tools/corosync_conf.c
+tests_unit_cli_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_cli_LDADD = lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)

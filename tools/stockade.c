@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "lib/shell/config.h"
+#include "lib/shell/words.h"
 #include "tools/cli.h"
 
 const char *cli_config_path = CONFIG_PATH;
@@ -36,11 +37,13 @@ static void print_command_help(const struct command *c)
 
 static int unknown(const char *name)
 {
+	const char *names[COMMANDS + 1] = { NULL }, *near;
+
 	for (size_t i = 0; i < COMMANDS; i++)
-		if (strncmp(commands[i]->name, name, strlen(name)) == 0 ||
-		    strncmp(commands[i]->name, name, strlen(commands[i]->name)) == 0)
-			return usage_error("there is no command \"%s\"; did you mean \"%s\"?", name,
-					   commands[i]->name);
+		names[i] = commands[i]->name;
+	near = nearest_word(name, names);
+	if (near)
+		return usage_error("there is no command \"%s\"; did you mean \"%s\"?", name, near);
 	return usage_error("there is no command \"%s\"; see: stockade --help", name);
 }
 

@@ -9,6 +9,7 @@
 #define STOCKADE_CONFIG_PARSE_H
 
 #include "config.h"
+#include "words.h"
 
 struct fy_node;
 
@@ -80,9 +81,6 @@ void say_write(struct parse *p,
 
 /* A key whose value must not stand in this file, which many people read, nor in a message. */
 bool is_secret_key(const char *key);
-
-/* The word of a NULL-terminated list nearest to @word, if it is near enough to be a typing error; else NULL. */
-const char *nearest_word(const char *word, const char *const *list);
 
 /* YAML: @root_fn is called with the top value, if the text is well-formed. */
 void yaml_read(struct parse *p, void (*root_fn)(struct parse *p, const struct item *root));

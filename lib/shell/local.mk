@@ -64,7 +64,9 @@ tests_unit_notify_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
 	%reldir%/config_secret.c \
 	%reldir%/config_service.c \
 	%reldir%/config_volume.c \
-	%reldir%/config_yaml.c
+	%reldir%/config_yaml.c \
+	%reldir%/words.c \
+	%reldir%/words.h
 
 check_PROGRAMS += tests/unit/config
 tests_unit_config_SOURCES = tests/unit/config.c
