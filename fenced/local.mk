@@ -17,3 +17,20 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 check_PROGRAMS += tests/unit/fence_fuzz
 tests_unit_fence_fuzz_SOURCES = tests/unit/fence_fuzz.c
 tests_unit_fence_fuzz_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
+
+sbin_PROGRAMS += stockade-fenced
+stockade_fenced_SOURCES = \
+	%reldir%/daemon/agent.c \
+	%reldir%/daemon/agent.h \
+	%reldir%/daemon/answer.c \
+	%reldir%/daemon/daemon.h \
+	%reldir%/daemon/main.c \
+	%reldir%/daemon/shell.c \
+	%reldir%/daemon/status.c \
+	%reldir%/daemon/store.c \
+	%reldir%/daemon/tell.c
+stockade_fenced_LDADD = \
+	%reldir%/core/libfence-core.la \
+	lib/shell/libstockade-shell.la \
+	lib/libstockade-base.la \
+	$(SHELL_LIBS)

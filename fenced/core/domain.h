@@ -285,6 +285,6 @@ void plan_ready(struct fence_domain *d);
 
 /* state.c */
 void track(struct fence_domain *d);
-void publish(struct fence_domain *d);
+void plan_publish(struct fence_domain *d);
 
 #endif

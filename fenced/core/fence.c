@@ -136,7 +136,7 @@ static void plan(struct fence_domain *d)
 	plan_attempts(d);
 	plan_requests(d);
 	plan_ready(d);
-	publish(d);
+	plan_publish(d);
 	emit_flush(d);
 	if (d->store) {
 		act(d, FENCE_ACT_STORE);

@@ -248,6 +248,7 @@ struct fence_node_status {
 	uint32_t next_ms;      /* until we act, when we are the actor; UINT32_MAX: not us, or now */
 	bool acting;           /* a run of ours is on it */
 	bool config_differs;
+	uint64_t config_hash;            /* as it said itself; 0: it said nothing */
 	uint32_t weight;                 /* services it runs, as it said itself */
 	struct nodeset ready_by;         /* members with a pass within ready_age_ms */
 	struct nodeset fail_by;          /* members whose last check failed */

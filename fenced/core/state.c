@@ -116,7 +116,7 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 }
 
 /* Tell when anything but an age is new. */
-void publish(struct fence_domain *d)
+void plan_publish(struct fence_domain *d)
 {
 	struct fence_state now;
 
@@ -176,6 +176,7 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	text_copy(s->failed, r->failed);
 	s->acting = l->att.stage != ATT_IDLE;
 	s->config_differs = config_differs(d, slot);
+	s->config_hash = l->said ? l->hash : 0;
 	s->weight = l->weight;
 	text_copy(s->ready_text, l->ready_text);
 	s->since_ms = l->since_ms + d->lost_ms;

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent.h"
+
+#include "lib/shell/log.h"
+#include "lib/shell/spawn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define STDIN_MAX 16384
+#define SECRET_MAX 4096
+#define CHECK_MS_MAX 15000
+#define JOBS_MAX 128
+
+enum metadata { META_UNKNOWN = 0, META_ASKED, META_KNOWN, META_FAILED };
+
+struct program { /* one agent, however many devices use it */
+	char path[CONFIG_PATH_MAX];
+	enum metadata meta;
+	bool has_plug, has_port, has_list, has_status;
+};
+
+struct job {
+	struct job *next;
+	uint64_t id;
+	bool check;
+	bool cancelled;
+	bool asked; /* for metadata */
+	unsigned device;
+	char node[CONFIG_NAME_MAX], plug[CONFIG_NAME_MAX];
+	enum fence_agent_action action;
+	const char *word; /* what the agent is asked to do */
+	uint32_t timeout_ms;
+};
+
+struct lane { /* one job at a time */
+	struct agents *owner;
+	unsigned first_device;
+	struct job *waiting; /* in order */
+	struct job *running;
+	struct spawn *child;    /* NULL: its result comes from the loop without one */
+	struct program *asking; /* the child asks this one's metadata */
+	struct loop_timer *
+		soon; /* a job that could not start fails from the loop, not from within the caller */
+	char why[FENCE_TEXT_MAX];
+};
+
+struct agents {
+	struct loop *loop;
+	const struct config *cfg;
+	agent_done *done;
+	void *arg;
+	struct program program[CONFIG_DEVICES_MAX];
+	unsigned n_programs;
+	unsigned program_of[CONFIG_DEVICES_MAX];
+	struct lane lane[CONFIG_DEVICES_MAX];
+	unsigned n_lanes;
+	unsigned lane_of[CONFIG_DEVICES_MAX];
+};
+
+static void lane_next(struct lane *l);
+static void on_soon(void *arg);
+
+static bool calls_back(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	return strcmp(base, "fence_xvm") == 0 || strcmp(base, "fence_virt") == 0;
+}
+
+/* A name is looked up where agents live; what is not found is tried by PATH, and its absence told by the run. */
+static void find_program(const char *agent, char path[CONFIG_PATH_MAX])
+{
+	static const char *const dirs[] = { "/usr/sbin", STOCKADE_LIBEXECDIR, STOCKADE_SBINDIR };
+
+	snprintf(path, CONFIG_PATH_MAX, "%s", agent);
+	if (strchr(agent, '/'))
+		return;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		char try[CONFIG_PATH_MAX];
+
+		if ((size_t)snprintf(try, sizeof(try), "%s/%s", dirs[i], agent) < sizeof(try) &&
+		    access(try, X_OK) == 0) {
+			memcpy(path, try, sizeof(try));
+			return;
+		}
+	}
+}
+
+struct agents *agents_new(struct loop *loop, const struct config *cfg, agent_done *done, void *arg)
+{
+	struct agents *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->loop = loop;
+	a->cfg = cfg;
+	a->done = done;
+	a->arg = arg;
+	for (unsigned i = 0; i < cfg->n_devices; i++) {
+		char path[CONFIG_PATH_MAX];
+		unsigned p = 0, l = i;
+
+		find_program(cfg->device[i].agent, path);
+		while (p < a->n_programs && strcmp(a->program[p].path, path) != 0)
+			p++;
+		if (p == a->n_programs) {
+			memcpy(a->program[p].path, path, sizeof(path));
+			a->n_programs++;
+		}
+		a->program_of[i] = p;
+		for (unsigned k = 0; calls_back(path) && k < i; k++)
+			if (a->program_of[k] == p) {
+				l = k;
+				break;
+			}
+		if (l != i) {
+			a->lane_of[i] = a->lane_of[l];
+			continue;
+		}
+		struct lane *lane = &a->lane[a->n_lanes];
+
+		a->lane_of[i] = a->n_lanes++;
+		lane->owner = a;
+		lane->first_device = i;
+		lane->soon = loop_timer_new(loop, on_soon, lane);
+		if (!lane->soon)
+			return agents_free(a);
+	}
+	return a;
+}
+
+struct agents *agents_free(struct agents *a)
+{
+	for (unsigned i = 0; a && i < a->n_lanes; i++) {
+		struct lane *l = &a->lane[i];
+
+		loop_timer_free(l->soon);
+		free(l->running);
+		while (l->waiting) {
+			struct job *j = l->waiting;
+
+			l->waiting = j->next;
+			free(j);
+		}
+	}
+	free(a);
+	return NULL;
+}
+
+/* Printable, one line, the last that says something: agents log a lot before they fail. */
+static void last_line(const char *s, char *to, size_t len)
+{
+	const char *best = "", *end = "";
+
+	for (const char *p = s; *p;) {
+		const char *nl = strchr(p, '\n');
+		const char *stop = nl ? nl : p + strlen(p);
+
+		while (p < stop && (*p == ' ' || *p == '\t'))
+			p++;
+		if (p < stop) {
+			best = p;
+			end = stop;
+		}
+		p = nl ? nl + 1 : stop;
+	}
+	size_t n = 0;
+
+	for (; best < end && n + 1 < len; best++)
+		to[n++] = (unsigned char)*best < 0x20 || *best == 0x7f || *best == '"' ? ' '
+										       : *best;
+	while (n > 0 && to[n - 1] == ' ')
+		n--;
+	to[n] = '\0';
+}
+
+static void words_of(const struct spawn_result *r, char *to, size_t len)
+{
+	last_line(r->err, to, len);
+	if (to[0] == '\0')
+		last_line(r->out, to, len);
+	if (to[0] == '\0')
+		snprintf(to, len, "it said nothing");
+}
+
+static const char *place(const struct job *j, const struct config *cfg, char *to, size_t len)
+{
+	if (j->plug[0] && strcmp(j->plug, j->node) != 0)
+		snprintf(to, len, "%.36s plug %.36s", cfg->device[j->device].name, j->plug);
+	else
+		snprintf(to, len, "%s", cfg->device[j->device].name);
+	return to;
+}
+
+/* Is @plug in the list that the agent printed? Lines "plug,alias", "name uuid on": the first two words count. */
+static bool listed(const char *out, const char *plug)
+{
+	static const char sep[] = " \t,;";
+
+	for (const char *p = out; *p;) {
+		size_t line = strcspn(p, "\n");
+		const char *end = p + line;
+
+		for (int word = 0; word < 2 && p < end; word++) {
+			p += strspn(p, sep);
+			size_t n = strcspn(p, " \t,;\n");
+
+			if (n == strlen(plug) && strncasecmp(p, plug, n) == 0)
+				return true;
+			p += n;
+		}
+		p = *end ? end + 1 : end;
+	}
+	return false;
+}
+
+static void judge(const struct job *j, const struct spawn_result *r, const char *where,
+		  struct agent_result *res)
+{
+	char said[72];
+	bool reads = j->check || j->action == FENCE_AGENT_STATUS;
+
+	res->rc = r->status;
+	res->took_ms = r->took_ms;
+	if (r->timed_out || r->stuck) {
+		res->answer = FENCE_ANSWER_TIMEOUT;
+		snprintf(res->text, sizeof(res->text), "%s: no answer to %s within %u ms", where,
+			 j->word, j->timeout_ms);
+		return;
+	}
+	words_of(r, said, sizeof(said));
+	/* SAFE-3: what is not one of the API's answers is unknown, or failed. */
+	if (reads && strcmp(j->word, "list") != 0 && (r->status == 0 || r->status == 2)) {
+		res->answer = j->check         ? FENCE_ANSWER_DONE
+			      : r->status == 0 ? FENCE_ANSWER_ON
+					       : FENCE_ANSWER_OFF;
+		snprintf(res->text, sizeof(res->text), "%s: status of %.63s is %s", where, j->node,
+			 r->status == 0 ? "on" : "off");
+	} else if (r->status == 0 && j->check && !listed(r->out, j->plug)) {
+		res->answer = FENCE_ANSWER_FAILED;
+		snprintf(res->text, sizeof(res->text), "%.60s: the device does not list plug %.63s",
+			 where, j->plug);
+	} else if (r->status == 0) {
+		res->answer = FENCE_ANSWER_DONE;
+		snprintf(res->text, sizeof(res->text), "%s: %s done", where, j->word);
+	} else {
+		res->answer = reads ? FENCE_ANSWER_UNKNOWN : FENCE_ANSWER_FAILED;
+		if (r->status < 0)
+			snprintf(res->text, sizeof(res->text), "%s: %s ended by signal %d: %s",
+				 where, j->word, r->signal, said);
+		else
+			snprintf(res->text, sizeof(res->text), "%s: %s failed (exit %d): %s", where,
+				 j->word, r->status, said);
+	}
+}
+
+static void job_end(struct lane *l, const struct agent_result *res)
+{
+	struct agents *a = l->owner;
+	struct job *j = l->running;
+
+	l->running = NULL;
+	l->child = NULL;
+	/* The caller may ask for more from within done(): it is put behind what waits. */
+	if (!j->cancelled)
+		a->done(a->arg, j->id, j->check, res);
+	free(j);
+	lane_next(l);
+}
+
+static void on_child(void *arg, const struct spawn_result *r)
+{
+	struct lane *l = arg;
+	struct agent_result res = { .rc = -1 };
+	char where[80];
+
+	judge(l->running, r, place(l->running, l->owner->cfg, where, sizeof(where)), &res);
+	log_info("agent.done", "device=%s action=%s node=%s rc=%d answer=%s took_ms=%llu",
+		 l->owner->cfg->device[l->running->device].name, l->running->word, l->running->node,
+		 res.rc, fence_answer_name(res.answer), (unsigned long long)res.took_ms);
+	job_end(l, &res);
+}
+
+static void on_soon(void *arg)
+{
+	struct lane *l = arg;
+	struct agent_result res = { .rc = -1, .answer = FENCE_ANSWER_FAILED };
+
+	if (!l->running || l->child)
+		return;
+	if (l->running->check || l->running->action == FENCE_AGENT_STATUS)
+		res.answer = FENCE_ANSWER_UNKNOWN;
+	memcpy(res.text, l->why, sizeof(res.text));
+	job_end(l, &res);
+}
+
+static bool attribute(const char *xml, const char *element, const char *name)
+{
+	char want[64];
+	size_t n = strlen(element);
+
+	for (const char *p = xml; (p = strchr(p, '<')) != NULL; p++) {
+		if (strncmp(p + 1, element, n) != 0 ||
+		    (p[1 + n] != ' ' && p[1 + n] != '\t' && p[1 + n] != '\n'))
+			continue;
+		const char *end = strchr(p, '>');
+
+		for (int q = 0; q < 2; q++) {
+			snprintf(want, sizeof(want), "name=%c%s%c", "\"'"[q], name, "\"'"[q]);
+			const char *hit = strstr(p, want);
+
+			if (hit && (!end || hit < end))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void on_metadata(void *arg, const struct spawn_result *r)
+{
+	struct lane *l = arg;
+	struct program *p = l->asking;
+
+	l->child = NULL;
+	l->asking = NULL;
+	if (r->status == 0) {
+		p->meta = META_KNOWN;
+		p->has_plug = attribute(r->out, "parameter", "plug");
+		p->has_port = attribute(r->out, "parameter", "port");
+		p->has_list = attribute(r->out, "action", "list");
+		p->has_status = attribute(r->out, "action", "status");
+	} else {
+		char said[120];
+
+		words_of(r, said, sizeof(said));
+		p->meta = META_FAILED; /* asked again with the next job */
+		log_warning("agent.metadata", "agent=%s rc=%d said=\"%s\"", p->path, r->status,
+			    said);
+	}
+	/* other lanes may have waited for it */
+	for (unsigned i = 0; i < l->owner->n_lanes; i++)
+		lane_next(&l->owner->lane[i]);
+}
+
+static void put(char *buf, size_t *len, const char *key, const char *value)
+{
+	int n = snprintf(buf + *len, STDIN_MAX - *len, "%s=%s\n", key, value);
+
+	if (n > 0 && (size_t)n < STDIN_MAX - *len)
+		*len += (size_t)n;
+}
+
+/* Return: bytes in @buf, or -1 and l->why says why. */
+static ssize_t compose(struct lane *l, const struct job *j, char *buf)
+{
+	const struct config_device *dev = &l->owner->cfg->device[j->device];
+	const struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+	size_t len = 0;
+
+	buf[0] = '\0';
+	put(buf, &len, "action", j->word);
+	put(buf, &len, "nodename", j->node);
+	if (j->plug[0])
+		put(buf, &len, p->has_port && !p->has_plug ? "port" : "plug", j->plug);
+	for (unsigned i = 0; i < dev->n_params; i++) {
+		const struct config_param *c = &dev->param[i];
+		char secret[SECRET_MAX], why[160];
+
+		if (!c->secret_file) {
+			put(buf, &len, c->key, c->value);
+			continue;
+		}
+		int r = config_secret_read(c->value, secret, sizeof(secret), why, sizeof(why));
+
+		if (r < 0) {
+			snprintf(l->why, sizeof(l->why), "%.60s: %.120s", dev->name, why);
+			return -1;
+		}
+		put(buf, &len, c->key, secret);
+		explicit_bzero(secret, sizeof(secret));
+	}
+	return (ssize_t)len;
+}
+
+static struct spawn *start(struct lane *l, struct program *p, const char *in, size_t in_len,
+			   uint32_t timeout_ms,
+			   void (*done)(void *arg, const struct spawn_result *r))
+{
+	const char *const argv[] = { p->path, NULL };
+	struct spawn_program prog = {
+		.argv = argv, .in = in, .in_len = in_len, .timeout_ms = timeout_ms
+	};
+	struct spawn *s = spawn_program(l->owner->loop, &prog, done, l);
+
+	if (!s)
+		snprintf(l->why, sizeof(l->why), "%.60s: the agent %.80s cannot be run: %s",
+			 l->owner->cfg->device[l->first_device].name, p->path, strerror(errno));
+	return s;
+}
+
+/* What a check asks depends on what the agent can. */
+static void choose_word(struct lane *l, struct job *j)
+{
+	const struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+
+	if (!j->check) {
+		j->word = fence_action_name(j->action);
+		return;
+	}
+	j->timeout_ms = j->timeout_ms < CHECK_MS_MAX ? j->timeout_ms : CHECK_MS_MAX;
+	if (p->has_list && j->plug[0])
+		j->word = "list";
+	else
+		j->word = p->meta == META_KNOWN && !p->has_status ? "monitor" : "status";
+}
+
+static void lane_next(struct lane *l)
+{
+	static char in[STDIN_MAX]; /* holds secrets for a moment */
+
+	if (l->running || l->asking || !l->waiting)
+		return;
+	struct job *j = l->waiting;
+	struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+
+	if (p->meta == META_ASKED)
+		return; /* on_metadata() comes back to us */
+	if (p->meta == META_UNKNOWN || (p->meta == META_FAILED && j->check && !j->asked)) {
+		static const char ask[] = "action=metadata\n";
+
+		p->meta = META_ASKED;
+		j->asked = true;
+		l->asking = p;
+		l->child = start(l, p, ask, sizeof(ask) - 1, CHECK_MS_MAX, on_metadata);
+		if (l->child)
+			return;
+		l->asking = NULL;
+		p->meta = META_FAILED; /* the job itself will say what is wrong */
+	}
+	l->waiting = j->next;
+	j->next = NULL;
+	l->running = j;
+	choose_word(l, j);
+	ssize_t len = compose(l, j, in);
+
+	l->child = len < 0 ? NULL : start(l, p, in, (size_t)len, j->timeout_ms, on_child);
+	explicit_bzero(in, sizeof(in));
+	if (!l->child)
+		loop_timer_arm(l->soon, mono_ms());
+}
+
+static void enqueue(struct agents *a, struct job job, const struct config_node *node,
+		    const struct config_fence_use *use)
+{
+	struct lane *l = &a->lane[a->lane_of[use->device]];
+	struct job *j = malloc(sizeof(*j)), **at = &l->waiting;
+
+	if (!j)
+		abort(); /* a fence daemon without memory is of no use: systemd starts it anew */
+	*j = job;
+	j->device = use->device;
+	j->timeout_ms = a->cfg->timing.fence_attempt_ms;
+	snprintf(j->node, sizeof(j->node), "%s", node->name);
+	snprintf(j->plug, sizeof(j->plug), "%s", use->plug);
+	while (*at && (j->check || !(*at)->check))
+		at = &(*at)->next;
+	j->next = *at;
+	*at = j;
+	lane_next(l);
+}
+
+void agents_run(struct agents *a, uint64_t id, const struct config_node *node,
+		const struct config_fence_use *use, enum fence_agent_action action)
+{
+	enqueue(a, (struct job){ .id = id, .action = action }, node, use);
+}
+
+void agents_check(struct agents *a, uint64_t id, const struct config_node *node,
+		  const struct config_fence_use *use)
+{
+	enqueue(a, (struct job){ .id = id, .check = true, .action = FENCE_AGENT_STATUS }, node,
+		use);
+}
+
+void agents_cancel(struct agents *a, uint64_t id)
+{
+	for (unsigned i = 0; i < a->n_lanes; i++) {
+		struct lane *l = &a->lane[i];
+
+		for (struct job **at = &l->waiting; *at; at = &(*at)->next)
+			if ((*at)->id == id) {
+				struct job *j = *at;
+
+				*at = j->next;
+				free(j);
+				return;
+			}
+		if (l->running && l->running->id == id && !l->running->cancelled) {
+			l->running->cancelled = true;
+			if (l->child)
+				spawn_kill(l->child);
+			return;
+		}
+	}
+}

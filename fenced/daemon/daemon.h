@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/daemon/daemon.h - the shell around fenced/core: translate, feed, carry out, arm.
+ *
+ *   main.c    options, start, stop, rebooting oneself     answer.c  requests and subscribers
+ *   shell.c   corosync and agents to events, actions out  status.c  JSON of what is
+ *   store.c   proofs that survive a restart of fenced     tell.c    history: facts to sentences
+ *   agent.c   running agents
+ */
+#ifndef STOCKADE_FENCED_DAEMON_DAEMON_H
+#define STOCKADE_FENCED_DAEMON_DAEMON_H
+
+#include "agent.h"
+
+#include "fenced/core/fence.h"
+#include "lib/shell/cluster.h"
+#include "lib/shell/config.h"
+#include "lib/shell/history.h"
+#include "lib/shell/ipc.h"
+#include "lib/shell/loop.h"
+
+#include <jansson.h>
+
+#define SUBSCRIBERS_MAX 16
+
+struct path_result { /* our own last check of one device for one node */
+	enum { PATH_UNKNOWN = 0, PATH_PASS, PATH_FAIL } result;
+	uint64_t at_ms;
+	char text[FENCE_TEXT_MAX];
+};
+
+struct fenced {
+	struct loop *loop;
+	struct config *cfg;
+	const struct config_node *self; /* NULL until corosync answers */
+	struct incarnation life;
+	struct fence_domain *dom; /* NULL until then */
+	struct cluster *cluster;
+	struct agents *agents;
+	struct ipc_server *ipc;
+	struct history *history;
+	struct loop_timer *deadline, *retry, *give_up;
+	const char *reboot_command; /* NULL: the kernel's sysrq */
+	uint64_t start_ms, view_ms;
+	struct fence_view view; /* as told last, for people */
+	char waits[160];        /* before there is a core: for what */
+
+	struct ipc_peer *subscriber[SUBSCRIBERS_MAX];
+	struct ipc_peer *signs_from;
+	struct fence_signs signs;
+	uint64_t signs_ms; /* 0: never */
+
+	struct ipc_peer *ack_peer, *leave_peer;
+	uint32_t ack_node;
+	bool ack_force;
+	char ack_reason[FENCE_TEXT_MAX];
+	bool stopping; /* SIGTERM: leave as soon as nothing is held */
+	bool left;
+
+	struct { /* what each agent run of ours is about */
+		uint64_t id;
+		uint32_t node;
+		uint8_t level, device;
+		enum fence_agent_action action;
+		uint32_t attempt;
+	} run[2 * NODES_MAX];
+	struct {
+		uint64_t id;
+		uint32_t node;
+		uint8_t level, device;
+	} check;
+	struct path_result path[NODEID_MAX + 1][CONFIG_LEVELS_MAX][CONFIG_METHOD_MAX];
+	uint64_t victim_ms[NODEID_MAX + 1];
+	uint64_t proof_ms[NODEID_MAX + 1];
+};
+
+/* shell.c */
+int shell_start(
+	struct fenced *f); /* 0; -EAGAIN: corosync is not there yet; else no use to try again */
+int feed(struct fenced *f, struct fence_event ev);
+void signs_set(struct fenced *f, const struct fence_signs *signs);
+const char *node_name(const struct fenced *f, uint32_t id);
+
+/* main.c */
+void reboot_now(struct fenced *f, const char *why);
+void stop_now(struct fenced *f, int code);
+void try_leave(struct fenced *f);
+
+/* store.c */
+void store_load(struct fenced *f, struct fence_config *fc);
+void store_save(struct fenced *f);
+void holds_save(bool holds);
+bool holds_load(void);
+
+/* answer.c */
+void on_ipc(void *arg, struct ipc_peer *peer, uint32_t type, const void *data, size_t len);
+void on_ipc_gone(void *arg, struct ipc_peer *peer);
+void publish(struct fenced *f);
+void ack_answer(struct fenced *f, int rc, const char *text);
+void leave_answer(struct fenced *f);
+
+/* status.c */
+json_t *status_json(struct fenced *f);
+json_t *why_json(struct fenced *f, const char *name, const char *kind);
+
+/* tell.c */
+void tell(struct fenced *f, const struct fence_action *a);
+void tell_run(struct fenced *f, uint32_t node, uint32_t attempt, uint8_t level, const char *device);
+void tell_step(struct fenced *f, uint32_t node, uint32_t attempt, uint8_t level, const char *device,
+	       const char *action, const struct agent_result *res);
+
+#endif

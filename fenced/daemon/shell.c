@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/daemon/shell.c - corosync's and the agents' words become events, the core's actions are carried out. */
+#include "daemon.h"
+
+#include "lib/shell/log.h"
+#include "lib/shell/notify.h"
+#include "lib/shell/self.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char *node_name(const struct fenced *f, uint32_t id)
+{
+	const struct config_node *n = config_node_by_id(f->cfg, id);
+
+	return n ? n->name : "?";
+}
+
+static const struct config_fence_use *use_of(const struct fenced *f, uint32_t node, uint8_t level,
+					     uint8_t device)
+{
+	return &config_node_by_id(f->cfg, node)->level[level].use[device];
+}
+
+static void run_agent(struct fenced *f, const struct fence_action *a)
+{
+	const struct config_fence_use *use = use_of(f, a->run.node, a->run.level, a->run.device);
+	size_t i = 0, n = sizeof(f->run) / sizeof(*f->run);
+
+	while (i < n && f->run[i].id)
+		i++;
+	if (i == n) { /* a run per node and an ack: there is always room */
+		log_error("fence.runs", "text=\"more agent runs than nodes\"");
+		abort();
+	}
+	f->run[i].id = a->run.run;
+	f->run[i].node = a->run.node;
+	f->run[i].level = a->run.level;
+	f->run[i].device = a->run.device;
+	f->run[i].action = a->run.action;
+	f->run[i].attempt = a->run.attempt;
+	if (a->run.action == FENCE_AGENT_OFF)
+		tell_run(f, a->run.node, a->run.attempt, a->run.level,
+			 f->cfg->device[use->device].name);
+	agents_run(f->agents, a->run.run, config_node_by_id(f->cfg, a->run.node), use,
+		   a->run.action);
+}
+
+static void forget_run(struct fenced *f, uint64_t id)
+{
+	for (size_t i = 0; i < sizeof(f->run) / sizeof(*f->run); i++)
+		if (f->run[i].id == id)
+			f->run[i].id = 0;
+}
+
+static void carry_out(struct fenced *f, const struct fence_action *a,
+		      const struct fence_actions *out)
+{
+	switch (a->type) {
+	case FENCE_ACT_SEND: {
+		int r = cluster_send(f->cluster, out->msg, out->msg_len);
+
+		if (r < 0) /* a new view follows, and with it everything is said again */
+			log_info("fence.send", "bytes=%zu error=\"%s\"", out->msg_len,
+				 strerror(-r));
+		break;
+	}
+	case FENCE_ACT_RUN: run_agent(f, a); break;
+	case FENCE_ACT_CANCEL_RUN:
+		forget_run(f, a->cancel);
+		agents_cancel(f->agents, a->cancel);
+		break;
+	case FENCE_ACT_CHECK:
+		f->check.id = a->check.check;
+		f->check.node = a->check.node;
+		f->check.level = a->check.level;
+		f->check.device = a->check.device;
+		agents_check(f->agents, a->check.check, config_node_by_id(f->cfg, a->check.node),
+			     use_of(f, a->check.node, a->check.level, a->check.device));
+		break;
+	case FENCE_ACT_PUBLISH: publish(f); break;
+	case FENCE_ACT_STORE: store_save(f); break;
+	case FENCE_ACT_REBOOT_SELF: reboot_now(f, "the other nodes declared this life over"); break;
+	case FENCE_ACT_LEFT:
+		f->left = true;
+		leave_answer(f);
+		stop_now(f, 0);
+		break;
+	case FENCE_ACT_ACK_DONE: ack_answer(f, a->ack.rc, a->ack.text); break;
+	case FENCE_ACT_HISTORY: tell(f, a); break;
+	}
+}
+
+static void on_deadline(void *arg)
+{
+	feed(arg, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
+}
+
+int feed(struct fenced *f, struct fence_event ev)
+{
+	static struct fence_actions out; /* carrying out starts work and returns, it never feeds */
+	static bool inside;
+
+	if (!f->dom)
+		return -EAGAIN;
+	if (inside)
+		abort();
+	inside = true;
+	ev.now_ms = mono_ms();
+	ev.wall_s = (int64_t)time(NULL);
+	int r = fence_step(f->dom, &ev, &out);
+
+	if (r < 0)
+		log_debug("fence.reject", "event=%d rc=%d why=\"%s\"", ev.type, r,
+			  fence_refusal(f->dom));
+	for (unsigned i = 0; i < out.n; i++)
+		carry_out(f, &out.v[i], &out);
+	loop_timer_arm(f->deadline, fence_deadline_ms(f->dom));
+	inside = false;
+	return r;
+}
+
+static void on_view(void *arg, const struct cluster_view *v)
+{
+	struct fenced *f = arg;
+	struct fence_event ev = { .type = FENCE_EV_VIEW };
+
+	ev.view = (struct fence_view){ .id = v->id,
+				       .quorate = v->quorate,
+				       .two_node = v->two_node,
+				       .nodes = v->nodes,
+				       .members = v->members,
+				       .joined = v->joined,
+				       .left_nodedown = v->left_nodedown,
+				       .left_other = nodeset_or(v->left_clean, v->left_procdown) };
+	log_info("view",
+		 "view=%" PRIu64 ".%u quorate=%d nodes=%" PRIx64 " members=%" PRIx64
+		 " joined=%" PRIx64 " left_nodedown=%" PRIx64 " left_clean=%" PRIx64
+		 " left_procdown=%" PRIx64,
+		 v->id.seq, v->id.rep, v->quorate, v->nodes.bits, v->members.bits, v->joined.bits,
+		 v->left_nodedown.bits, v->left_clean.bits, v->left_procdown.bits);
+	f->view = ev.view;
+	f->view_ms = mono_ms();
+	feed(f, ev);
+	try_leave(f);
+}
+
+static void on_deliver(void *arg, uint32_t from, const void *data, size_t len)
+{
+	struct fence_event ev = { .type = FENCE_EV_DELIVER, .deliver = { from, data, len } };
+
+	feed(arg, ev);
+}
+
+static void on_lost(void *arg, const char *why)
+{
+	struct fenced *f = arg;
+
+	log_warning("corosync.lost", "why=\"%s\"", why);
+	memset(&f->view, 0, sizeof(f->view));
+	f->view_ms = mono_ms();
+	feed(f, (struct fence_event){ .type = FENCE_EV_LOST });
+}
+
+static void on_agent(void *arg, uint64_t id, bool check, const struct agent_result *res)
+{
+	struct fenced *f = arg;
+	struct fence_event ev = { .type = check ? FENCE_EV_READY_DONE : FENCE_EV_RUN_DONE };
+
+	if (check) {
+		bool ok = res->answer == FENCE_ANSWER_DONE;
+		struct path_result *p = &f->path[f->check.node][f->check.level][f->check.device];
+
+		p->result = ok ? PATH_PASS : PATH_FAIL;
+		p->at_ms = mono_ms();
+		snprintf(p->text, sizeof(p->text), "%s", ok ? "" : res->text);
+		ev.ready_done.check = id;
+		ev.ready_done.ok = ok;
+		ev.ready_done.text = res->text;
+	} else {
+		for (size_t i = 0; i < sizeof(f->run) / sizeof(*f->run); i++)
+			if (f->run[i].id == id)
+				tell_step(f, f->run[i].node, f->run[i].attempt, f->run[i].level,
+					  f->cfg->device[use_of(f, f->run[i].node, f->run[i].level,
+								f->run[i].device)
+								 ->device]
+						  .name,
+					  fence_action_name(f->run[i].action), res);
+		forget_run(f, id);
+		ev.run_done.run = id;
+		ev.run_done.answer = res->answer;
+		ev.run_done.text = res->text;
+	}
+	feed(f, ev);
+}
+
+void signs_set(struct fenced *f, const struct fence_signs *signs)
+{
+	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs = *signs };
+
+	if (signs->holds != f->signs.holds)
+		holds_save(signs->holds);
+	f->signs = *signs;
+	feed(f, ev);
+}
+
+static void config_for_core(const struct fenced *f, struct fence_config *fc)
+{
+	const struct timing *t = &f->cfg->timing;
+
+	memset(fc, 0, sizeof(*fc));
+	fc->self = f->life;
+	fc->nodes = config_nodes(f->cfg);
+	fc->hash = f->cfg->hash;
+	fc->reboot = f->cfg->fence_reboot;
+	for (unsigned i = 0; i < f->cfg->n_nodes; i++) {
+		const struct config_node *n = &f->cfg->node[i];
+
+		fc->path[n->id].n_levels = (uint8_t)n->n_levels;
+		for (unsigned k = 0; k < n->n_levels; k++)
+			fc->path[n->id].n_devices[k] = (uint8_t)n->level[k].n;
+	}
+	fc->cut_delay_ms = t->cut_delay_ms;
+	fc->post_join_ms = t->post_join_ms;
+	fc->absent_ms = t->absent_ms;
+	fc->retry_min_ms = t->fence_retry_min_ms;
+	fc->retry_max_ms = t->fence_retry_max_ms;
+	fc->ready_interval_ms = t->ready_interval_ms;
+	fc->ready_age_ms = t->ready_age_ms;
+	/* a partly cut or thawed node was seen to believe in a dead view for 3.6 s at token 1000 (ref/netlab.md 7) */
+	fc->confirm_ms = 4 * t->token_ms;
+	fc->stall_ms = t->token_ms;
+}
+
+int shell_start(struct fenced *f)
+{
+	static const struct cluster_ops ops = { on_view, on_deliver, on_lost };
+	static struct fence_config fc;
+
+	f->self = self_find(f->cfg, &f->life, f->waits, sizeof(f->waits));
+	if (!f->self)
+		return -errno;
+	config_for_core(f, &fc);
+	store_load(f, &fc);
+	f->dom = fence_new(&fc);
+	f->deadline = loop_timer_new(f->loop, on_deadline, f);
+	f->agents = agents_new(f->loop, f->cfg, on_agent, f);
+	if (!f->dom || !f->deadline || !f->agents)
+		return -ENOMEM;
+	f->history = history_open("fenced", f->self->name);
+	if (!f->history)
+		log_warning("history.open", "error=\"%s\"", strerror(errno));
+	f->signs.holds = holds_load();
+	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
+	f->cluster = cluster_open(f->loop, "stockade:fenced", &ops, f);
+	if (!f->cluster)
+		return -ENOMEM;
+	history_add(f->history, "fenced.start", NULL, "fenced %s started on %s", STOCKADE_VERSION,
+		    f->self->name);
+	notify_ready(f->loop);
+	notify_status("node %s, waiting for a view", f->self->name);
+	return 0;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/daemon/store.c - what a restarted fenced may believe of its predecessor.
+ *
+ * Proofs count only under the same kernel (boot id) and, the core sees to that, in the same ring. A crash of this kernel voids
+ * them, so they need an atomic rename, but no sync to the disk: fencing does not wait for a disk here.
+ * That storaged holds something is remembered in /run until storaged itself says otherwise: a fenced that has just started
+ * and has not heard from it must not say goodbye (SAFE-1, SAFE-3).
+ */
+#include "daemon.h"
+
+#include "lib/crc32c.h"
+#include "lib/shell/log.h"
+#include "lib/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STORE_DIR STOCKADE_STATEDIR "/fenced"
+#define STORE_FILE STORE_DIR "/proofs"
+#define HOLDS_FILE STOCKADE_RUNDIR "/fenced.holds"
+#define STORE_MAGIC 0x66725053u /* "SPrf" */
+#define STORE_VERSION 1
+#define STORE_BYTES_MAX 8192
+
+static void w_life(struct wire_w *w, const struct incarnation *l)
+{
+	wire_w_u32(w, l->nodeid);
+	wire_w_bytes(w, l->boot_id, BOOT_ID_BYTES);
+	wire_w_u64(w, l->join);
+}
+
+static void r_life(struct wire_r *r, struct incarnation *l)
+{
+	l->nodeid = wire_r_u32(r);
+	const uint8_t *id = wire_r_bytes(r, BOOT_ID_BYTES);
+
+	if (id)
+		memcpy(l->boot_id, id, BOOT_ID_BYTES);
+	l->join = wire_r_u64(r);
+	if (l->nodeid > NODEID_MAX)
+		wire_r_fail(r);
+}
+
+static int write_file(const char *path, const void *data, size_t len)
+{
+	char tmp[256];
+
+	snprintf(tmp, sizeof(tmp), "%s.new", path);
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, data, len);
+	int r = n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
+
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && rename(tmp, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(tmp);
+	return r;
+}
+
+void store_save(struct fenced *f)
+{
+	static struct fence_stored st;
+	uint8_t buf[STORE_BYTES_MAX];
+	struct wire_w w;
+	size_t len = 0;
+
+	fence_stored(f->dom, &st);
+	wire_w_init(&w, buf, sizeof(buf));
+	wire_w_u32(&w, STORE_MAGIC);
+	wire_w_u16(&w, STORE_VERSION);
+	w_life(&w, &f->life);
+	wire_w_u64(&w, st.view.seq);
+	wire_w_u32(&w, st.view.rep);
+	wire_w_u8(&w, (uint8_t)st.n);
+	for (unsigned i = 0; i < st.n; i++) {
+		const struct proof *p = &st.proof[i];
+
+		w_life(&w, &p->victim);
+		wire_w_u8(&w, (uint8_t)p->kind);
+		wire_w_u32(&w, p->by);
+		wire_w_u64(&w, p->number);
+		wire_w_u64(&w, (uint64_t)p->wall_s);
+		wire_w_str(&w, p->evidence);
+	}
+	if (wire_w_done(&w, &len) == 0)
+		wire_w_u32(&w, crc32c(0, buf, len));
+	int r = wire_w_done(&w, &len);
+
+	if (r == 0)
+		r = write_file(STORE_FILE, buf, len);
+	if (r < 0)
+		log_warning("store.save", "file=%s error=\"%s\"", STORE_FILE, strerror(-r));
+}
+
+static int parse(struct fenced *f, struct fence_config *fc, const uint8_t *buf, size_t len)
+{
+	struct wire_r r;
+	struct incarnation then = { 0 };
+
+	if (len < 4)
+		return -EBADMSG;
+	wire_r_init(&r, buf + len - 4, 4);
+	if (wire_r_u32(&r) != crc32c(0, buf, len - 4))
+		return -EBADMSG;
+	wire_r_init(&r, buf, len - 4);
+	if (wire_r_u32(&r) != STORE_MAGIC || wire_r_u16(&r) != STORE_VERSION)
+		return -EBADMSG;
+	r_life(&r, &then);
+	fc->stored_view.seq = wire_r_u64(&r);
+	fc->stored_view.rep = wire_r_u32(&r);
+	unsigned n = wire_r_u8(&r);
+
+	if (n > NODES_MAX)
+		return -EBADMSG;
+	for (unsigned i = 0; i < n; i++) {
+		struct proof *p = &fc->stored[i];
+
+		memset(p, 0, sizeof(*p));
+		r_life(&r, &p->victim);
+		p->kind = wire_r_u8(&r);
+		p->by = wire_r_u32(&r);
+		p->number = wire_r_u64(&r);
+		p->wall_s = (int64_t)wire_r_u64(&r);
+		wire_r_str(&r, p->evidence, sizeof(p->evidence));
+	}
+	if (wire_r_done(&r) < 0)
+		return -EBADMSG;
+	if (!incarnation_same_boot(&then, &f->life))
+		return -ESTALE;
+	fc->n_stored = n;
+	return 0;
+}
+
+void store_load(struct fenced *f, struct fence_config *fc)
+{
+	uint8_t buf[STORE_BYTES_MAX];
+
+	if (mkdir(STOCKADE_STATEDIR, 0750) < 0 && errno != EEXIST)
+		log_warning("store.dir", "dir=%s error=\"%s\"", STOCKADE_STATEDIR, strerror(errno));
+	if (mkdir(STORE_DIR, 0750) < 0 && errno != EEXIST)
+		log_warning("store.dir", "dir=%s error=\"%s\"", STORE_DIR, strerror(errno));
+	int fd = open(STORE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return;
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	close(fd);
+	int r = n < 0 ? -errno : parse(f, fc, buf, (size_t)n);
+
+	if (r < 0)
+		fc->n_stored = 0;
+	if (r == -EBADMSG)
+		log_warning("store.load", "file=%s text=\"damaged: its proofs are left out\"",
+			    STORE_FILE);
+	else
+		log_info("store.load", "proofs=%u rc=%d", fc->n_stored, r);
+}
+
+void holds_save(bool holds)
+{
+	int r = 0;
+
+	if (mkdir(STOCKADE_RUNDIR, 0750) < 0 && errno != EEXIST)
+		r = -errno;
+	else if (holds)
+		r = write_file(HOLDS_FILE, "1\n", 2);
+	else if (unlink(HOLDS_FILE) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r < 0)
+		log_warning("store.holds", "file=%s error=\"%s\"", HOLDS_FILE, strerror(-r));
+}
+
+bool holds_load(void)
+{
+	return access(HOLDS_FILE, F_OK) == 0;
+}
