@@ -130,8 +130,11 @@ def image_key():
     return digest(parts)
 
 
-def debian_sources():
-    """The machine's own Debian sources for SUITE as one-line entries, with their keys."""
+def debian_sources(update=True):
+    """The machine's own Debian sources for SUITE as one-line entries, with their keys.
+
+    Which source is Debian's is written in the downloaded lists, so these are fetched when none is there.
+    """
     out = run(["apt-get", "indextargets", "--format",
                "$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)", "Created-By: Packages"])
     lines = []
@@ -143,8 +146,11 @@ def debian_sources():
         line = f"deb{opts} {uri} {release} {component}"
         if line not in lines:
             lines.append(line)
+    if not lines and update:
+        run_slow(["apt-get", "update", "-q"], "package lists of this machine", 10)
+        return debian_sources(update=False)
     if not lines:
-        raise RuntimeError(f"no Debian {SUITE} source with downloaded lists on this machine: run apt-get update first")
+        raise RuntimeError(f"this machine has no package source of Debian {SUITE} (apt-get indextargets)")
     return lines
 
 
