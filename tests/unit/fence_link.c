@@ -115,6 +115,18 @@ static void stop_fenced(void)
 	waitpid(fenced_pid, NULL, 0);
 }
 
+/* The next server of the name takes away what the killed ones left in /dev/shm. */
+static int clean(void **state)
+{
+	struct ipc_ops ops = { request, gone };
+	struct loop *l = loop_new();
+
+	(void)state;
+	ipc_server_free(ipc_server_new(l, "stockade-fenced", &ops, NULL));
+	loop_free(l);
+	return 0;
+}
+
 /* -- the owner of the link -------------------------------------------------------------------------- */
 
 static struct loop *loop;
@@ -339,5 +351,5 @@ int main(void)
 
 	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return 77; /* the name belongs to the machine's own fenced */
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, clean);
 }

@@ -2,6 +2,7 @@
 /* lib/shell/ipc: a daemon in a child process, clients here. Replies now and later, events in order, many
  * clients, a slow one, a daemon that hangs or dies, a client that asks twice; with times.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -399,6 +400,22 @@ static void a_daemon_that_hangs_costs_only_the_time_limit(void **state)
 	ipc_close(c);
 }
 
+/* What a dead daemon has left in /dev/shm. */
+static unsigned ruins(pid_t pid)
+{
+	char prefix[32];
+	struct dirent *e;
+	unsigned n = 0;
+	DIR *shm = opendir("/dev/shm");
+	int len = snprintf(prefix, sizeof(prefix), "qb-%d-", (int)pid);
+
+	assert_non_null(shm);
+	while ((e = readdir(shm)) != NULL)
+		n += strncmp(e->d_name, prefix, (size_t)len) == 0;
+	closedir(shm);
+	return n;
+}
+
 static void the_death_of_a_daemon_is_seen_at_once(void **state)
 {
 	struct ipc_client *waiting = connect_now(), *idle = connect_now();
@@ -422,9 +439,12 @@ static void the_death_of_a_daemon_is_seen_at_once(void **state)
 	waitpid(killer, NULL, 0);
 	assert_null(ipc_connect(name));
 	assert_int_equal(errno, ECONNREFUSED);
+	pid_t dead = daemon_pid;
+
+	start_daemon(); /* the name is free again */
+	assert_int_equal(ruins(dead), 0);
 	ipc_close(waiting);
 	ipc_close(idle);
-	start_daemon(); /* the name is free again */
 	ipc_close(connect_now());
 }
 
