@@ -149,7 +149,7 @@ static void plan(struct place *p)
 	uint32_t differs;
 	unsigned n;
 
-	if (!p->synced || !p->quorate)
+	if (!p->synced || !p->agreed)
 		return;
 	n = service_plan(f, &p->group, p->members, place_agree(p, &differs), ch);
 	for (unsigned i = 0; i < n; i++) {
@@ -192,10 +192,17 @@ static int on_view(struct place *p, const struct place_event *ev)
 		nodeset_for_each (id, gone)
 			place_note(p, PLACE_NOTE_VIEW_LOST, -1, id, 0, NULL);
 	}
+	if (p->have_view && view_id_equal(p->view, ev->view.id) &&
+	    nodeset_equal(p->members, ev->view.members) && nodeset_empty(ev->view.left_clean) &&
+	    p->quorate != ev->view.quorate) {
+		/* The same view, whose quorum was told late: no new round, the others have none. */
+		p->quorate = ev->view.quorate;
+		return 0;
+	}
 	pending_give_up(p);
 	p->have_view = true;
-	p->lost = false;
 	p->quorate = ev->view.quorate;
+	p->agreed = p->quorate_told = false;
 	p->view = ev->view.id;
 	p->nodes = ev->view.nodes;
 	p->members = ev->view.members;
@@ -216,8 +223,7 @@ static int on_view(struct place *p, const struct place_event *ev)
 static void on_lost(struct place *p)
 {
 	pending_give_up(p);
-	p->lost = p->have_view;
-	p->have_view = p->quorate = p->synced = false;
+	p->have_view = p->quorate = p->agreed = p->synced = false;
 	p->members = p->nodes = p->heard = NODESET_EMPTY;
 }
 
@@ -289,11 +295,14 @@ static void settle(struct place *p)
 		n++;
 	}
 	service_settle(f, g, p->nodes, claim, n, &lost);
-	if (p->quorate) {
+	p->synced = true;
+	for (unsigned i = 0; i < f->n_nodes; i++)
+		if (nodeset_has(p->members, f->nodeid[i]) && p->sync[i].quorate)
+			p->agreed = true;
+	if (p->agreed) {
 		p->informed = true;
 		g->history++;
 	}
-	p->synced = true;
 	p->leaving_sent = p->leaving;
 	memset(p->prep_told, 0, sizeof(p->prep_told));
 	memset(p->clear_sent_ms, 0, sizeof(p->clear_sent_ms));
@@ -319,8 +328,12 @@ static void on_sync(struct place *p, uint32_t from, const struct place_op *op)
 	int i = service_node_index(&p->cfg.frame, from);
 
 	assert(i >= 0);
-	if (p->synced || nodeset_has(p->heard, from))
-		return; /* one per view; a repeated one says nothing new */
+	if (p->synced) {
+		/* Its SYNC of an earlier round in this ring was taken for this one; what it says now is newer. */
+		for (unsigned s = 0; s < p->cfg.frame.n_services; s++)
+			service_apply(&p->cfg.frame, &p->group, s, from, &p->sync_scratch.fact[s]);
+		return;
+	}
 	p->sync[i] = p->sync_scratch;
 	if (better(p, op->informed, &p->scratch, from)) {
 		p->best = p->scratch;
@@ -338,7 +351,7 @@ static void on_command(struct place *p, uint32_t from, const struct place_op *op
 	char text[PLACE_TEXT_MAX];
 	int r = -EAGAIN;
 
-	if (!p->synced || !p->quorate)
+	if (!p->synced || !p->agreed)
 		snprintf(text, sizeof(text),
 			 "this side of the cluster has no quorum, or its nodes are still joining");
 	else if (!of_node && op->service < 0) {
@@ -399,6 +412,12 @@ static int on_deliver(struct place *p, uint32_t from, const void *data, size_t l
 				   place_text(p, "%s", op.why));
 		break;
 	case PLACE_MSG_CLEAR: on_clear(p, &op); break;
+	case PLACE_MSG_QUORATE:
+		if (!p->agreed) {
+			p->agreed = p->informed = true;
+			p->group.history++;
+		}
+		break;
 	case PLACE_MSG_LEAVING:
 		if (!p->group.node[i].leaving)
 			p->group.history++;
@@ -459,7 +478,7 @@ static int on_operator(struct place *p, const struct place_event *ev)
 
 	if (!ev->command.req || (!of_node && s >= p->cfg.frame.n_services))
 		return -EINVAL;
-	if (!p->synced || !p->quorate) {
+	if (!p->synced || !p->agreed || !p->quorate) {
 		answer(p, ev->command.req, -EAGAIN, 0,
 		       !p->have_view ? "corosync does not answer"
 		       : !p->quorate ? "this side of the cluster has no quorum"
@@ -497,6 +516,7 @@ static int on_operator(struct place *p, const struct place_event *ev)
 int place_step(struct place *p, const struct place_event *ev, struct place_actions *out)
 {
 	const struct service_frame *f = &p->cfg.frame;
+	bool had_view = p->have_view;
 	int r = 0;
 
 	out->n = 0;
@@ -550,6 +570,11 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 		out->n = 0;
 		return r;
 	}
+	if (p->have_view && p->quorate)
+		p->no_quorum_ms = 0;
+	else if (p->no_quorum_ms == 0 &&
+		 (ev->type == PLACE_EV_VIEW || (ev->type == PLACE_EV_LOST && had_view)))
+		p->no_quorum_ms = p->now_ms;
 	place_duties(p);
 	assert(!place_broken(p));
 	return 0;

@@ -14,7 +14,8 @@ enum place_msg {
 	PLACE_MSG_COMMAND,
 	PLACE_MSG_PREPARED,
 	PLACE_MSG_CLEAR,
-	PLACE_MSG_LEAVING
+	PLACE_MSG_LEAVING,
+	PLACE_MSG_QUORATE
 };
 #define PLACE_WIRE_VERSION 1
 #define PLACE_PENDING_MAX 32
@@ -34,7 +35,11 @@ struct place {
 	uint64_t now_ms;
 
 	/* ---- view and SYNC ---- */
-	bool started, have_view, lost, quorate, synced, informed;
+	bool started, have_view, quorate, synced, informed;
+	/* Quorum as the group knows it, by what members told in order: one of them may hear of it late. */
+	bool agreed;
+	bool quorate_told;
+	uint64_t no_quorum_ms; /* we had a view, and are without quorum since; 0: not so */
 	struct view_id view;
 	struct nodeset nodes, members, heard;
 	uint64_t view_ms;
@@ -45,7 +50,7 @@ struct place {
 	struct place_sync {
 		struct incarnation life;
 		uint64_t hash;
-		bool leaving;
+		bool leaving, quorate;
 		char tag[SERVICE_TAG_MAX];
 		struct service_fact fact[SERVICES_MAX];
 	} sync[NODES_MAX];
@@ -109,6 +114,7 @@ void place_send_command(struct place *p, uint64_t req, enum service_cmd cmd, uns
 void place_send_prepared(struct place *p, unsigned s, uint64_t move, bool ok, const char *why);
 void place_send_clear(struct place *p, unsigned s, uint32_t node);
 void place_send_leaving(struct place *p);
+void place_send_quorate(struct place *p);
 struct place_op { /* a decoded message */
 	enum place_msg type;
 	bool informed;            /* SYNC: p->scratch and p->sync_scratch are filled */

@@ -34,7 +34,8 @@ static void drive(struct place *p, unsigned s, const struct runner_action *act)
 		a.drive.dirty = p->group.service[s].lost != 0;
 	}
 	/* The reboot deadline is near: leave room for KILL after a STOP that hangs. */
-	if (p->halted && (act->op == DRIVE_STOP || act->op == DRIVE_KILL)) {
+	if (p->halted && p->halt_at_ms != UINT64_MAX &&
+	    (act->op == DRIVE_STOP || act->op == DRIVE_KILL)) {
 		uint64_t left = p->halt_at_ms > p->now_ms ? p->halt_at_ms - p->now_ms : 0;
 
 		a.drive.limit_ms = left / 2 > 200 ? (uint32_t)(left / 2) : 200;
@@ -152,7 +153,7 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 		place_wait_set(ret, PLACE_GATE_QUORUM, 0, NULL);
 		return;
 	}
-	if (!p->synced) {
+	if (!p->synced || !p->agreed) {
 		place_wait_set(ret, PLACE_GATE_SYNC, nodeset_lowest(unsynced),
 			       service_node_name(f, nodeset_lowest(unsynced)));
 		return;
@@ -218,15 +219,24 @@ static void down(struct place *p, unsigned s, bool urgent, const char *reason)
 		   (struct runner_event){ .type = RUNNER_EV_DOWN, .down = { .urgent = urgent } });
 }
 
-/* May things run here at all? (SAFE-7) Before the first view what is ours stays up for a while. */
-static const char *halt_reason(const struct place *p)
+/* A ring that lasts a blink goes out as not quorate (view_merge.h): not worth a stop. Nothing starts meanwhile. */
+#define BLINK_MS 300
+
+/* May things run here at all? (SAFE-7) Before the first view what is ours stays up for a while. @since: from when on the
+ * time to let go counts. */
+static const char *halt_reason(const struct place *p, uint64_t *since)
 {
+	*since = p->now_ms;
 	if (p->fence.self_victim) /* stays true when fenced restarts */
 		return "the other nodes declared this node dead";
-	if (p->have_view)
-		return p->quorate ? NULL : "quorum is lost";
-	if (p->lost)
-		return "corosync is gone";
+	if (p->have_view && p->quorate)
+		return NULL;
+	if (p->no_quorum_ms) {
+		*since = p->no_quorum_ms;
+		if (p->now_ms < p->no_quorum_ms + BLINK_MS)
+			return NULL;
+		return p->have_view ? "quorum is lost" : "corosync is gone";
+	}
 	return p->started && p->now_ms >= p->grace_ms ? "there is no membership" : NULL;
 }
 
@@ -247,7 +257,8 @@ static bool held_here(const struct place *p)
 
 static void duty_halt(struct place *p)
 {
-	const char *why = halt_reason(p);
+	uint64_t since;
+	const char *why = halt_reason(p, &since);
 
 	if (!why) {
 		if (p->halted && p->halt_at_ms != UINT64_MAX)
@@ -260,7 +271,7 @@ static void duty_halt(struct place *p)
 
 	if (!p->halted) {
 		p->halted = true;
-		p->halt_at_ms = held ? p->now_ms + p->cfg.stop_ms : UINT64_MAX;
+		p->halt_at_ms = held ? since + p->cfg.stop_ms : UINT64_MAX;
 		if (held)
 			place_note(p, PLACE_NOTE_HALT, -1, p->cfg.self, 0, why);
 		for (unsigned s = 0; s < p->cfg.frame.n_services; s++)
@@ -319,6 +330,7 @@ static void duty_service(struct place *p, unsigned s)
 			return; /* first let go of the older placement */
 		}
 		p->run_starts[s] = v->starts;
+		st.failed = false; /* of the older placement; UP forgets it */
 	}
 	if (mine(p, s)) {
 		if (!st.up && !st.failed)
@@ -349,7 +361,7 @@ static void duty_move(struct place *p, unsigned s)
 	const struct service *v = &p->group.service[s];
 	struct runner_status st;
 
-	if (!p->synced || !p->quorate || v->move == SERVICE_MOVE_NONE || v->target != p->cfg.self ||
+	if (!p->synced || !p->agreed || v->move == SERVICE_MOVE_NONE || v->target != p->cfg.self ||
 	    v->move_ready || v->state != SERVICE_RUNNING)
 		return;
 	if (p->prep_asked[s] != v->moves) {
@@ -593,7 +605,7 @@ static void duty_leave(struct place *p)
 			if (st.up || st.fact == RUNNER_RUNNING || st.fact == RUNNER_STARTING)
 				down(p, s, false, "storaged stops");
 		}
-	if (p->synced && p->quorate && !p->leaving_sent) {
+	if (p->synced && p->agreed && !p->leaving_sent) {
 		p->leaving_sent = true;
 		place_send_leaving(p);
 	}
@@ -604,7 +616,7 @@ static void duty_leave(struct place *p)
 		if (st.fact != RUNNER_STOPPED)
 			return;
 		/* Placed here and not yet told otherwise: the group has to take it back first. */
-		if (p->synced && p->quorate && p->group.service[s].node == p->cfg.self)
+		if (p->synced && p->agreed && p->group.service[s].node == p->cfg.self)
 			return;
 	}
 	p->left = true;
@@ -617,6 +629,10 @@ void place_duties(struct place *p)
 	struct runner_event tick = { .type = RUNNER_EV_TIMEOUT };
 
 	duty_halt(p);
+	if (p->synced && p->quorate && !p->agreed && !p->quorate_told) {
+		p->quorate_told = true;
+		place_send_quorate(p);
+	}
 	for (unsigned s = 0; s < n; s++) {
 		if (runner_deadline_ms(p->runner[s]) <= p->now_ms)
 			place_feed(p, s, tick);
@@ -651,7 +667,9 @@ uint64_t place_deadline_ms(const struct place *p)
 
 	if (p->halted && !p->rebooted)
 		at = p->halt_at_ms;
-	if (p->started && !p->have_view && !p->lost && !p->halted && p->grace_ms < at)
+	if (!p->halted && p->no_quorum_ms)
+		at = p->no_quorum_ms + BLINK_MS;
+	else if (!p->halted && p->started && !p->have_view && p->grace_ms < at)
 		at = p->grace_ms;
 	for (unsigned i = 0; i < f->n_nodes; i++) {
 		t = absent_at(p, i);

@@ -39,6 +39,7 @@ void place_send_sync(struct place *p)
 	wire_w_str(&w, p->cfg.tag);
 	wire_w_bool(&w, p->leaving);
 	wire_w_bool(&w, p->informed);
+	wire_w_bool(&w, p->quorate);
 	service_group_encode(f, &p->group, &w);
 	wire_w_u16(&w, (uint16_t)f->n_services);
 	for (unsigned s = 0; s < f->n_services; s++) {
@@ -107,6 +108,14 @@ void place_send_leaving(struct place *p)
 	msg_send(p, &w, sec);
 }
 
+void place_send_quorate(struct place *p)
+{
+	struct wire_w w;
+	size_t sec = msg_begin(p, &w, PLACE_MSG_QUORATE);
+
+	msg_send(p, &w, sec);
+}
+
 static void decode_sync(struct place *p, struct place_op *op, struct wire_r *s)
 {
 	const struct service_frame *f = &p->cfg.frame;
@@ -119,6 +128,7 @@ static void decode_sync(struct place *p, struct place_op *op, struct wire_r *s)
 	wire_r_str(s, y->tag, sizeof(y->tag));
 	y->leaving = wire_r_bool(s);
 	op->informed = wire_r_bool(s);
+	y->quorate = wire_r_bool(s);
 	service_group_init(&p->scratch, f);
 	service_group_decode(f, &p->scratch, s);
 	n = wire_r_u16(s);
@@ -177,6 +187,7 @@ int place_decode(struct place *p, struct place_op *op, const void *data, size_t 
 		op->service = decode_service(p, &s);
 		op->node = wire_r_u32(&s);
 		break;
+	case PLACE_MSG_QUORATE:
 	case PLACE_MSG_LEAVING: break;
 	default: return wire_r_done(&r) == 0 ? -EPROTO : -EBADMSG;
 	}
