@@ -77,14 +77,23 @@ static bool accuses(const struct fence_domain *d, uint32_t a, uint32_t b)
 
 		if (r->nodeid != b)
 			continue;
-		if (incarnation_unseen(&r->life) && yb->informed)
-			return true; /* it made a history that @a has never seen */
 		if (!incarnation_same_boot(&r->life, &yb->life))
 			return false;
 		return r->state == FENCE_NODE_VICTIM ||
 		       (r->state == FENCE_NODE_DEAD && r->proof.kind != PROOF_CLEAN_LEAVE) ||
 		       (nodeset_has(ya->fell, b) && r->state != FENCE_NODE_DEAD);
 	}
+	return false;
+}
+
+/* @b made a history in which @a had no part. */
+static bool stranger_to(const struct fence_domain *d, uint32_t a, uint32_t b)
+{
+	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+
+	for (unsigned i = 0; i < ya->book.n; i++)
+		if (ya->book.rec[i].nodeid == b)
+			return yb->informed && incarnation_unseen(&ya->book.rec[i].life);
 	return false;
 }
 
@@ -114,7 +123,8 @@ static unsigned accusers(const struct fence_domain *d, uint32_t b)
 /*
  * Whose book goes on? One history: the longer one. Who is accused has no say. Two sides that accuse each other (a two-node
  * cut that healed): the one that already has a proof of the other's end may have taken its services over and must stay; then
- * the one that more members stand by; then the one that serves more; then the lower nodeid.
+ * the one that more members stand by; then the one that serves more; then the lower nodeid. Two that never met (each started
+ * alone): the one that holds something.
  */
 static bool better(const struct fence_domain *d, uint32_t a, uint32_t b)
 {
@@ -134,6 +144,12 @@ static bool better(const struct fence_domain *d, uint32_t a, uint32_t b)
 		if (ya->weight != yb->weight)
 			return ya->weight > yb->weight;
 		return a < b;
+	}
+	if (stranger_to(d, a, b) && stranger_to(d, b, a)) {
+		if (ya->holds != yb->holds)
+			return ya->holds;
+		if (ya->weight != yb->weight)
+			return ya->weight > yb->weight;
 	}
 	if (ya->book.number != yb->book.number)
 		return ya->book.number > yb->book.number;
@@ -160,8 +176,11 @@ static void admit(struct fence_domain *d, struct record *r, const struct sync *y
 	/* It was the same life all along, only its fenced is a new one: nothing that it held was given away yet. */
 	bool away = (r->reason == FENCE_REASON_ABSENT || r->reason == FENCE_REASON_MUTE) &&
 		    y->life.join > r->life.join && r->attempts == 0;
-	/* It comes with a history of its own, in which this book had no part. */
-	bool stranger = y->informed && chosen != 0 && incarnation_unseen(&r->life);
+	/*
+	 * It comes with a history of its own and holds something by it. Who holds nothing is welcome: two nodes that start
+	 * at once are often alone and quorate for a moment, and nothing is activated while a node is unseen.
+	 */
+	bool stranger = y->informed && y->holds && chosen != 0 && incarnation_unseen(&r->life);
 
 	switch (r->state) {
 	case FENCE_NODE_UNKNOWN:
