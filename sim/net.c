@@ -450,8 +450,9 @@ static void new_ring(struct net *net, struct nodeset to, uint64_t now_ms)
 			if (p->ring >= 0 && (p->hung || p->n_hops)) {
 				if (p->n_hops == HOPS_MAX)
 					abort();
-				p->hop[p->n_hops++] = (struct hop){ net->ring[last_ring(p)].cut[g],
-								    index };
+				unsigned cut = net->ring[last_ring(p)].cut[g];
+
+				p->hop[p->n_hops++] = (struct hop){ cut, index };
 				continue;
 			}
 			p->ring = index;
