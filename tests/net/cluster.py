@@ -58,7 +58,8 @@ class Cluster:
         self.ask_program = built("tests/net/ask")
         text = yaml(nodes, detect=detect, **config)
         script = f'#!/bin/sh\nexec {netlab.HERE}/recorder.py "$1" {MOUNT} rec\n'
-        files = {"/etc/stockade/stockade.yaml": text, "/etc/stockade/recorder": (script, 0o755)}
+        files = {"/etc/stockade/stockade.yaml": text, "/etc/stockade/recorder": (script, 0o755),
+                 f"{MOUNT}/.here": "the mount point\n"}
         token = int((float(detect.rstrip("s")) * 1000 - 210) / 2.2)      # as lib/timing derives it
         self.token = token
         daemons = [netlab.COROSYNC] + [
@@ -67,7 +68,7 @@ class Cluster:
         self.lab = t.lab(nodes=nodes, token=token, wait_for_all=wait_for_all, two_node=two_node, services=daemons,
                          files=files, boot=[])
         try:
-            os.mkdir(f"{self.lab.dir}/disk/data")
+            os.makedirs(f"{self.lab.dir}/disk/data/data")
             for k, other in (conf or {}).items():
                 self.lab.put(k, "/etc/stockade/stockade.yaml", other)
             for k in boot if boot is not None else self.nodes:
