@@ -29,6 +29,8 @@ sbin_PROGRAMS += %reldir%/stockade
 completiondir = $(bashcompletiondir)
 dist_completion_DATA = %reldir%/completions/stockade
 
+dist_doc_DATA = doc/stockade.yaml.example
+
 check_PROGRAMS += tests/unit/cli
 tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/cli.h tests/unit/cli_stub.c tools/corosync_conf.c
 tests_unit_cli_CFLAGS = $(AM_CFLAGS) -pthread

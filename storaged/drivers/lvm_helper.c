@@ -97,8 +97,13 @@ static int command(char *cmd, const json_t *request)
 	return r;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		puts("stockade-lvm: one LVM command for stockade-storaged; request on stdin, reply on "
+		     "stdout;\nsee stockade-lvm(8)");
+		return 0;
+	}
 	json_error_t err;
 	json_t *request = json_loadf(stdin, 0, &err);
 	char cmd[COMMAND_MAX], *out = NULL;
