@@ -8,6 +8,8 @@
 
 What decides a scenario is seen from outside: the wire to the target (c.wire), libvirt's events, the clients, the disk.
 """
+import atexit
+import fcntl
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ import tempfile
 import time
 
 import lab as L
+import labdisk
 import labwire
 from scene import Refuted, Skip
 
@@ -55,10 +58,11 @@ def stage():
         if not os.path.exists(f"{BUILD}/config.status"):
             raise Skip(f"there is no build in {BUILD}; run: tools/build build")
         path = tempfile.mkdtemp(prefix="stockade-stage-")
-        import atexit
         atexit.register(shutil.rmtree, path, ignore_errors=True)
-        res = subprocess.run(["make", "-s", "-C", BUILD, "install-strip", f"DESTDIR={path}"], stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with open(f"{BUILD}/.vm-stage.lock", "w") as lock:  # scenarios run side by side, make does not
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            res = subprocess.run(["make", "-s", "-C", BUILD, "install-strip", f"DESTDIR={path}"], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if res.returncode:
             raise L.LabError(f"make install: {res.stdout[-2000:]}")
         os.makedirs(f"{path}/usr/lib/stockade-lab")
@@ -184,7 +188,6 @@ class Cluster:
     def runs(self):
         """Who wrote to the volume when, off the wire: [(node, first, last, writes)]."""
         with open(self.lab.disk, "rb") as f:
-            import labdisk
             return labwire.runs(self.wire, labdisk.lv_extents(f, L.VG, L.LV))
 
     def check_one_writer(self, order):
