@@ -211,7 +211,7 @@ static void down(struct place *p, unsigned s, bool urgent, const char *reason)
 	struct runner_status st;
 
 	runner_status(p->runner[s], &st);
-	if (st.fact != RUNNER_STOPPED && st.fact != RUNNER_WAITING) {
+	if (st.fact != RUNNER_STOPPED && st.fact != RUNNER_WAITING && !st.failed) {
 		p->stop_ms[s] = p->now_ms;
 		place_note(p, PLACE_NOTE_STOP, (int)s, p->cfg.self, 0, reason);
 	}

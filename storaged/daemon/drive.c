@@ -28,7 +28,7 @@ static enum drive_result from_driver(enum drive_op op, enum driver_result result
 	switch (result) {
 	case DRIVER_UNKNOWN: return DRIVE_UNKNOWN;
 	case DRIVER_OK: return op == DRIVE_PROBE ? DRIVE_UNKNOWN : DRIVE_OK;
-	case DRIVER_FAILED: return DRIVE_FAILED;
+	case DRIVER_FAILED: return op == DRIVE_PROBE ? DRIVE_UNKNOWN : DRIVE_FAILED;
 	case DRIVER_ACTIVE: return op == DRIVE_PROBE ? DRIVE_OK : DRIVE_UNKNOWN;
 	case DRIVER_PARTIAL: return op == DRIVE_PROBE ? DRIVE_FAILED : DRIVE_UNKNOWN;
 	case DRIVER_INACTIVE: return op == DRIVE_PROBE ? DRIVE_NONE : DRIVE_UNKNOWN;

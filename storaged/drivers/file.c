@@ -150,6 +150,17 @@ static enum driver_result start(struct op *op)
 	return end;
 }
 
+/* No directory, so nothing of it can be in use: as long as nothing is mounted in its place. */
+static bool bare(const struct op *op)
+{
+	char root[PATH_MAX];
+	struct mount_at at;
+	struct mount_is is;
+
+	return strcmp(op->end.code, "vg_missing") == 0 &&
+	       mount_on(op->job->vol->mount, &at, &is, root, sizeof(root)) == -ENOENT;
+}
+
 static enum driver_result stop(struct op *op, bool kill_users)
 {
 	char root[PATH_MAX];
@@ -157,6 +168,8 @@ static enum driver_result stop(struct op *op, bool kill_users)
 	struct mount_is is;
 	enum driver_result end = identity(op, &is, root);
 
+	if (end != DRIVER_OK && bare(op))
+		return op_end(op, DRIVER_OK, "there is no volume %s", op->job->vol->name);
 	if (end == DRIVER_OK)
 		end = fs_unmount(op, &is, kill_users);
 	if (end == DRIVER_OK && owner_marked(op)) {
@@ -189,6 +202,8 @@ static enum driver_result probe(struct op *op)
 	enum driver_result end = identity(op, &is, root);
 	int on = end == DRIVER_OK ? mounted(op, &is, &at) : -1;
 
+	if (end != DRIVER_OK && bare(op))
+		return op_end(op, DRIVER_INACTIVE, "there is no volume %s", op->job->vol->name);
 	if (end != DRIVER_OK)
 		return end;
 	if (on < 0)
