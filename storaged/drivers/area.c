@@ -54,34 +54,49 @@ int area_read(const struct area *a, unsigned block, unsigned n, uint8_t *buf)
 	return (size_t)r == len ? 0 : -ENXIO; /* the device ends before the area does */
 }
 
+static int put_block(const struct area *a, unsigned block, const uint8_t *buf)
+{
+	int r = a->still_there ? a->still_there(a->arg, a->fd) : 0;
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	do {
+		n = pwrite(a->fd, buf, EPOCH_BLOCK,
+			   (off_t)(a->offset + (uint64_t)block * EPOCH_BLOCK));
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n == EPOCH_BLOCK ? 0 : -ENOSPC;
+}
+
 int area_write(const struct area *a, unsigned block, const uint8_t *buf)
 {
 	uint8_t *back = area_buf(1);
-	ssize_t n;
-	int r = 0;
 
 	if (!back)
 		return -ENOMEM;
-	if (a->still_there)
-		r = a->still_there(a->arg, a->fd);
-	if (r == 0) {
-		do {
-			n = pwrite(a->fd, buf, EPOCH_BLOCK,
-				   (off_t)(a->offset + (uint64_t)block * EPOCH_BLOCK));
-		} while (n < 0 && errno == EINTR);
-		if (n < 0)
-			r = -errno;
-		else if (n != EPOCH_BLOCK)
-			r = -ENOSPC;
-		else if (fdatasync(a->fd) < 0)
-			r = -errno;
-	}
+	int r = put_block(a, block, buf);
+
+	if (r == 0 && fdatasync(a->fd) < 0)
+		r = -errno;
 	if (r == 0)
 		r = area_read(a, block, 1, back);
 	if (r == 0 && memcmp(back, buf, EPOCH_BLOCK) != 0)
 		r = -EIO;
 	free(back);
 	return r;
+}
+
+int area_record_peek(const struct area *a, struct epoch_record *ret)
+{
+	uint8_t *buf = area_buf(1);
+
+	if (!buf)
+		return -ENOMEM;
+	int r = area_read(a, 0, 1, buf);
+	bool sound = r == 0 && epoch_record_decode(ret, buf) == EPOCH_READ_OK;
+
+	free(buf);
+	return r < 0 || sound ? r : area_record_read(a, ret);
 }
 
 int area_record_read(const struct area *a, struct epoch_record *ret)
@@ -142,7 +157,7 @@ int area_beat_write(const struct area *a, const struct epoch_beat *beat)
 	if (!buf)
 		return -ENOMEM;
 	epoch_beat_encode(beat, buf);
-	int r = area_write(a, beat->life.nodeid, buf);
+	int r = put_block(a, beat->life.nodeid, buf);
 
 	free(buf);
 	return r;

@@ -37,8 +37,11 @@ uint8_t *area_buf(unsigned blocks); /* zeroed; free() it; NULL: no memory */
 /* Both copies of the record. 0, -ENODATA (blank), -EBADMSG (damaged) or -errno of the read. */
 int area_record_read(const struct area *a, struct epoch_record *ret);
 int area_record_write(const struct area *a, const struct epoch_record *rec);
+/* The first copy alone, cheaply; both when that is not sound. */
+int area_record_peek(const struct area *a, struct epoch_record *ret);
 /* A node's heartbeat. 0, -ENODATA when there is none that is sound, or -errno of the read. */
 int area_beat_read(const struct area *a, uint32_t nodeid, struct epoch_beat *ret);
+/* Neither flushed nor read back: it has to be seen by the others, not to outlive a power cut. */
 int area_beat_write(const struct area *a, const struct epoch_beat *beat);
 
 #endif

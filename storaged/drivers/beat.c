@@ -16,14 +16,46 @@ struct beats {
 	uint64_t wrote_ms; /* owner: the last beat that reached the disk; 0: none */
 	uint64_t epoch;    /* in the record, as read last */
 	bool lost;         /* owner: the record is not ours any more */
+	bool spoke, deaf;  /* a line was written; nobody reads them any more */
+	enum life_sign told;
+	uint64_t told_epoch;
 };
+
+static enum life_sign life(const struct beats *b)
+{
+	const struct driver_job *job = b->op->job;
+	uint32_t stale = job->cfg->timing.stale_ms;
+	uint64_t now = op_now_ms();
+
+	if (job->owner != job->self.nodeid)
+		return epoch_watch_life(&b->watch, now, stale);
+	return b->wrote_ms && now - b->wrote_ms < stale && !b->lost ? LIFE_FRESH : LIFE_UNKNOWN;
+}
+
+/* Write a line when there is something new. By the I/O thread after each round, by the other when that one hangs. */
+static void tell(struct beats *b)
+{
+	pthread_mutex_lock(&b->lock);
+	struct driver_line line = { .kind = DRIVER_LINE_LIFE,
+				    .node = b->op->job->owner,
+				    .life = life(b),
+				    .epoch = b->epoch };
+
+	if (!b->spoke || line.life != b->told || line.epoch != b->told_epoch) {
+		b->deaf = driver_line_write(b->op->fd, &line) < 0;
+		b->spoke = true;
+		b->told = line.life;
+		b->told_epoch = line.epoch;
+	}
+	pthread_mutex_unlock(&b->lock);
+}
 
 /* One round of an owner: is the record still ours? then beat. */
 static int beat_own(struct beats *b, const struct area *a, struct epoch_beat *beat)
 {
 	const struct driver_job *job = b->op->job;
 	struct epoch_record rec;
-	int r = area_record_read(a, &rec);
+	int r = area_record_peek(a, &rec);
 
 	if (r < 0)
 		return r;
@@ -99,6 +131,7 @@ static void *io_thread(void *arg)
 		}
 		if (r < 0)
 			area_close(&a);
+		tell(b);
 		uint64_t took = op_now_ms() - begin;
 
 		sleep_ms(took < period ? (uint32_t)(period - took) : 1);
@@ -106,25 +139,10 @@ static void *io_thread(void *arg)
 	return NULL;
 }
 
-static enum life_sign life(struct beats *b)
-{
-	const struct driver_job *job = b->op->job;
-	uint32_t stale = job->cfg->timing.stale_ms;
-	uint64_t now = op_now_ms();
-
-	if (job->owner != job->self.nodeid)
-		return epoch_watch_life(&b->watch, now, stale);
-	return b->wrote_ms && now - b->wrote_ms < stale && !b->lost ? LIFE_FRESH : LIFE_UNKNOWN;
-}
-
 enum driver_result owner_beat(struct op *op, int (*open)(struct op *op, struct area *a, bool write))
 {
 	struct beats b = { .op = op, .open = open, .lock = PTHREAD_MUTEX_INITIALIZER };
-	struct driver_line line = { .kind = DRIVER_LINE_LIFE, .node = op->job->owner };
-	uint32_t look = op->job->cfg->timing.stale_ms / 4;
-	enum life_sign told = LIFE_UNKNOWN;
-	uint64_t told_epoch = 0;
-	bool first = true;
+	uint32_t look = op->job->cfg->timing.stale_ms / 2;
 	pthread_t io;
 
 	if (!nodeid_valid(op->job->owner))
@@ -140,20 +158,13 @@ enum driver_result owner_beat(struct op *op, int (*open)(struct op *op, struct a
 		if (poll(&p, 1, look > 20 ? (int)look : 20) > 0 &&
 		    (p.revents & (POLLERR | POLLHUP)))
 			break;
+		tell(&b);
 		pthread_mutex_lock(&b.lock);
-		enum life_sign now = life(&b);
-		uint64_t epoch = b.epoch;
+		bool deaf = b.deaf;
 
 		pthread_mutex_unlock(&b.lock);
-		if (!first && now == told && epoch == told_epoch)
-			continue;
-		line.life = now;
-		line.epoch = epoch;
-		if (driver_line_write(op->fd, &line) < 0)
+		if (deaf)
 			break;
-		first = false;
-		told = now;
-		told_epoch = epoch;
 	}
 	/* The I/O thread may be in a read that never ends: it goes with the process. */
 	return op_end(op, DRIVER_UNKNOWN, "nobody listens");

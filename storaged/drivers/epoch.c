@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define MAGIC_BYTES 8
-#define CRC_AT (EPOCH_BLOCK - 4)
+#define CRC_AT (EPOCH_SECTOR - 4)
 #define VERSION 1
 #define RECORD_MAGIC "STKEPOCH"
 #define BEAT_MAGIC "STKBEAT\n"
@@ -58,7 +58,7 @@ static enum epoch_read block_open(struct wire_r *r, struct wire_r *s, const uint
 	struct wire_r crc;
 	bool blank = true;
 
-	for (size_t i = 0; blank && i < EPOCH_BLOCK; i++)
+	for (size_t i = 0; blank && i < EPOCH_SECTOR; i++)
 		blank = block[i] == 0;
 	if (blank)
 		return EPOCH_READ_BLANK;

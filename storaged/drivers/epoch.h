@@ -6,7 +6,8 @@
  *	block 0, 64   the epoch record, twice: a write torn by a power cut spoils one copy only
  *	block 1..63   the heartbeat of node 1..63, written by it alone, only while it owns the volume
  *
- * A block is: magic (8 bytes), version (u16), a section (lib/wire.h), zeros, crc32c of all before (last 4 bytes).
+ * What counts is the first sector of a block, which disks write as one: magic (8 bytes), version (u16), a section
+ * (lib/wire.h), zeros, and in its last 4 bytes the crc32c of all before. The rest of the block is zeros.
  *
  * The record is written, flushed and read back, both copies, before the volume is activated, and
  * becomes `clean` after it was deactivated (SAFE-1). So whatever a crash leaves: a record that says
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #define EPOCH_BLOCK 4096
+#define EPOCH_SECTOR 512
 #define EPOCH_AREA_BLOCKS 128
 #define EPOCH_AREA_BYTES (EPOCH_AREA_BLOCKS * EPOCH_BLOCK)
 #define EPOCH_COPY_BLOCK 64 /* of the record; the first is block 0 */
@@ -46,7 +48,7 @@ struct epoch_beat {
 
 enum epoch_read {
 	EPOCH_READ_OK,
-	EPOCH_READ_BLANK,   /* nothing but zeros */
+	EPOCH_READ_BLANK,   /* a sector of zeros */
 	EPOCH_READ_DAMAGED, /* something else, or a checksum, version or value that cannot be */
 };
 

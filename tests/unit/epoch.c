@@ -63,7 +63,7 @@ static void record_and_beat_read_back(void **state)
 	assert_int_equal(epoch_beat_decode(&back, block), EPOCH_READ_BLANK);
 }
 
-/* Every single flipped bit of the block is seen. */
+/* Every single flipped bit of the sector is seen. */
 static void every_flipped_bit_is_damage(void **state)
 {
 	uint8_t block[EPOCH_BLOCK];
@@ -71,14 +71,14 @@ static void every_flipped_bit_is_damage(void **state)
 
 	(void)state;
 	epoch_record_encode(&in, block);
-	for (size_t bit = 0; bit < EPOCH_BLOCK * 8; bit++) {
+	for (size_t bit = 0; bit < EPOCH_SECTOR * 8; bit++) {
 		block[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(epoch_record_decode(&out, block), EPOCH_READ_DAMAGED);
 		block[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 }
 
-/* A write torn at any sector: the new sectors before it, the old ones behind. The other copy counts. */
+/* A write torn anywhere in the sector, new bytes before, old ones behind: the other copy counts. */
 static void torn_copy_falls_back_to_the_other(void **state)
 {
 	uint8_t old[EPOCH_BLOCK], new[EPOCH_BLOCK], torn[EPOCH_BLOCK];
@@ -88,7 +88,7 @@ static void torn_copy_falls_back_to_the_other(void **state)
 	(void)state;
 	epoch_record_encode(&a, old);
 	epoch_record_encode(&b, new);
-	for (size_t cut = 512; cut < EPOCH_BLOCK; cut += 512) {
+	for (size_t cut = 64; cut < EPOCH_SECTOR; cut += 64) {
 		memcpy(torn, new, cut);
 		memcpy(torn + cut, old + cut, EPOCH_BLOCK - cut);
 		/* first copy torn: the owner was not active yet, so the old one is the truth */
