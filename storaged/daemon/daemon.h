@@ -110,7 +110,8 @@ struct daemon {
 	struct cluster *cluster;
 	bool joined;
 	struct loop_timer *who_timer; /* until corosync says who we are */
-	bool two_node, who_said;
+	bool two_node, who_said, ended;
+	struct loop_timer *end_timer;
 
 	struct fence_link *fence;
 	struct fence_state fence_state;
@@ -152,6 +153,8 @@ void drive_cancel(struct daemon *d, uint64_t run);
 int drive_prepare_volume(struct daemon *d, unsigned volume,
 			 struct ipc_peer *peer); /* 0, -EBUSY, -errno */
 void drive_peer_gone(struct daemon *d, const struct ipc_peer *peer);
+
+void child_name(const char *name); /* in a child: what ps shows; at most 15 bytes */
 
 /* watch.c */
 void monitor_set(struct daemon *d, unsigned service, bool on);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define PROBE_LIMIT_MS 8000
 #define VOLUME_PREPARE_LIMIT_MS 60000
@@ -35,6 +36,17 @@ static enum drive_result from_driver(enum drive_op op, enum driver_result result
 	case DRIVER_HEALTHY: return DRIVE_UNKNOWN; /* an answer to another question */
 	}
 	return DRIVE_UNKNOWN;
+}
+
+void child_name(const char *name)
+{
+	prctl(PR_SET_NAME, name);
+}
+
+static int drive_work(void *job, int fd)
+{
+	child_name("storaged-driver");
+	return driver_run(job, fd);
 }
 
 static struct drive_run *run_new(struct daemon *d)
@@ -206,7 +218,7 @@ void drive_start(struct daemon *d, const struct place_action *act)
 	if (r->op == DRIVE_START || r->op == DRIVE_STOP || r->op == DRIVE_KILL)
 		d->seen[r->service][r->res].progress[0] = d->seen[r->service][r->res].step[0] =
 			'\0';
-	r->spawn = spawn_work(d->loop, driver_run, &job, job.limit_ms, on_line, on_done, r);
+	r->spawn = spawn_work(d->loop, drive_work, &job, job.limit_ms, on_line, on_done, r);
 	if (!r->spawn) {
 		char why[RUNNER_WHY_MAX];
 
@@ -241,7 +253,7 @@ int drive_prepare_volume(struct daemon *d, unsigned volume, struct ipc_peer *pee
 	job.op = DRIVER_VOLUME_PREPARE;
 	job.vol = &d->cfg->volume[volume];
 	job.limit_ms = VOLUME_PREPARE_LIMIT_MS;
-	r->spawn = spawn_work(d->loop, driver_run, &job, job.limit_ms, on_line, on_done, r);
+	r->spawn = spawn_work(d->loop, drive_work, &job, job.limit_ms, on_line, on_done, r);
 	if (!r->spawn) {
 		r->used = false;
 		return -errno;

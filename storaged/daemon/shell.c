@@ -15,6 +15,7 @@
 
 #define GROUP "stockade-storaged"
 #define WHO_AGAIN_MS 1000
+#define END_MS 1500 /* fenced may hang; its own fence_state goes on without us */
 
 /* Fenced's word on a request; the core asks again when nothing comes of it. */
 static void fence_requested(void *arg, json_t *reply, const char *why)
@@ -68,6 +69,35 @@ static void reboot_now(struct daemon *d, const char *reason)
 		close(fd);
 }
 
+static void on_told(void *arg, json_t *reply, const char *why)
+{
+	struct daemon *d = arg;
+
+	(void)reply;
+	(void)why;
+	loop_stop(d->loop, 0);
+}
+
+static void on_told_late(void *arg)
+{
+	on_told(arg, NULL, NULL);
+}
+
+/* fenced has to know that nothing is held here any more, or it could not say goodbye itself. It takes what it is told in
+ * order: when it answers something, it has the signs. */
+static void end_when_told(struct daemon *d)
+{
+	signs_update(d);
+	d->ended = true;
+	d->end_timer = loop_timer_new(d->loop, on_told_late, d);
+	if (!fence_link_up(d->fence) || !d->end_timer ||
+	    fence_link_ask(d->fence, json_pack("{s:s}", "cmd", "status"), on_told, d) < 0) {
+		loop_stop(d->loop, 0);
+		return;
+	}
+	loop_timer_arm(d->end_timer, mono_ms() + END_MS);
+}
+
 static void carry_out(struct daemon *d, const struct place_action *act)
 {
 	int r;
@@ -94,8 +124,7 @@ static void carry_out(struct daemon *d, const struct place_action *act)
 		history_add(d->history, "storaged.stop", NULL, "everything is let go; goodbye");
 		if (d->cluster)
 			cluster_leave(d->cluster);
-		signs_update(d);
-		loop_stop(d->loop, 0);
+		end_when_told(d);
 		break;
 	case PLACE_ACT_NOTE: note(d, act); break;
 	}
@@ -119,7 +148,7 @@ void feed(struct daemon *d, struct place_event ev)
 	locks_settle(d);
 	signs_update(d);
 	loop_timer_arm(d->deadline, place_deadline_ms(d->place));
-	if (!d->joined && place_probed(d->place))
+	if (!d->joined && !d->ended && place_probed(d->place))
 		join(d);
 }
 

@@ -89,6 +89,7 @@ static int monitor_work(void *arg, int fd)
 	const struct config_service *svc = &m->d->cfg->service[m->service];
 	pid_t parent = getppid();
 
+	child_name("storaged-watch");
 	for (unsigned i = 0; i < svc->n_resources; i++) {
 		last[i] = DRIVER_HEALTHY;
 		due[i] = mono_ms() + svc->resource[i].monitor_ms;
@@ -236,6 +237,7 @@ static int beat_work(void *arg, int fd)
 				  .beat = b->page };
 	unsigned s, res;
 
+	child_name("storaged-beat");
 	if (frame_volume(d, b->volume, &s, &res)) {
 		job.service = d->cfg->service[s].name;
 		job.epoch = d->seen[s][res].record_epoch;
