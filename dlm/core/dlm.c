@@ -139,6 +139,23 @@ static uint32_t choose_base(const struct dlm *dlm)
 	return base;
 }
 
+static void fail_pending(struct dlm *dlm, int rc)
+{
+	while (dlm->n_pending) {
+		const struct dlm_op *op = &dlm->pending[dlm->pending_head];
+
+		if (op->type != DLM_OP_CLIENT_GONE) {
+			struct dlm_action *act = dlm_push(dlm, DLM_ACT_REPLY);
+
+			act->reply.client = op->client;
+			act->reply.cookie = op->cookie;
+			act->reply.rc = rc;
+		}
+		dlm->pending_head = (dlm->pending_head + 1) % DLM_PENDING_MAX;
+		dlm->n_pending--;
+	}
+}
+
 static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 {
 	const struct dlm_sync *s = &dlm->sync[id];
@@ -151,6 +168,11 @@ static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 		life = dlm_life_add(dlm, &s->inc);
 		if (!life)
 			return; /* no room: it is heard again when a proof makes some */
+		/* tests/unit/dlm_domain.c: two_that_start_alone_do_not_both_keep_a_lock */
+		if (id == dlm->self.nodeid && s->informed && !same_history(s, base)) {
+			fail_pending(dlm, -ESHUTDOWN);
+			dlm_push(dlm, DLM_ACT_RESET);
+		}
 	}
 	if (!s->informed) {
 		/* A new process in the same kernel: what it holds stands, but no client is attached to it. */
@@ -171,23 +193,6 @@ static void resend(struct dlm *dlm)
 	for (unsigned i = 0; i < dlm->n_pending; i++)
 		dlm_op_send(dlm, &dlm->pending[(dlm->pending_head + i) % DLM_PENDING_MAX],
 			    ++dlm->op_sent);
-}
-
-static void fail_pending(struct dlm *dlm, int rc)
-{
-	while (dlm->n_pending) {
-		const struct dlm_op *op = &dlm->pending[dlm->pending_head];
-
-		if (op->type != DLM_OP_CLIENT_GONE) {
-			struct dlm_action *act = dlm_push(dlm, DLM_ACT_REPLY);
-
-			act->reply.client = op->client;
-			act->reply.cookie = op->cookie;
-			act->reply.rc = rc;
-		}
-		dlm->pending_head = (dlm->pending_head + 1) % DLM_PENDING_MAX;
-		dlm->n_pending--;
-	}
 }
 
 static void synced(struct dlm *dlm, const struct dlm_sync *base)

@@ -82,6 +82,8 @@ struct dlm_action {
 		DLM_ACT_SYNCED,   /* yes: locking goes on in this view; no: it stands still */
 		DLM_ACT_LOST, /* history: a life was lost with `n` locks, they wait for a proof */
 		DLM_ACT_RECOVERED, /* history: its proof arrived, `n` locks are gone */
+		DLM_ACT_RESET, /* what was granted here in another past is not in the state we adopted: local clients
+				* have lost their locks and start anew, as after the end of their connection */
 		DLM_ACT_EVICTED, /* the others hold this very life as lost: all local clients must stop (SAFE-7) */
 		DLM_ACT_LEFT, /* our goodbye was delivered: leave the group */
 	} type;

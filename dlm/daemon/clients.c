@@ -199,7 +199,7 @@ void dlmd_tell(struct dlmd *d, const struct dlm_action *act)
 {
 	struct dlmd_client *c;
 
-	if (act->type == DLM_ACT_EVICTED) {
+	if (act->type == DLM_ACT_EVICTED || act->type == DLM_ACT_RESET) {
 		for (unsigned i = 0; i < DLM_CLIENTS_MAX; i++)
 			if (d->client[i].id)
 				ipc_event(d->client[i].peer, DLM_IPC_EVICTED, NULL, 0);

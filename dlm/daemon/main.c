@@ -80,6 +80,12 @@ static void carry_out(struct dlmd *d, const struct dlm_actions *out, const struc
 	case DLM_ACT_SYNCED: log_info("dlm.synced", "yes=%d", act->synced); break;
 	case DLM_ACT_LOST: on_lost_life(d, act); break;
 	case DLM_ACT_RECOVERED: on_recovered(d, act); break;
+	case DLM_ACT_RESET:
+		log_warning(
+			"dlm.reset",
+			"reason=\"this node granted locks alone, the members know nothing of them\"");
+		dlmd_tell(d, act);
+		break;
 	case DLM_ACT_EVICTED:
 		d->evicted = true;
 		log_error("dlm.evicted",

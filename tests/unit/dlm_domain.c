@@ -208,6 +208,41 @@ static void a_zombie_is_evicted_and_its_locks_wait_for_a_proof(void **state)
 	bus_end(&bus);
 }
 
+/* SAFE-2: two nodes, each quorate alone when they start, each grant the lock; when they meet, one grant is left and told. */
+static void two_that_start_alone_do_not_both_keep_a_lock(void **state)
+{
+	struct bus bus = { 0 };
+	unsigned reset = 0;
+
+	(void)state;
+	for (uint32_t id = 1; id <= 2; id++) {
+		bus_start(&bus, id, 1);
+		bus_view(&bus, nodeset_of(id).bits, nodeset_of(id).bits, true);
+		bus_submit(&bus, id, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
+		bus_run(&bus);
+		assert_non_null(bus_find(&bus, id, DLM_ACT_DONE, 0));
+	}
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	same_state(&bus, 1, 2);
+	for (uint32_t id = 1; id <= 2; id++) {
+		assert_null(bus_find(&bus, id, DLM_ACT_EVICTED, 0));
+		if (!bus_find(&bus, id, DLM_ACT_RESET, 0))
+			continue;
+		reset++;
+		/* its client comes back and asks anew: it waits, and can be told apart from one that holds */
+		bus_forget(&bus);
+		bus_submit(&bus, id, (struct dlm_op){ .type = DLM_OP_CLIENT_GONE, .client = 1 });
+		bus_submit(&bus, id, bus_lock(2, "v", DLM_EX, DLM_F_PERSISTENT));
+		bus_run(&bus);
+		assert_null(bus_find(&bus, id, DLM_ACT_DONE, 0));
+		assert_non_null(bus_find(&bus, 3 - id, DLM_ACT_BLOCKING, 0));
+		break;
+	}
+	assert_int_equal(reset, 1);
+	bus_end(&bus);
+}
+
 static void nobody_quorate_in_between_means_nobody_is_lost(void **state)
 {
 	struct bus bus = { 0 };
@@ -264,6 +299,7 @@ int main(void)
 		cmocka_unit_test(an_operation_survives_a_view_change_once),
 		cmocka_unit_test(a_restarted_daemon_finds_its_locks_as_orphans),
 		cmocka_unit_test(a_zombie_is_evicted_and_its_locks_wait_for_a_proof),
+		cmocka_unit_test(two_that_start_alone_do_not_both_keep_a_lock),
 		cmocka_unit_test(nobody_quorate_in_between_means_nobody_is_lost),
 		cmocka_unit_test(a_clients_end_frees_what_is_not_persistent),
 	};
