@@ -114,8 +114,7 @@ class Cluster:
         """The daemons, now and at each boot."""
         nodes = [self.lab.node(n) for n in numbers] or list(self.lab.nodes.values())
         with self.t.step("corosync and stockade started"):
-            L.in_parallel([(lambda n: n.run("systemctl", "enable", "--now", "corosync.service", "stockade.target", timeout=90), n)
-                           for n in nodes])
+            L.in_parallel([(lambda n: n.run("systemctl", "enable", "--now", "stockade.target", timeout=90), n) for n in nodes])
 
     def stop_clients(self):
         for client in (self.probe, self.writer):
@@ -158,6 +157,17 @@ class Cluster:
 
     def stockade(self, node, *argv, **kw):
         return self.lab.node(node).run("stockade", *argv, **kw)
+
+    def command(self, node, *argv, timeout=90):
+        """An operator's command that must be done, repeated while it says "not now, ask again" (exit code 5)."""
+        last = []
+
+        def once():
+            last[:] = [self.stockade(node, *argv, check=False, timeout=timeout)]
+            return last[0].code != 5
+        self.t.until(once, timeout, f"stockade {' '.join(argv)} is not put off", 0.5)
+        self.t.equal(last[0].code, 0, f"exit code of stockade {' '.join(argv)}: {last[0].out}{last[0].err}")
+        return last[0]
 
     def wait_running(self, on=None, by=1, timeout=90):
         """Until the service runs, as its own node's daemon says; that node's name."""
@@ -204,7 +214,7 @@ class Cluster:
         self.stop_clients()
         node = by or int(self.server().removeprefix("node"))
         with self.t.step("service stopped cleanly, disk looked at from outside"):
-            self.stockade(node, "service", "disable", "web", timeout=90)
+            self.command(node, "service", "disable", "web")
             with self.lab.volume() as vol:
                 code, out = vol.fsck()
                 self.t.equal(code, 0, f"e2fsck -fn of the volume after a clean stop says {out[-500:]}")

@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -29,17 +30,38 @@ def say(text):
 
 
 class Story:
-    """Prints rows of a timeline as they come, seconds since the crash."""
+    """Prints rows of a timeline as they come, seconds since the crash, in order: each waits a moment for late ones."""
+
+    WAIT_S = 0.4
 
     def __init__(self):
-        self.start = None
+        self.start, self.rows, self.lock, self.ended = None, [], threading.Lock(), False
+        self.thread = threading.Thread(target=self.loop, daemon=True)
+        self.thread.start()
 
     def row(self, row):
+        with self.lock:
+            self.rows.append((row.at, time.monotonic(), row))
+
+    def loop(self):
+        while not self.ended or self.rows:
+            time.sleep(0.05)
+            with self.lock:
+                self.rows.sort(key=lambda r: r[0])
+                while self.rows and (self.ended or time.monotonic() - self.rows[0][1] > self.WAIT_S):
+                    self.tell(self.rows.pop(0)[2])
+
+    def tell(self, row):
         if self.start is None or row.at < self.start - 0.05:
             return
         colour = RED if row.source == "libvirt" or row.event in ("fence.victim", "fence.run", "service.lost") else \
             GREEN if row.event in ("fence.proof", "service.running") else ""
-        print(f"  {row.at - self.start:7.2f} s  {row.source:8s} {colour}{row.event:17s}{PLAIN} {row.text}", flush=True)
+        what = "" if row.source == "libvirt" else row.event
+        print(f"  {row.at - self.start:7.2f} s  {row.source:8s} {colour}{what:17s}{PLAIN} {row.text}", flush=True)
+
+    def end(self):
+        self.ended = True
+        self.thread.join()
 
 
 def crash(lab, victim=None):
@@ -62,9 +84,11 @@ def crash(lab, victim=None):
         except TimeoutError as e:
             say(f"{RED}{e}{PLAIN}")
             line.stop()
+            story.end()
             return False
         time.sleep(1.5)  # the last lines of the histories
         rows = line.stop()
+        story.end()
     served = min(good.end, ack[1])
     head("What it took")
     total = served - at
@@ -130,6 +154,10 @@ def main(args):
     what, rest = (args[0], args[1:]) if args and not args[0].startswith("-") else ("", args)
     if what == "ssh" and rest:
         node = need_kept().node(rest[0])
+        if rest[1:] and not TTY:
+            res = node.sh(" ".join(rest[1:]), check=False, timeout=3600, on_out=lambda data: os.write(1, data))
+            sys.stderr.write(res.err)
+            return res.code
         return labchannel.interactive(node.channel, ["/bin/sh", "-c", " ".join(rest[1:])] if rest[1:] else ["/bin/bash", "-l"])
     if what == "crash" and len(rest) <= 1:
         return 0 if crash(need_kept(), rest[0] if rest else None) else 1

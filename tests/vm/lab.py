@@ -183,8 +183,9 @@ class Node:
         return (m[1], m[2]) if m else ("unknown", "")
 
     def crash(self):
-        """Kernel panic by sysrq; the host's monotonic time when the order was sent."""
-        return labchannel.fire(self.channel, ["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"])
+        """Kernel panic by sysrq; the host's monotonic time when the order was sent. Returns when libvirt saw the panic."""
+        return labchannel.fire(self.channel, ["/bin/sh", "-c", "echo c > /proc/sysrq-trigger"],
+                               lambda sent: self.lab.wait_event(self.name, "Crashed", since=sent, timeout=30))
 
     # -- network
 

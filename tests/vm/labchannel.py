@@ -187,12 +187,15 @@ def run(base, argv, stdin=b"", timeout=60.0, on_out=None):
                 raise NodeLost(f"{name} went away during {' '.join(argv)}")
 
 
-def fire(base, argv, linger=0.3):
-    """Start a command that ends the guest, and do not wait for its answer; the host's monotonic time when it was sent."""
+def fire(base, argv, gone):
+    """Start a command that ends the guest, and hold the line until gone(when it was sent) says that it did.
+
+    Holding on matters: a hang-up would kill the command, which on a busy machine has not begun yet.
+    """
     with Session(base, 5.0) as s:
         sent = time.monotonic()
         s.send(EXEC, struct.pack("<I", 0) + b"".join(os.fsencode(a) + b"\0" for a in argv))
-        time.sleep(linger)  # a hang-up would kill the command
+        gone(sent)
         return sent
 
 

@@ -12,7 +12,7 @@ def play(t):
     for to in (other, first):
         before = time.monotonic()
         with t.step(f"relocated to {to}"):
-            c.stockade(first, "service", "relocate", "web", to, timeout=120)
+            c.command(first, "service", "relocate", "web", to, timeout=120)
             served = c.wait_served(to, since=before)
         outages = [b - a for a, b in c.probe.outages() if b and b > before]
         t.say(f"          client: {max(outages, default=0.0):.2f} s without service; "
