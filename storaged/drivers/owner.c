@@ -119,7 +119,10 @@ enum driver_result owner_take(struct op *op, const struct area *a, bool active, 
 	}
 	if (active)
 		return DRIVER_OK;
-	if (ret->rec.state == EPOCH_ACTIVE && v == EPOCH_FREE) {
+	/* An earlier life of this node cannot be watched, nor need it be: its block is the one we beat in from
+	 * now on, and our kernel runs in its place. */
+	if (ret->rec.state == EPOCH_ACTIVE && v == EPOCH_FREE &&
+	    ret->rec.owner.nodeid != job->self.nodeid) {
 		int r = area_beat_read(a, ret->rec.owner.nodeid, &ret->before);
 
 		if (r < 0 && r != -ENODATA)
