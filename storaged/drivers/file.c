@@ -90,16 +90,37 @@ static int mounted(const struct op *op, const struct mount_is *is, struct mount_
 	return on.dev == is->dev && strcmp(root, is->root) == 0;
 }
 
+/* Where is it, is it mounted (*on), and if not, is its mount point free? Before anything is written. */
+static enum driver_result look(struct op *op, struct mount_is *is, char root[PATH_MAX], bool *on)
+{
+	struct mount_at at;
+	enum driver_result end = fs_ready(op);
+
+	if (end == DRIVER_OK)
+		end = identity(op, is, root);
+	if (end != DRIVER_OK)
+		return end;
+	int r = mounted(op, is, &at);
+
+	if (r < 0)
+		return op_unknown(op, "internal", "", "mountinfo cannot be read: %s", strerror(-r));
+	*on = r > 0;
+	if (!*on && mount_on(op->job->vol->mount, &at, NULL, NULL, 0) == 0)
+		return op_fail(op, "mount_busy", "unmount it, or choose another mount point",
+			       "something else (%s) is mounted on %s", at.fstype,
+			       op->job->vol->mount);
+	return DRIVER_OK;
+}
+
 static enum driver_result prepare(struct op *op)
 {
 	struct epoch_record rec;
 	struct mount_is is;
 	struct area a = AREA_CLOSED;
 	char root[PATH_MAX];
-	enum driver_result end = fs_ready(op);
+	bool on;
+	enum driver_result end = look(op, &is, root, &on);
 
-	if (end == DRIVER_OK)
-		end = identity(op, &is, root);
 	if (end == DRIVER_OK)
 		end = area_of(op, &a, false);
 	if (end == DRIVER_OK)
@@ -118,20 +139,15 @@ static enum driver_result start(struct op *op)
 	uint64_t begin = op_now_ms();
 	char root[PATH_MAX], data[PATH_MAX];
 	struct area a = AREA_CLOSED;
-	struct mount_at at;
 	struct mount_is is;
 	struct owner own;
-	int on = 0;
-	enum driver_result end = fs_ready(op);
+	bool on;
+	enum driver_result end = look(op, &is, root, &on);
 
-	if (end == DRIVER_OK)
-		end = identity(op, &is, root);
-	if (end == DRIVER_OK && (on = mounted(op, &is, &at)) < 0)
-		end = op_unknown(op, "internal", "", "mountinfo cannot be read: %s", strerror(-on));
 	if (end == DRIVER_OK)
 		end = area_of(op, &a, true);
 	if (end == DRIVER_OK)
-		end = owner_take(op, &a, on > 0, &own);
+		end = owner_take(op, &a, on, &own);
 	if (end == DRIVER_OK) {
 		if (own.fresh)
 			op_step(op, "volume.epoch", begin, 0, "epoch %" PRIu64, own.rec.epoch);

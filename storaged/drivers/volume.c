@@ -32,14 +32,18 @@ struct volume {
 
 /* ---- the plan ---- */
 
-/* Look through the slots of LV_stockade for this volume's record. Slot of it, or -ENOENT, -errno. */
-static int slot_find(const struct op *op, const struct lvm_plan *plan, int *blank)
+/*
+ * Look through the slots of LV_stockade for this volume's record. Slot of it, or -ENOENT, -errno.
+ * @blank: a free slot, -1: none; @damaged: some slot is, and nobody knows whose it was
+ */
+static int slot_find(const struct op *op, const struct lvm_plan *plan, int *blank, bool *damaged)
 {
 	const struct config_volume *vol = op->job->vol;
 	unsigned slots = (unsigned)(plan->area_bytes / EPOCH_AREA_BYTES);
 	int found = -ENOENT;
 
 	*blank = -1;
+	*damaged = false;
 	for (unsigned s = 0; s < slots && s < 64 && found == -ENOENT; s++) {
 		struct epoch_record rec;
 		struct area a;
@@ -54,7 +58,9 @@ static int slot_find(const struct op *op, const struct lvm_plan *plan, int *blan
 		else if (r == 0 && strcmp(rec.volume, vol->name) == 0 &&
 			 strcmp(rec.cluster, op->job->cfg->cluster) == 0)
 			found = (int)s;
-		else if (r < 0 && r != -ENODATA && r != -EBADMSG)
+		else if (r == -EBADMSG)
+			*damaged = true;
+		else if (r < 0 && r != -ENODATA)
 			return r;
 	}
 	return found;
@@ -80,6 +86,7 @@ static enum driver_result plan_fs(struct op *op, struct lvm_plan *plan)
 /* Ask LVM, find the slot, keep the plan. */
 static enum driver_result plan_new(struct op *op, struct volume *v)
 {
+	bool damaged;
 	int blank;
 
 	op_progress(op, "asking LVM about %s/%s", op->job->vol->vg, op->job->vol->lv);
@@ -88,7 +95,7 @@ static enum driver_result plan_new(struct op *op, struct volume *v)
 	if (end != DRIVER_OK)
 		return end;
 	if (v->plan.has_area) {
-		int r = slot_find(op, &v->plan, &blank);
+		int r = slot_find(op, &v->plan, &blank, &damaged);
 
 		if (r < 0 && r != -ENOENT)
 			return op_fail(op, "io_error", "look at `dmesg` and at the target",
@@ -607,9 +614,22 @@ static enum driver_result first_record(struct op *op, struct volume *v)
 {
 	struct epoch_record rec = { .epoch = 0, .state = EPOCH_CLEAN };
 	struct area a = AREA_CLOSED;
+	bool damaged;
 	int blank;
+	int r = slot_find(op, &v->plan, &blank, &damaged);
 
-	slot_find(op, &v->plan, &blank);
+	if (r < 0 && r != -ENOENT)
+		return op_fail(op, "io_error", "look at `dmesg` and at the target",
+			       "%s/" LVM_AREA_LV " cannot be read: %s", op->job->vol->vg,
+			       strerror(-r));
+	/* it may be this volume's, and its owner alive: only people can know (SAFE-1) */
+	if (damaged)
+		return op_fail(
+			op, "not_prepared",
+			"make sure that no node has a volume of this group mounted, lvremove " LVM_AREA_LV
+			", then prepare each of them again",
+			"an epoch record in %s/" LVM_AREA_LV " is damaged, and may be that of %s",
+			op->job->vol->vg, op->job->vol->name);
 	if (blank < 0)
 		return op_fail(op, "not_prepared",
 			       "if no other volume uses it: lvremove it, then prepare again",
@@ -621,8 +641,7 @@ static enum driver_result first_record(struct op *op, struct volume *v)
 
 	if (end != DRIVER_OK)
 		return end;
-	int r = area_record_write(&a, &rec);
-
+	r = area_record_write(&a, &rec);
 	area_close(&a);
 	if (r < 0)
 		return op_fail(op, "io_error", "look at `dmesg` and at the target",

@@ -196,7 +196,8 @@ def play(t):
         d.ok(1, "start")  # one copy is enough
         d.ok(1, "stop")
         one.sh(f"for i in 0 64; do echo junk | dd of={disk} bs=1 seek=$(({at} + i * 4096 + 40)) conv=notrunc 2>/dev/null; done; sync")
-        d.fails(1, "start", "not_prepared", "")
+        d.fails(1, "start", "not_prepared", "damaged")
+        d.fails(1, "volume_prepare", "not_prepared", "damaged")  # SAFE-1: never papered over
         d.inactive(1)
         one.sh(f"for i in 0 64; do dd if=/root/b$i of={disk} bs=4096 seek=$(({at} / 4096 + i)) oflag=direct conv=notrunc 2>/dev/null; done")
         d.ok(1, "prepare")
