@@ -84,6 +84,59 @@ static void report_syntax(struct parse *p, struct fy_diag *diag)
 	}
 }
 
+/* Length of the UTF-8 character at @s, 0: it is none, or one that does not belong into a text. */
+static int character(const unsigned char *s)
+{
+	int n = s[0] < 0x80                   ? 1
+		: s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+		: s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+					      : 4;
+
+	if (s[0] < 0x80)
+		return s[0] >= ' ' || s[0] == '\t' || s[0] == '\r' ? s[0] != 0x7f : 0;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	for (int i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* What libfyaml need not see: a directive (a damaged one makes its version 0.7 loop for ever), and bytes that are no text. */
+static bool text_fit(struct parse *p)
+{
+	struct at at = { .line = 0 };
+
+	for (const unsigned char *s = (const unsigned char *)p->text; *s;) {
+		int n = 1;
+
+		if (*s == '%' && at.col == 0) {
+			at.len = (int)strcspn((const char *)s, "\n");
+			say_error(p, at, "directives (%%NAME) are not used here");
+			say_note(p, "leave the line out");
+			return false;
+		}
+		if (*s == '\n') {
+			at.line++;
+			at.col = 0;
+		} else {
+			n = character(s);
+			at.col++;
+		}
+		if (n == 0) {
+			say_error(p, (struct at){ .line = at.line, .col = at.col - 1 },
+				  "byte 0x%02x is not text", *s);
+			say_note(p, "the file must be UTF-8");
+			return false;
+		}
+		s += n;
+	}
+	return true;
+}
+
 void yaml_read(struct parse *p, void (*root_fn)(struct parse *p, const struct item *root))
 {
 	struct fy_diag_cfg diag_cfg;
@@ -91,6 +144,8 @@ void yaml_read(struct parse *p, void (*root_fn)(struct parse *p, const struct it
 	struct fy_parser *parser = NULL;
 	struct fy_diag *diag;
 
+	if (!text_fit(p))
+		return;
 	fy_diag_cfg_default(&diag_cfg);
 	diag_cfg.fp = NULL;
 	diag = fy_diag_create(&diag_cfg);
