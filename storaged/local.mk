@@ -33,3 +33,7 @@ stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/lib
 check_PROGRAMS += tests/unit/place_fuzz
 tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c
 tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/storage_scenario
+tests_unit_storage_scenario_SOURCES = tests/unit/storage_scenario.c
+tests_unit_storage_scenario_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

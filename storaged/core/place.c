@@ -157,7 +157,9 @@ static void plan(struct place *p)
 
 		switch (ch[i].what) {
 		case SERVICE_CHANGE_PLACED: break;
-		case SERVICE_CHANGE_STOPPING: continue; /* its node says when it begins */
+		case SERVICE_CHANGE_STOPPING: /* its node says when it begins */
+			p->stop_reason[ch[i].service] = ch[i].reason;
+			continue;
 		case SERVICE_CHANGE_MOVE: note = PLACE_NOTE_MOVE; break;
 		case SERVICE_CHANGE_NO_MOVE: note = PLACE_NOTE_NO_MOVE; break;
 		}

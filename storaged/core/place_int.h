@@ -78,7 +78,8 @@ struct place {
 		uint64_t req;         /* 0: free */
 	} pending[PLACE_PENDING_MAX]; /* commands sent and not yet delivered back */
 	bool leaving_sent;
-	uint64_t fence_self_ms[SERVICES_MAX]; /* asked; again after kill_retry_ms */
+	const char *stop_reason[SERVICES_MAX]; /* static; why the group wanted it stopped last */
+	uint64_t fence_self_ms[SERVICES_MAX];  /* asked; again after kill_retry_ms */
 	bool lock_held[SERVICE_VOLUMES_MAX];
 	uint32_t beat[SERVICE_VOLUMES_MAX];
 	uint32_t beat_owner[SERVICE_VOLUMES_MAX]; /* the last node that ran it */

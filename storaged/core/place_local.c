@@ -346,10 +346,8 @@ static void duty_service(struct place *p, unsigned s)
 			place_note(p, PLACE_NOTE_FOREIGN, (int)s, p->cfg.self, 0,
 				   st.why[0] ? place_text(p, "%s", st.why) : NULL);
 		down(p, s, false,
-		     !v->enabled  ? "disabled"
-		     : v->restart ? "restart"
-		     : v->target  ? "moves"
-				  : "does not belong here");
+		     v->state == SERVICE_STOPPING && p->stop_reason[s] ? p->stop_reason[s]
+								       : "does not belong here");
 	}
 	runner_status(p->runner[s], &st);
 	if (v->node == p->cfg.self && st.fact == RUNNER_STOPPED)

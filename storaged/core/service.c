@@ -217,9 +217,26 @@ static void plan_up(struct plan *p, unsigned s)
 		stop(p, s, "moves");
 }
 
+static const char *why_placed(const struct service *v, uint32_t to)
+{
+	if (v->lost)
+		return "its node was lost";
+	if (v->restart)
+		return "restart";
+	if (v->target == to)
+		switch (v->move) {
+		case SERVICE_MOVE_NONE: break;
+		case SERVICE_MOVE_RELOCATE: return "relocate";
+		case SERVICE_MOVE_FAILBACK: return "failback";
+		case SERVICE_MOVE_STANDBY: return "its node is in standby or leaves";
+		}
+	return nodeset_empty(v->failed) ? "enabled" : "failed elsewhere";
+}
+
 static void plan_stopped(struct plan *p, unsigned s)
 {
 	struct service *v = &p->g->service[s];
+	const char *reason;
 	uint32_t to;
 
 	if (!v->enabled || !p->agree || !nodeset_empty(v->held))
@@ -230,6 +247,7 @@ static void plan_stopped(struct plan *p, unsigned s)
 		to = service_choose(p->f, p->g, s, p->members, 0);
 	if (to == 0)
 		return;
+	reason = why_placed(v, to);
 	end_move(v);
 	v->restart = false;
 	v->begun = false;
@@ -239,7 +257,7 @@ static void plan_stopped(struct plan *p, unsigned s)
 	for (unsigned i = 0; i < p->f->service[s].n; i++)
 		if (p->f->service[s].is_volume[i])
 			p->g->epoch[p->f->service[s].volume[i]]++;
-	changed(p, s, SERVICE_CHANGE_PLACED, to, v->lost ? "its node was lost" : "enabled");
+	changed(p, s, SERVICE_CHANGE_PLACED, to, reason);
 }
 
 unsigned service_plan(const struct service_frame *f, struct service_group *g,

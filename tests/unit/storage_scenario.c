@@ -1,0 +1,779 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/unit/storage_scenario.c - plays tests/scenario/storage/NAME.scn against real cores and compares what they did with
+ * NAME.trace, line by line. STOCKADE_GOLDEN=write writes the traces anew (then read the diff).
+ *
+ * The world is exact, not random: messages arrive at once and in order, drivers answer as the text says (ok if it says
+ * nothing), fenced knows what the text tells it. One line, one command; # begins a comment:
+ *
+ *	nodes N                                       first of all; two nodes have two_node quorum
+ *	service NAME [order N,N] [ordered] [restricted] [failback] [disabled]     resources: volume, unit, ip
+ *	boot N-N | crash N | return N | view N,N [noquorum]
+ *	victim N | proof N | ready N yes|no | fenced N yes|no
+ *	kill N | respawn N | leave N
+ *	op N COMMAND SERVICE|- [NODE]
+ *	driver N OP RESOURCE ok|fail|unknown|hang     for every such run from now on
+ *	release N                                     what hangs there ends as unknown
+ *	monitor N SERVICE RESOURCE ok|fail|unknown
+ *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
+ *	lock held|free                                do locks come at once? (held: by nobody that answers)
+ *	config N HASH                                 before boot
+ *	wait MS
+ *	expect SERVICE STATE [N] | expect why N SERVICE GATE
+ */
+#include "storaged/core/place.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N_MAX 5
+#define QUEUE_MAX 512
+#define HANG_MAX 32
+#define TRACE_MAX (256 * 1024)
+
+enum answer { SAYS_OK, SAYS_FAIL, SAYS_UNKNOWN, SAYS_HANG };
+
+struct item { /* something for one core, in the order in which it arises */
+	enum { ITEM_MSG, ITEM_DRIVER, ITEM_LOCK } what;
+	uint32_t to, from;
+	size_t len;
+	uint8_t *data;
+	uint64_t view;
+	uint64_t run;
+	unsigned s, res;
+	enum drive_op op;
+	unsigned volume;
+};
+
+struct node {
+	struct place *place;
+	bool runs, in_view;
+	unsigned boot;
+	uint64_t hash;
+	bool active[SERVICES_MAX][3];
+	uint64_t ours[SERVICES_MAX];
+	uint64_t intent;
+	struct nodeset standby;
+	bool enabled[SERVICES_MAX];
+	enum answer says[6][3];
+	bool has_fenced, not_ready;
+	bool victim, dead;
+	unsigned dead_boot;
+	struct nodeset left_clean;
+};
+
+static struct world {
+	unsigned n;
+	struct place_config cfg;
+	struct node node[N_MAX + 1];
+	uint64_t now_ms, seq, proofs, req;
+	bool quorate, locks_held;
+	struct nodeset nodes, members;
+	struct item queue[QUEUE_MAX];
+	unsigned head, tail;
+	struct item hang[HANG_MAX];
+	unsigned n_hang;
+	char trace[TRACE_MAX];
+	size_t len;
+	struct place_actions out;
+	const char *file;
+	unsigned line;
+} w;
+
+static const char *const res_name[] = { "volume", "unit", "ip" };
+
+static void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void trace(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	w.len += (size_t)vsnprintf(w.trace + w.len, sizeof(w.trace) - w.len, fmt, ap);
+	va_end(ap);
+	assert_true(w.len < sizeof(w.trace));
+}
+
+static void bad(const char *what)
+{
+	fail_msg("%s:%u: %s", w.file, w.line, what);
+}
+
+static struct incarnation life_of(uint32_t id, unsigned boot)
+{
+	struct incarnation l = { .nodeid = id, .join = 1 };
+
+	l.boot_id[0] = (uint8_t)id;
+	l.boot_id[1] = (uint8_t)boot;
+	l.boot_id[15] = 1;
+	return l;
+}
+
+static void put(struct item it)
+{
+	assert_true(w.tail - w.head < QUEUE_MAX);
+	w.queue[w.tail++ % QUEUE_MAX] = it;
+}
+
+static void fence_state_of(uint32_t at, struct fence_state *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->self = life_of(at, w.node[at].boot);
+	st->quorate = st->informed = w.quorate;
+	st->view.seq = w.seq;
+	st->n = w.n;
+	st->self_victim = w.node[at].victim && w.quorate;
+	for (uint32_t id = 1; id <= w.n; id++) {
+		struct fence_node *f = &st->node[id - 1];
+		const struct node *n = &w.node[id];
+
+		f->nodeid = id;
+		f->ready = !n->not_ready;
+		f->life = life_of(id, n->boot);
+		f->state = n->victim ? FENCE_NODE_VICTIM
+			   : n->dead ? FENCE_NODE_DEAD
+				     : FENCE_NODE_MEMBER;
+		if (n->dead || n->dead_boot) {
+			f->proof.victim = life_of(id, n->dead_boot);
+			f->proof.kind = PROOF_OFF_VERIFIED;
+			f->proof.number = w.proofs;
+		}
+	}
+}
+
+static const char *note_name(enum place_note n)
+{
+	static const char *const names[] = { "?",    "view.lost", "lost",    "placed",
+					     "move", "no-move",   "start",   "running",
+					     "stop", "stopped",   "failed",  "foreign",
+					     "halt", "resume",    "command", "differs" };
+
+	return names[n];
+}
+
+static void carry_out(uint32_t id, const struct place_action *a)
+{
+	struct node *n = &w.node[id];
+	const char *svc;
+
+	switch (a->type) {
+	case PLACE_ACT_SEND:
+		nodeset_for_each (to, w.members) {
+			struct item it = { .what = ITEM_MSG,
+					   .to = to,
+					   .from = id,
+					   .len = a->send.len,
+					   .view = w.seq };
+
+			it.data = malloc(it.len);
+			assert_non_null(it.data);
+			memcpy(it.data, a->send.data, it.len);
+			put(it);
+		}
+		break;
+	case PLACE_ACT_DRIVE:
+		if (a->drive.op != DRIVE_PREPARE && a->drive.op != DRIVE_PROBE)
+			trace("  n%u %s %s.%s%s\n", id, drive_op_name(a->drive.op),
+			      w.cfg.frame.service[a->drive.service].name, res_name[a->drive.res],
+			      a->drive.dirty ? " after a loss" : "");
+		put((struct item){ .what = ITEM_DRIVER,
+				   .to = id,
+				   .run = a->drive.run,
+				   .s = a->drive.service,
+				   .res = a->drive.res,
+				   .op = a->drive.op });
+		break;
+	case PLACE_ACT_CANCEL: trace("  n%u cancels a driver\n", id); break;
+	case PLACE_ACT_LOCK:
+		put((struct item){ .what = ITEM_LOCK, .to = id, .volume = a->lock.volume });
+		break;
+	case PLACE_ACT_UNLOCK:
+		trace("  n%u unlocks %s\n", id, w.cfg.frame.volume[a->lock.volume]);
+		break;
+	case PLACE_ACT_MONITOR:
+	case PLACE_ACT_BEAT: break;
+	case PLACE_ACT_FENCE:
+		trace("  n%u asks to fence n%u: %s\n", id, a->fence.node, a->fence.reason);
+		break;
+	case PLACE_ACT_REBOOT: trace("  n%u reboots: %s\n", id, a->reboot.reason); break;
+	case PLACE_ACT_STORE:
+		n->intent = place_group(n->place)->intent;
+		n->standby = NODESET_EMPTY;
+		for (unsigned i = 0; i < w.n; i++)
+			if (place_group(n->place)->node[i].standby)
+				nodeset_add(&n->standby, i + 1);
+		for (unsigned s = 0; s < w.cfg.frame.n_services; s++)
+			n->enabled[s] = place_group(n->place)->service[s].enabled;
+		break;
+	case PLACE_ACT_STATE:
+		for (unsigned s = 0; s < w.cfg.frame.n_services; s++)
+			n->ours[s] = place_ours(n->place, s);
+		break;
+	case PLACE_ACT_ANSWER:
+		trace("  n%u answers %s: %s\n", id,
+		      a->answer.rc == 0         ? "ok"
+		      : a->answer.rc == -EAGAIN ? "again"
+						: "refused",
+		      a->answer.text);
+		break;
+	case PLACE_ACT_LEFT: trace("  n%u says goodbye\n", id); break;
+	case PLACE_ACT_NOTE:
+		svc = a->note.service >= 0 ? w.cfg.frame.service[a->note.service].name : "";
+		trace("  n%u: %s%s%s", id, note_name(a->note.note), *svc ? " " : "", svc);
+		if (a->note.node && a->note.node != id)
+			trace(" n%u", a->note.node);
+		trace("%s%s\n", a->note.text ? ": " : "", a->note.text ? a->note.text : "");
+		break;
+	}
+}
+
+static void step(uint32_t id, struct place_event ev)
+{
+	static struct place_actions copy;
+	struct node *n = &w.node[id];
+	int r;
+
+	if (!n->place)
+		return;
+	ev.now_ms = w.now_ms;
+	r = place_step(n->place, &ev, &w.out);
+	if (r < 0)
+		trace("  n%u drops %s: %s\n", id, place_ev_name(&ev), strerror(-r));
+	assert_null(place_broken(n->place));
+	copy = w.out;
+	for (unsigned i = 0; i < copy.n; i++)
+		carry_out(id, &copy.v[i]);
+}
+
+static void driver(struct item *it)
+{
+	struct node *n = &w.node[it->to];
+	struct place_event ev = { .type = PLACE_EV_DRIVER,
+				  .driver = { .run = it->run, .why = "" } };
+
+	if (!n->place)
+		return;
+	switch (n->says[it->op][it->res]) {
+	case SAYS_OK:
+		ev.driver.result = DRIVE_OK;
+		if (it->op == DRIVE_START)
+			n->active[it->s][it->res] = true;
+		else if (it->op == DRIVE_STOP || it->op == DRIVE_KILL)
+			n->active[it->s][it->res] = false;
+		else if (it->op == DRIVE_PROBE && !n->active[it->s][it->res])
+			ev.driver.result = DRIVE_NONE;
+		break;
+	case SAYS_FAIL:
+		ev.driver.result = DRIVE_FAILED;
+		ev.driver.why = "it failed";
+		break;
+	case SAYS_UNKNOWN:
+		ev.driver.result = DRIVE_UNKNOWN;
+		ev.driver.why = "no answer";
+		break;
+	case SAYS_HANG:
+		assert_true(w.n_hang < HANG_MAX);
+		w.hang[w.n_hang++] = *it;
+		return;
+	}
+	step(it->to, ev);
+}
+
+static void settle(void)
+{
+	while (w.head != w.tail) {
+		struct item it = w.queue[w.head++ % QUEUE_MAX];
+
+		switch (it.what) {
+		case ITEM_MSG:
+			if (it.view == w.seq && nodeset_has(w.members, it.to))
+				step(it.to, (struct place_event){
+						    .type = PLACE_EV_DELIVER,
+						    .deliver = { it.from, it.data, it.len } });
+			free(it.data);
+			break;
+		case ITEM_DRIVER: driver(&it); break;
+		case ITEM_LOCK:
+			if (!w.locks_held)
+				step(it.to, (struct place_event){ .type = PLACE_EV_LOCK,
+								  .lock = { .volume = it.volume,
+									    .held = true } });
+			break;
+		}
+	}
+}
+
+static void tell_fenced(void)
+{
+	static struct fence_state st;
+
+	for (uint32_t id = 1; id <= w.n; id++) {
+		fence_state_of(id, &st);
+		step(id, (struct place_event){ .type = PLACE_EV_FENCE,
+					       .fence = { w.node[id].has_fenced ? &st : NULL } });
+	}
+	settle();
+}
+
+static void view(struct nodeset nodes, bool quorate, struct nodeset clean)
+{
+	w.nodes = nodes;
+	w.members = NODESET_EMPTY;
+	nodeset_for_each (id, nodes)
+		if (w.node[id].place && w.node[id].in_view)
+			nodeset_add(&w.members, id);
+	w.quorate = quorate;
+	w.seq += 4;
+	nodeset_for_each (id, w.members)
+		step(id, (struct place_event){ .type = PLACE_EV_VIEW,
+					       .view = { .id = { w.seq, nodeset_lowest(nodes) },
+							 .quorate = quorate,
+							 .nodes = nodes,
+							 .members = w.members,
+							 .left_clean = clean } });
+	settle();
+	tell_fenced();
+}
+
+static bool majority(struct nodeset nodes)
+{
+	return w.n == 2 || 2 * nodeset_count(nodes) > w.n;
+}
+
+static void start_daemon(uint32_t id)
+{
+	struct node *n = &w.node[id];
+	static struct place_config c;
+
+	c = w.cfg;
+	c.self = id;
+	c.life = life_of(id, n->boot);
+	c.hash = n->hash;
+	c.intent = n->intent;
+	c.standby = n->standby;
+	memcpy(c.enabled, n->enabled, sizeof(n->enabled));
+	memcpy(c.ours, n->ours, sizeof(n->ours));
+	n->place = place_new(&c);
+	assert_non_null(n->place);
+	step(id, (struct place_event){ .type = PLACE_EV_START });
+	settle();
+	assert_true(place_probed(n->place));
+	n->in_view = true;
+	n->has_fenced = true;
+}
+
+/* ---- the text ---- */
+
+static struct nodeset nodes_arg(const char *t)
+{
+	struct nodeset s = NODESET_EMPTY;
+
+	while (t && isdigit((unsigned char)*t)) {
+		char *end;
+		uint32_t a = (uint32_t)strtoul(t, &end, 10), b = a;
+
+		if (*end == '-')
+			b = (uint32_t)strtoul(end + 1, &end, 10);
+		for (uint32_t i = a; i <= b; i++) {
+			if (i < 1 || i > w.n)
+				bad("no such node");
+			nodeset_add(&s, i);
+		}
+		t = *end == ',' ? end + 1 : end;
+	}
+	if (nodeset_empty(s))
+		bad("a node number is missing");
+	return s;
+}
+
+static uint32_t node_arg(const char *t)
+{
+	return nodeset_lowest(nodes_arg(t));
+}
+
+static unsigned service_arg(const char *t)
+{
+	int s = t ? service_index(&w.cfg.frame, t) : -1;
+
+	if (s < 0)
+		bad("no such service");
+	return (unsigned)s;
+}
+
+static unsigned res_arg(const char *t)
+{
+	for (unsigned i = 0; t && i < 3; i++)
+		if (strcmp(t, res_name[i]) == 0)
+			return i;
+	bad("no such resource");
+	return 0;
+}
+
+static enum answer answer_arg(const char *t)
+{
+	static const char *const words[] = { "ok", "fail", "unknown", "hang" };
+
+	for (unsigned i = 0; t && i < 4; i++)
+		if (strcmp(t, words[i]) == 0)
+			return (enum answer)i;
+	bad("ok, fail, unknown or hang");
+	return SAYS_OK;
+}
+
+static void cmd_nodes(char **a)
+{
+	w.n = (unsigned)atoi(a[1]);
+	if (w.n < 1 || w.n > N_MAX)
+		bad("too many nodes");
+	w.cfg.frame.n_nodes = w.n;
+	for (unsigned i = 0; i < w.n; i++) {
+		w.cfg.frame.nodeid[i] = i + 1;
+		snprintf(w.cfg.frame.node_name[i], SERVICE_NAME_MAX, "n%u", i + 1);
+		w.node[i + 1].hash = 1;
+	}
+	w.cfg.absent_ms = 10000;
+	w.cfg.stop_ms = 5000;
+	w.cfg.cool_ms = 60000;
+	w.cfg.kill_retry_ms = 10000;
+	w.cfg.prepare_retry_ms = 20000;
+	w.cfg.unknowns_max = 3;
+}
+
+static void cmd_service(char **a)
+{
+	unsigned s = w.cfg.frame.n_services++;
+	struct service_config *c = &w.cfg.frame.service[s];
+
+	snprintf(c->name, sizeof(c->name), "%s", a[1]);
+	snprintf(w.cfg.frame.volume[s], SERVICE_NAME_MAX, "%s-disk", a[1]);
+	w.cfg.frame.n_volumes = s + 1;
+	c->enabled = true;
+	c->n = 3;
+	c->is_volume[0] = true;
+	c->volume[0] = s;
+	c->restarts = 2;
+	c->restart_window_ms = 60000;
+	for (unsigned i = 2; a[i]; i++) {
+		if (strcmp(a[i], "ordered") == 0)
+			c->ordered = true;
+		else if (strcmp(a[i], "restricted") == 0)
+			c->restricted = true;
+		else if (strcmp(a[i], "failback") == 0)
+			c->failback = true;
+		else if (strcmp(a[i], "disabled") == 0)
+			c->enabled = false;
+		else if (strcmp(a[i], "order") == 0 && a[i + 1]) {
+			for (char *t = strtok(a[++i], ","); t; t = strtok(NULL, ","))
+				c->order[c->n_order++] = node_arg(t);
+		} else {
+			bad("service: unknown word");
+		}
+	}
+}
+
+static void cmd_op(char **a)
+{
+	struct place_event ev = { .type = PLACE_EV_COMMAND, .command = { .req = ++w.req } };
+
+	for (int c = SERVICE_CMD_ENABLE; c <= SERVICE_CMD_CLEAR; c++)
+		if (strcmp(a[2], service_cmd_name((enum service_cmd)c)) == 0)
+			ev.command.cmd = (enum service_cmd)c;
+	if (!ev.command.cmd)
+		bad("no such command");
+	ev.command.service = strcmp(a[3], "-") == 0 ? 0 : service_arg(a[3]);
+	ev.command.node = a[4] ? node_arg(a[4]) : 0;
+	step(node_arg(a[1]), ev);
+	settle();
+}
+
+static void cmd_wait(uint64_t ms)
+{
+	uint64_t end = w.now_ms + ms;
+
+	for (;;) {
+		uint64_t at = UINT64_MAX;
+		uint32_t who = 0;
+
+		for (uint32_t id = 1; id <= w.n; id++)
+			if (w.node[id].place && place_deadline_ms(w.node[id].place) < at) {
+				at = place_deadline_ms(w.node[id].place);
+				who = id;
+			}
+		if (at > end)
+			break;
+		if (at > w.now_ms)
+			w.now_ms = at;
+		step(who, (struct place_event){ .type = PLACE_EV_TIMEOUT });
+		settle();
+	}
+	w.now_ms = end;
+}
+
+static void cmd_expect(char **a)
+{
+	struct place_service ps;
+
+	if (strcmp(a[1], "why") == 0) {
+		place_service(w.node[node_arg(a[2])].place, service_arg(a[3]), &ps);
+		if (strcmp(place_gate_name(ps.wait.gate), a[4]) != 0)
+			fail_msg("%s:%u: %s waits for %s (%s), not %s", w.file, w.line, a[3],
+				 place_gate_name(ps.wait.gate), ps.wait.text, a[4]);
+		trace("  why %s at n%s: %s\n", a[3], a[2], ps.wait.text);
+		return;
+	}
+	nodeset_for_each (id, w.members) {
+		place_service(w.node[id].place, service_arg(a[1]), &ps);
+		if (strcmp(place_shown_name(ps.shown), a[2]) != 0 ||
+		    (a[3] && ps.group->node != node_arg(a[3])))
+			fail_msg("%s:%u: n%u shows %s %s on n%u, not %s %s", w.file, w.line, id,
+				 a[1], place_shown_name(ps.shown), ps.group->node, a[2],
+				 a[3] ? a[3] : "");
+	}
+}
+
+static void daemon_gone(uint32_t id)
+{
+	w.node[id].place = place_free(w.node[id].place);
+	w.node[id].in_view = false;
+}
+
+static void crash(uint32_t id)
+{
+	struct node *n = &w.node[id];
+	struct nodeset rest = w.nodes;
+
+	daemon_gone(id);
+	n->runs = false;
+	n->victim = true;
+	n->dead = false;
+	n->dead_boot = 0;
+	memset(n->active, 0, sizeof(n->active));
+	memset(n->ours, 0, sizeof(n->ours));
+	nodeset_del(&rest, id);
+	view(rest, majority(rest), NODESET_EMPTY);
+}
+
+static void play_line(char *line)
+{
+	char *a[12] = { NULL };
+	unsigned n = 0;
+
+	line[strcspn(line, "#\n")] = '\0';
+	for (char *t = strtok(line, " \t"); t && n < 11; t = strtok(NULL, " \t"))
+		a[n++] = t;
+	if (n == 0)
+		return;
+	trace(">");
+	for (unsigned i = 0; i < n; i++)
+		trace(" %s", a[i]);
+	trace("\n");
+	if (strcmp(a[0], "nodes") == 0) {
+		cmd_nodes(a);
+	} else if (strcmp(a[0], "service") == 0) {
+		cmd_service(a);
+	} else if (strcmp(a[0], "config") == 0) {
+		w.node[node_arg(a[1])].hash = strtoull(a[2], NULL, 0);
+	} else if (strcmp(a[0], "boot") == 0 || strcmp(a[0], "return") == 0) {
+		struct nodeset s = nodes_arg(a[1]), all = nodeset_or(w.nodes, s);
+
+		nodeset_for_each (id, s) {
+			struct node *nd = &w.node[id];
+
+			nd->runs = true;
+			nd->boot++;
+			nd->victim = nd->dead = false;
+			start_daemon(id);
+		}
+		view(all, majority(all), NODESET_EMPTY);
+	} else if (strcmp(a[0], "crash") == 0) {
+		crash(node_arg(a[1]));
+	} else if (strcmp(a[0], "view") == 0) {
+		view(nodes_arg(a[1]), !a[2] || strcmp(a[2], "noquorum") != 0, NODESET_EMPTY);
+	} else if (strcmp(a[0], "victim") == 0) {
+		w.node[node_arg(a[1])].victim = true;
+		tell_fenced();
+	} else if (strcmp(a[0], "proof") == 0) {
+		struct node *nd = &w.node[node_arg(a[1])];
+
+		nd->victim = false;
+		nd->dead = true;
+		nd->dead_boot = nd->boot;
+		w.proofs++;
+		tell_fenced();
+	} else if (strcmp(a[0], "ready") == 0) {
+		w.node[node_arg(a[1])].not_ready = strcmp(a[2], "no") == 0;
+		tell_fenced();
+	} else if (strcmp(a[0], "fenced") == 0) {
+		w.node[node_arg(a[1])].has_fenced = strcmp(a[2], "yes") == 0;
+		tell_fenced();
+	} else if (strcmp(a[0], "kill") == 0) {
+		daemon_gone(node_arg(a[1]));
+		view(w.nodes, w.quorate, NODESET_EMPTY);
+	} else if (strcmp(a[0], "respawn") == 0) {
+		start_daemon(node_arg(a[1]));
+		view(w.nodes, w.quorate, NODESET_EMPTY);
+	} else if (strcmp(a[0], "leave") == 0) {
+		uint32_t id = node_arg(a[1]);
+
+		step(id, (struct place_event){ .type = PLACE_EV_LEAVE });
+		settle();
+		daemon_gone(id);
+		view(w.nodes, w.quorate, nodeset_of(id));
+	} else if (strcmp(a[0], "op") == 0) {
+		cmd_op(a);
+	} else if (strcmp(a[0], "driver") == 0) {
+		for (int op = DRIVE_PREPARE; op <= DRIVE_PROBE; op++)
+			if (strcmp(a[2], drive_op_name((enum drive_op)op)) == 0)
+				w.node[node_arg(a[1])].says[op][res_arg(a[3])] = answer_arg(a[4]);
+	} else if (strcmp(a[0], "release") == 0) {
+		uint32_t id = node_arg(a[1]);
+		unsigned k = w.n_hang;
+
+		w.n_hang = 0;
+		for (unsigned i = 0; i < k; i++) {
+			struct item it = w.hang[i];
+
+			if (it.to != id)
+				w.hang[w.n_hang++] = it;
+			else
+				step(id, (struct place_event){
+						 .type = PLACE_EV_DRIVER,
+						 .driver = { .run = it.run,
+							     .result = DRIVE_UNKNOWN,
+							     .why = "no answer in time" } });
+		}
+		settle();
+	} else if (strcmp(a[0], "active") == 0 || strcmp(a[0], "gone") == 0) {
+		w.node[node_arg(a[1])].active[service_arg(a[2])][res_arg(a[3])] =
+			strcmp(a[0], "active") == 0;
+	} else if (strcmp(a[0], "monitor") == 0) {
+		static const enum drive_result results[] = { DRIVE_OK, DRIVE_FAILED, DRIVE_UNKNOWN,
+							     DRIVE_UNKNOWN };
+
+		step(node_arg(a[1]),
+		     (struct place_event){ .type = PLACE_EV_MONITOR,
+					   .monitor = { .service = service_arg(a[2]),
+							.res = res_arg(a[3]),
+							.result = results[answer_arg(a[4])],
+							.why = "it is broken" } });
+		settle();
+	} else if (strcmp(a[0], "lock") == 0) {
+		w.locks_held = strcmp(a[1], "held") == 0;
+		for (uint32_t id = 1; id <= w.n && !w.locks_held; id++)
+			for (unsigned v = 0; v < w.cfg.frame.n_volumes; v++)
+				step(id,
+				     (struct place_event){ .type = PLACE_EV_LOCK,
+							   .lock = { .volume = v, .held = true } });
+		settle();
+	} else if (strcmp(a[0], "wait") == 0) {
+		cmd_wait(strtoull(a[1], NULL, 0));
+	} else if (strcmp(a[0], "expect") == 0) {
+		cmd_expect(a);
+	} else {
+		bad("unknown command");
+	}
+}
+
+static char *slurp(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *buf = calloc(1, TRACE_MAX);
+
+	assert_non_null(buf);
+	if (f) {
+		size_t n = fread(buf, 1, TRACE_MAX - 1, f);
+
+		buf[n] = '\0';
+		fclose(f);
+	}
+	return buf;
+}
+
+static void play_file(const char *dir, const char *name)
+{
+	char path[1024], line[512], *golden;
+	const char *write = getenv("STOCKADE_GOLDEN");
+	FILE *f;
+
+	memset(&w, 0, sizeof(w));
+	w.now_ms = 1000;
+	w.file = name;
+	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		w.line++;
+		play_line(line);
+	}
+	fclose(f);
+	for (uint32_t id = 1; id <= N_MAX; id++)
+		w.node[id].place = place_free(w.node[id].place);
+	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
+	memcpy(strrchr(path, '.'), ".trace", sizeof(".trace"));
+	if (write && strcmp(write, "write") == 0) {
+		f = fopen(path, "we");
+		assert_non_null(f);
+		fputs(w.trace, f);
+		fclose(f);
+		return;
+	}
+	golden = slurp(path);
+	if (strcmp(golden, w.trace) != 0) {
+		size_t i = 0, begin = 0;
+
+		for (; golden[i] && golden[i] == w.trace[i]; i++)
+			if (w.trace[i] == '\n')
+				begin = i + 1;
+		fail_msg("%s: the trace differs from the golden one:\n  was  %.*s\n  now  %.*s",
+			 name, (int)strcspn(golden + begin, "\n"), golden + begin,
+			 (int)strcspn(w.trace + begin, "\n"), w.trace + begin);
+	}
+	free(golden);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void every_scenario_goes_as_written(void **state)
+{
+	const char *top = getenv("top_srcdir");
+	char dir[1024], *names[128];
+	unsigned n = 0;
+	struct dirent *e;
+	DIR *d;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%.700s/tests/scenario/storage", top ? top : "..");
+	d = opendir(dir);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL && n < 128) {
+		size_t len = strlen(e->d_name);
+
+		if (len > 4 && strcmp(e->d_name + len - 4, ".scn") == 0)
+			names[n++] = strdup(e->d_name);
+	}
+	closedir(d);
+	qsort(names, n, sizeof(names[0]), by_name);
+	assert_true(n >= 10);
+	for (unsigned i = 0; i < n; i++) {
+		print_message("  %s\n", names[i]);
+		play_file(dir, names[i]);
+		free(names[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(every_scenario_goes_as_written) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
