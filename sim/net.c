@@ -196,13 +196,16 @@ void net_island(struct net *net, uint32_t node, unsigned island, uint64_t now_ms
 static void group_entry(struct net *net, unsigned group, int ring, uint64_t now_ms)
 {
 	struct ring *r = &net->ring[ring];
+	bool first = r->log[group].n == 0; /* of a new ring: everybody is about to enter it */
 	struct entry *e = append(&r->log[group]);
 
 	e->at_ms = now_ms;
 	nodeset_for_each (id, r->members) {
 		const struct node *n = &net->node[id];
+		/* started while the ring was broken: it enters, and is told of, with the next reform */
+		bool outside = !first && n->proc[group].ring < 0;
 
-		if (n->up && n->gen == r->gen[id] && n->proc[group].on) {
+		if (n->up && n->gen == r->gen[id] && n->proc[group].on && !outside) {
 			nodeset_add(&e->members, id);
 			e->pgen[id] = n->proc[group].gen;
 		}

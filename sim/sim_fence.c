@@ -618,10 +618,15 @@ static void inject(struct world *w)
 
 			struct fence_state pub;
 
-			/* storaged activates only on word that all is well, and keeps what it has */
+			/* storaged activates only when everybody else is here or proven dead, and keeps
+			 * what it has */
 			fence_snapshot(s->dom, w->now_ms, &pub);
-			signs.holds = (signs.weight > 0 && pub.informed) ||
-				      (s->signs.holds && signs.weight > 0);
+			bool clear = pub.informed;
+
+			for (unsigned i = 0; i < pub.n; i++)
+				clear = clear && (pub.node[i].state == FENCE_NODE_MEMBER ||
+						  pub.node[i].state == FENCE_NODE_DEAD);
+			signs.holds = signs.weight > 0 && (clear || s->signs.holds);
 			for (uint32_t i = 1; i <= w->n; i++)
 				signs.peer[i] = prng_range(p, 0, 2);
 			ev.type = FENCE_EV_SIGNS;

@@ -9,6 +9,7 @@
  *   STORE-4   members at one point of the agreed order hold the same group
  *   SAFE-1    a volume is activated only while no other life may write it (half of the seeds without any lock)
  *   EPOCH     the epoch on the disk grows with every activation
+ *   SAFE-6    no gate opens while a node that is alive has no fence path that passes its check
  *   SAFE-7    a node without quorum holds nothing stop_ms later, or is rebooted
  * and after the faults end and everything is repaired:
  *   STORE-7   within HEAL_MS every enabled service runs, on one node only
@@ -66,7 +67,8 @@ struct snode {
 	struct nodeset standby;
 	bool enabled[S_MAX];
 	bool monitor[S_MAX];
-	uint64_t noquorum_ms; /* as its core was told; 0: has quorum */
+	uint64_t noquorum_ms;   /* as its core was told; 0: has quorum */
+	struct nodeset unready; /* as its core was told: alive, and no fence path to it passes */
 };
 
 struct world {
@@ -86,7 +88,7 @@ struct world {
 		uint32_t victim_boot;
 		uint64_t off_ms;
 		struct proof proof;
-		bool seen;
+		bool seen, unready;
 		uint32_t known_boot;
 	} dom[N_MAX + 1];
 	uint64_t proofs;
@@ -276,7 +278,7 @@ static void fence_view(struct world *w, uint32_t at, struct fence_state *st)
 		struct fence_node *f = &st->node[id - 1];
 
 		f->nodeid = id;
-		f->ready = true;
+		f->ready = !w->dom[id].unready;
 		f->proof = w->dom[id].proof;
 		f->life = life_of(id, w->node[id].boot);
 		if (w->dom[id].victim) {
@@ -606,6 +608,9 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	case PLACE_ACT_NOTE:
 		if (act->note.note == PLACE_NOTE_LOST)
 			w->takeovers++;
+		if (act->note.note == PLACE_NOTE_GATE_OPEN && !nodeset_empty(n->unready))
+			broken(w, "SAFE-6", id, "opens the gate of s%d without a fence path to n%u",
+			       act->note.service, nodeset_lowest(n->unready));
 		say(w, "n%u: note %d s%d n%u %s", id, act->note.note, act->note.service,
 		    act->note.node, act->note.text ? act->note.text : "");
 		break;
@@ -774,7 +779,7 @@ static void inject(struct world *w)
 	struct snode *n = &w->node[id];
 	struct place_event ev = { .type = PLACE_EV_MONITOR };
 
-	switch (prng_range(&w->prng, 0, 11)) {
+	switch (prng_range(&w->prng, 0, 12)) {
 	case 0:
 		if (n->runs) {
 			say(w, "n%u: power off", id);
@@ -827,6 +832,11 @@ static void inject(struct world *w)
 				step(w, id, &ev);
 				return;
 			}
+		break;
+	case 12:
+		w->dom[id].unready = prng_permille(&w->prng, 400);
+		say(w, "n%u: its fence path %s", id, w->dom[id].unready ? "fails" : "passes");
+		fence_news(w);
 		break;
 	case 11:
 		if (n->place && !n->leaving && n->joined && !net_is_frozen(w->net, id) &&
@@ -898,6 +908,11 @@ static void later_turn(struct world *w)
 		switch (l.what) {
 		case LATER_FENCE:
 			fence_view(w, l.node, &st);
+			n->unready = NODESET_EMPTY;
+			for (unsigned k = 0; k < st.n; k++)
+				if (st.node[k].nodeid != l.node && !st.node[k].ready &&
+				    st.node[k].state == FENCE_NODE_MEMBER)
+					nodeset_add(&n->unready, st.node[k].nodeid);
 			ev.type = PLACE_EV_FENCE;
 			ev.fence.state = &st;
 			step(w, l.node, &ev);
@@ -1066,11 +1081,13 @@ static void heal(struct world *w)
 
 		net_island(w->net, id, 0, w->now_ms);
 		net_freeze(w->net, id, false, w->now_ms);
+		w->dom[id].unready = false;
 		if (!n->runs && (!n->boot_ms || n->boot_ms > w->now_ms + 5000))
 			n->boot_ms = w->now_ms + 1000;
 		if (n->runs && !n->place && !n->daemon_ms)
 			n->daemon_ms = w->now_ms + 100;
 	}
+	fence_news(w);
 }
 
 /* The operator repeats what was refused, until all are enabled and none is in standby. */
