@@ -5,7 +5,8 @@
  *         "volume": "webdata" | "resource": "web/2",        which
  *         "rundir": "/run/stockade", "limit_ms": 30000, "epoch": 7, "released": 0, "owner": 1,
  *         "dead": [{"node": 2, "boot": "..."}],              proofs
- *         "members": [{"node": 2, "boot": "..."}]}           nodes alive in that boot
+ *         "members": [{"node": 2, "boot": "..."}],           nodes alive in that boot
+ *         "repeat": 100}                                     in one process, as storaged does with monitor
  * stdout: the driver's lines. Exit: 0 a result line was written, 2 the request makes no sense
  */
 #include "driver.h"
@@ -71,6 +72,20 @@ static enum driver_op op_of(const char *name)
 	bad("no such operation");
 }
 
+/* After many runs: what they did not give back. */
+static void what_is_held(void)
+{
+	char line[256];
+	FILE *f = popen(
+		"ls /proc/$PPID/fd | wc -l; grep VmRSS /proc/$PPID/status; cut -d' ' -f14,15 /proc/$PPID/stat",
+		"r");
+
+	while (f && fgets(line, sizeof(line), f))
+		fprintf(stderr, "%s", line);
+	if (f)
+		pclose(f);
+}
+
 int main(void)
 {
 	static struct fence_state fence;
@@ -133,6 +148,11 @@ int main(void)
 		bad("no such volume or resource");
 	mkdir(job.rundir, 0755);
 	int r = driver_run(&job, STDOUT_FILENO);
+
+	for (uint64_t i = number(o, "repeat"); i > 1 && r == 0; i--)
+		r = driver_run(&job, STDOUT_FILENO);
+	if (number(o, "repeat") > 1)
+		what_is_held();
 
 	config_free(cfg);
 	json_decref(o);
