@@ -5,5 +5,6 @@ noinst_PROGRAMS += %reldir%/sim_fence
 %C%_sim_fence_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la
 
 noinst_PROGRAMS += %reldir%/sim_storage
-%C%_sim_storage_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_storage.c
+%C%_sim_storage_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_storage.c \
+	%reldir%/storage_world.c %reldir%/storage_world.h
 %C%_sim_storage_LDADD = storaged/core/libstoraged-core.la lib/libstockade-base.la

@@ -705,6 +705,7 @@ static void play_file(const char *dir, const char *name)
 	memset(&w, 0, sizeof(w));
 	w.now_ms = 1000;
 	w.file = name;
+	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
 	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
 	f = fopen(path, "re");
 	assert_non_null(f);
