@@ -128,32 +128,48 @@ def covered(spans, start, end):
     return total
 
 
-def shares(rows, victim, start, end):
-    """[(what, seconds)] of a takeover from @start (the crash) to @end (served again).
-
-    Others' work: detection by corosync (until the first view without the victim), the fence agent's own run, and what
-    lvm, fsck, mount and the unit's start took by themselves ("extern_ms" of the steps). Ours is the rest.
-    """
-    found, spans = [], []
-
-    def part(what, a, b):
-        spans.append((a, b))
-        found.append((what, max(0.0, min(b, end) - max(a, start))))
-
+def others_spans(rows, victim, start, end):
+    """[(what, from, to)] of the time that others took between @start and @end; see shares()."""
+    spans = []
     after = [r for r in rows if r.at >= start]
     detect = next((r for r in after if r.event == "fence.victim" and r.data.get("victim") == victim), None)
     if detect:
-        part("detection (corosync)", start, detect.at)
+        spans.append(("detection (corosync)", start, detect.at))
     proof = next((r for r in after if r.event == "fence.proof" and r.data.get("victim") == victim), None)
     if proof:
-        part("fence agent", proof.at - proof.data.get("took_ms", 0) / 1000, proof.at)
+        spans.append(("fence agent", proof.at - proof.data.get("took_ms", 0) / 1000, proof.at))
     for r in after:
         extern = r.data.get("extern_ms") or 0
-        if extern and r.at <= end + 0.5 and r.data.get("op", "start") == "start":
-            part(f"{r.data.get('step')} (its own run)", r.at - extern / 1000, r.at)
-    ours = (end - start) - covered(spans, start, end)
-    found.append(("Stockade's own share", ours))
+        if extern and r.at <= end + 0.5:
+            op = "" if r.data.get("op", "start") == "start" else f"{r.data['op']}: "
+            spans.append((f"{op}{r.event} (its own run)", r.at - extern / 1000, r.at))
+    return [(what, max(a, start), min(b, end)) for what, a, b in spans if b > start and a < end]
+
+
+def shares(rows, victim, start, end):
+    """[(what, seconds)] of a takeover from @start (the crash) to @end (served again).
+
+    Others' work: detection by corosync (until the victim is known), the fence agent's own run, and what lvm, fsck, mount
+    and the unit's start took by themselves ("extern_ms" of the steps). Ours is the rest.
+    """
+    spans = others_spans(rows, victim, start, end)
+    found = [(what, b - a) for what, a, b in spans]
+    found.append((OURS, (end - start) - covered([(a, b) for _, a, b in spans], start, end)))
     return found
 
 
+def ours(rows, victim, start, end):
+    """[(seconds, text)]: where our own share went, largest first: the times between facts that no other covers."""
+    spans = [(a, b) for _, a, b in others_spans(rows, victim, start, end)]
+    facts = [(start, "the beginning")] + [(r.at, f"{r.source} {r.event}") for r in sorted(rows, key=lambda r: r.at)
+                                          if start <= r.at <= end and r.source != "libvirt"] + [(end, "served")]
+    found = []
+    for (a, before), (b, after) in zip(facts, facts[1:]):
+        left = (b - a) - covered(spans, a, b)
+        if left > 0.005:
+            found.append((left, f"{before} -> {after}"))
+    return sorted(found, reverse=True)
+
+
+OURS = "Stockade's own share"
 assert abs(covered([(0, 1), (0.5, 2), (3, 4)], 0, 3.5) - 2.5) < 1e-9
