@@ -24,15 +24,30 @@ static bool confirmed(const char *question)
 
 static void say_phase(const json_t *fencing, char *last, size_t size, uint64_t begin_ms)
 {
-	char text[512], took[DURATION_TEXT];
-	const char *error = js_str(fencing, "error");
+	static const char *const phases[][2] = {
+		{ "delay", "waits for the other side of the cut" },
+		{ "off", "switches it off by" },
+		{ "verify", "asks whether it is off:" },
+		{ "on", "switches it on again by" },
+		{ "retry", "pauses after a failure of" },
+		{ "wait", "waits" },
+	};
+	char text[512], what[64], took[DURATION_TEXT];
+	const char *error = js_str(fencing, "error"), *device = js_str(fencing, "device");
 
+	if (device && !*device)
+		device = NULL;
 	if (!json_is_object(fencing))
 		return;
-	snprintf(text, sizeof(text), "%s acts, attempt %lld: %s %s%s%s",
-		 js_text(fencing, "actor", "nobody"), (long long)js_int(fencing, "attempt", 0),
-		 js_text(fencing, "device", ""), js_text(fencing, "phase", "?"),
-		 error ? "; last error: " : "", error ? error : "");
+	snprintf(what, sizeof(what), "%s", js_text(fencing, "phase", "?"));
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
+		if (strcmp(phases[i][0], what) == 0) {
+			snprintf(what, sizeof(what), "%s", phases[i][1]);
+			break;
+		}
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", js_text(fencing, "actor", ""),
+		 js_str(fencing, "actor") ? " " : "", what, device ? " " : "", device ? device : "",
+		 error ? "; " : "", error ? error : "");
 	if (strcmp(text, last) == 0)
 		return;
 	snprintf(last, size, "%s", text);

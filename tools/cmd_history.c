@@ -104,11 +104,10 @@ static struct entry *sort_entries(json_t *all, size_t *n)
 static const char *event_colour(const char *event)
 {
 	static const char *const bad[] = { "fence.victim", "fence.fail",     "fence.self",
-					   "service.fail", "service.lost",   "volume.refused",
+					   "service.fail", "service.lost",   "service.foreign",
 					   "self.reboot",  "self.stop",      "ready.fail",
-					   "gate.shut",    "config.differs", NULL };
-	static const char *const good[] = { "fence.proof", "service.running", "gate.open",
-					    "ready.pass", NULL };
+					   "view.lost",    "config.differs", NULL };
+	static const char *const good[] = { "fence.proof", "service.running", "ready.pass", NULL };
 
 	for (unsigned i = 0; bad[i]; i++)
 		if (strcmp(event, bad[i]) == 0)
