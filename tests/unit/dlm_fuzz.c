@@ -168,6 +168,35 @@ static void damage_while_a_view_is_synced_leaves_all_alike(void **state)
 	damage_all(false);
 }
 
+/* What status and why show: every resource is walked once, every life is seen with its locks. */
+static void a_look_shows_all_resources_and_lives(void **state)
+{
+	struct bus *bus = calloc(1, sizeof(*bus));
+	struct dlm_status st;
+	struct dlm_life_view life;
+	unsigned resources = 0, lives = 0, locks = 0;
+
+	(void)state;
+	assert_non_null(bus);
+	begin(bus, true, NULL);
+	dlm_status(bus->node[1].dlm, &st);
+	for (const struct dlm_resource *r = NULL; (r = dlm_resource_next(bus->node[1].dlm, r));)
+		resources++;
+	assert_int_equal(resources, st.resources);
+	assert_int_equal(resources, 2);
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+		if (!dlm_life_at(bus->node[1].dlm, i, &life))
+			continue;
+		assert_int_equal(life.state, DLM_LIFE_MEMBER);
+		locks += life.locks;
+		lives++;
+	}
+	assert_int_equal(lives, 3);
+	assert_int_equal(locks, st.locks);
+	end(bus);
+	free(bus);
+}
+
 static int setup(void **state)
 {
 	struct bus *bus = calloc(1, sizeof(*bus));
@@ -194,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damage_in_a_synced_view_leaves_all_alike),
 		cmocka_unit_test(damage_while_a_view_is_synced_leaves_all_alike),
+		cmocka_unit_test(a_look_shows_all_resources_and_lives),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

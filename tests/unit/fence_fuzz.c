@@ -212,6 +212,12 @@ static void collect(void)
 	run(&c);
 	fence_snapshot(c.dom[1], c.now_ms, &st);
 	assert_int_equal(fence_state_node(&st, 3)->state, FENCE_NODE_DEAD);
+	struct fence_stored kept;
+
+	fence_stored(c.dom[2], &kept); /* whoever made the proof, everybody keeps it */
+	assert_int_equal(kept.n, 1);
+	assert_int_equal(kept.proof[0].victim.nodeid, 3);
+	assert_int_equal(kept.proof[0].kind, PROOF_OFF_VERIFIED);
 	end(&c);
 }
 
@@ -283,6 +289,20 @@ static void damage_while_a_view_is_synced_leaves_all_books_alike(void **state)
 	damage_all(false);
 }
 
+static void each_reason_has_a_name_and_a_sentence_of_its_own(void **state)
+{
+	(void)state;
+	for (int a = FENCE_REASON_NODEDOWN; a <= FENCE_REASON_MUTE; a++) {
+		assert_true(strlen(fence_reason_name(a)) > 0);
+		assert_true(strchr(fence_reason_text(a), ' ') != NULL);
+		for (int b = FENCE_REASON_NONE; b < a; b++) {
+			assert_string_not_equal(fence_reason_name(a), fence_reason_name(b));
+			assert_string_not_equal(fence_reason_text(a), fence_reason_text(b));
+		}
+	}
+	assert_string_equal(fence_reason_text(FENCE_REASON_NONE), "");
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -303,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damage_in_a_synced_view_leaves_all_books_alike),
 		cmocka_unit_test(damage_while_a_view_is_synced_leaves_all_books_alike),
+		cmocka_unit_test(each_reason_has_a_name_and_a_sentence_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
