@@ -279,6 +279,24 @@ static void say_next(const struct config *cfg, const struct file *file, const ch
 	puts("  stockade status");
 }
 
+static void say_disagreement(void *arg, bool fatal, const char *text)
+{
+	(void)arg;
+	printf("    %s: %s\n", fatal ? "must be changed" : "consider", text);
+}
+
+/* A corosync.conf that was kept is the operator's to change, before the daemons will work with it. */
+static void say_disagreements(const char *path, const struct config *cfg)
+{
+	static struct corosync_conf conf;
+	unsigned line;
+
+	if (corosync_conf_read(path, &conf, &line) == 0)
+		corosync_conf_compare(&conf, cfg, say_disagreement, NULL);
+	else
+		printf("    must be changed: it cannot be understood (line %u)\n", line);
+}
+
 static int write_all(struct config *cfg, const char *text, const char *root, bool force,
 		     bool keep_corosync)
 {
@@ -311,7 +329,9 @@ static int write_all(struct config *cfg, const char *text, const char *root, boo
 			continue;
 		if (file[i].keep)
 			printf("  kept  %s as it is\n", file[i].full);
-		else if (!write_file(&file[i]))
+		if (file[i].keep && i == FILE_COROSYNC)
+			say_disagreements(file[i].full, cfg);
+		if (!file[i].keep && !write_file(&file[i]))
 			code = EXIT_FAILED;
 	}
 	if (code == EXIT_OK)

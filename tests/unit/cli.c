@@ -360,8 +360,10 @@ static void init_respects_an_existing_corosync_conf(void **state)
 	assert_non_null(strstr(text, "--keep-corosync"));
 	free(text);
 	strcat(args, " --keep-corosync");
-	free(stockade(args, &code));
+	text = stockade(args, &code);
 	assert_int_equal(code, 0);
+	assert_non_null(strstr(text, "must be changed: totem.token is 9999"));
+	free(text);
 	snprintf(command, sizeof(command), "grep -q 'token: 9999' %s/etc/corosync/corosync.conf",
 		 root);
 	free(shell(command, &code));
@@ -555,6 +557,41 @@ static void every_disagreement_of_corosync_conf_is_named(void **state)
 	config_free(cfg);
 }
 
+static void completion_knows_commands_names_and_options(void **state)
+{
+	static const struct {
+		const char *words, *expected;
+	} cases[] = {
+		{ "stockade st", "status\n" },
+		{ "stockade service re", "relocate restart\n" },
+		{ "stockade service relocate ''", "web\n" },
+		{ "stockade service relocate web no", "node1 node2\n" },
+		{ "stockade volume prepare ''", "webdata\n" },
+		{ "stockade fence node2 --rea", "--reason\n" },
+		{ "stockade why web", "web webdata\n" },
+		{ "stockade --config x node standby node1", "node1\n" },
+		{ "stockade fence node2 --reason ''", "\n" },
+	};
+	char command[PATH_MAX * 3];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *top = env("top_srcdir", "..");
+		char *got;
+		int code;
+
+		snprintf(
+			command, sizeof(command),
+			"STOCKADE_CONFIG=%s/doc/stockade.yaml.example bash -uc '. %s/tools/completions/stockade; "
+			"COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _stockade; echo \"${COMPREPLY[*]-}\"' - %s",
+			top, top, cases[i].words);
+		got = shell(command, &code);
+		if (strcmp(got, cases[i].expected) != 0)
+			fail_msg("%s: \"%s\"", cases[i].words, got);
+		free(got);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -595,6 +632,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(init_asks_on_a_terminal),
 		cmocka_unit_test(check_names_what_is_wrong_on_this_machine),
 		cmocka_unit_test(every_disagreement_of_corosync_conf_is_named),
+		cmocka_unit_test(completion_knows_commands_names_and_options),
 	};
 
 	if (argc == 2) {
