@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # sim/: every core on virtual time, the world drawn from a seed.
 noinst_PROGRAMS += %reldir%/sim_fence
-%C%_sim_fence_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_fence.c
+%C%_sim_fence_SOURCES = %reldir%/fence_world.c %reldir%/fence_world.h %reldir%/net.c %reldir%/net.h \
+	%reldir%/prng.h %reldir%/sim_fence.c
 %C%_sim_fence_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la
 
 noinst_PROGRAMS += %reldir%/sim_storage

@@ -32,6 +32,8 @@ struct ring {
 	bool quorate;
 	bool doomed; /* somebody delivered to itself alone: this ring cannot go on */
 	struct log log[NET_GROUPS_MAX];
+	struct log stuck
+		[NET_GROUPS_MAX]; /* sent while it was broken: ordered if it goes on, else lost */
 	unsigned cut
 		[NET_GROUPS_MAX]; /* while the next ring is made: how far its members take this one */
 };
@@ -100,11 +102,13 @@ struct net *net_free(struct net *net)
 {
 	for (unsigned i = 0; net && i < net->n_rings; i++)
 		for (unsigned g = 0; g < NET_GROUPS_MAX; g++) {
-			struct log *l = &net->ring[i].log[g];
+			struct log *logs[] = { &net->ring[i].log[g], &net->ring[i].stuck[g] };
 
-			for (unsigned k = 0; k < l->n; k++)
-				free(l->e[k].data);
-			free(l->e);
+			for (unsigned j = 0; j < 2; j++) {
+				for (unsigned k = 0; k < logs[j]->n; k++)
+					free(logs[j]->e[k].data);
+				free(logs[j]->e);
+			}
 		}
 	if (net)
 		free(net->ring);
@@ -265,14 +269,13 @@ void net_send(struct net *net, unsigned group, uint32_t node, const void *data, 
 		return;
 	struct ring *r = &net->ring[n->proc[group].ring];
 	bool whole = n->ring == n->proc[group].ring && intact(net, r);
+	bool stuck = !whole && r->holder != node;
 
-	if (!whole && r->holder != node)
-		return; /* goes out in a later ring, where it is dropped: it names this one */
-	if (!whole && !r->doomed) {
+	if (!whole && !stuck && !r->doomed) {
 		r->doomed = true;
 		disturb(net, now_ms, detect_ms(net));
 	}
-	struct entry *e = append(&r->log[group]);
+	struct entry *e = append(stuck ? &r->stuck[group] : &r->log[group]);
 
 	e->at_ms = now_ms + prng_range(net->prng, 0, 2);
 	e->from = node;
@@ -282,6 +285,21 @@ void net_send(struct net *net, unsigned group, uint32_t node, const void *data, 
 		abort();
 	memcpy(e->data, data, len);
 	e->len = len;
+}
+
+/* The ring was whole again before anybody noticed: what waited is ordered now. */
+static void unstick(struct net *net, struct ring *r, uint64_t now_ms)
+{
+	for (unsigned g = 0; g < net->cfg.n_groups; g++) {
+		for (unsigned i = 0; i < r->stuck[g].n; i++) {
+			struct entry *e = append(&r->log[g]);
+
+			*e = r->stuck[g].e[i];
+			e->only = 0;
+			e->at_ms = now_ms;
+		}
+		r->stuck[g].n = 0;
+	}
 }
 
 static bool ring_has_quorum(struct net *net, struct ring *r)
@@ -488,6 +506,7 @@ static void reform(struct net *net, uint64_t now_ms)
 		}
 		if (n->ring >= 0 && nodeset_equal(net->ring[n->ring].members, to) &&
 		    intact(net, &net->ring[n->ring])) {
+			unstick(net, &net->ring[n->ring], now_ms);
 			nodeset_for_each (m, to)
 				for (unsigned g = 0; g < net->cfg.n_groups; g++)
 					if (net->node[m].proc[g].on &&
@@ -503,6 +522,12 @@ static void reform(struct net *net, uint64_t now_ms)
 			/* a process that ended while the ring was broken */
 			for (unsigned g = 0; g < net->cfg.n_groups; g++)
 				group_entry(net, g, n->ring, now_ms);
+			continue;
+		}
+		/* a part that hears others halfway keeps to its old view for seconds (ref/netlab.md 7, 1-3 cut) */
+		if (n->ring >= 0 && nodeset_count(to) < nodeset_count(net->ring[n->ring].members) &&
+		    prng_permille(net->prng, 300)) {
+			disturb(net, now_ms, net->cfg.token_ms * prng_range(net->prng, 5, 35) / 10);
 			continue;
 		}
 		/* a thawed node is alone for a moment before it merges */
@@ -609,4 +634,11 @@ bool net_ring_quorate(const struct net *net, uint64_t seq)
 		if (net->ring[i].seq == seq)
 			return net->ring[i].quorate;
 	return false;
+}
+
+bool net_is_deaf(const struct net *net, uint32_t node, uint64_t now_ms)
+{
+	const struct node *n = &net->node[node];
+
+	return n->thaw_ms > now_ms && n->ring >= 0 && !intact(net, &net->ring[n->ring]);
 }

@@ -3,7 +3,7 @@
  *
  * It plays what lib/shell/cluster.h hands to a daemon, with the ugliness that was measured (ref/netlab.md 7): a ring that
  * lost a member orders nothing more, but one node of it, the holder of the token, may deliver its own messages to itself; a
- * thawed node lives on in its old ring for up to a second; rings that never became quorate in time; a node or process that
+ * thawed node lives on in its old ring for up to a second, a part that is cut off for several; rings that never became quorate in time; a node or process that
  * is back before anybody noticed that it was away. Members that go from one ring to the next together deliver the same.
  *
  * The caller turns the clock: net_next_ms() says when something is due, net_run() does it.
@@ -64,6 +64,8 @@ void net_run(struct net *net, uint64_t now_ms);
 
 bool net_is_up(const struct net *net, uint32_t node);
 bool net_is_frozen(const struct net *net, uint32_t node);
+bool net_is_deaf(const struct net *net, uint32_t node,
+		 uint64_t now_ms);                       /* just thawed: its ring is over */
 uint64_t net_ring(const struct net *net, uint32_t node); /* seq of the ring it believes in */
 struct nodeset net_ring_members(const struct net *net, uint64_t seq);
 bool net_ring_quorate(const struct net *net, uint64_t seq);

@@ -6,7 +6,8 @@
  * plug that it does not know must not pass: its "off" fails).
  *
  * An attempt starts only when another member has answered it: a node that was frozen may believe in a view that has been
- * over for seconds, and hears in it nobody but itself (ref/netlab.md 7, zombies 1 and 2).
+ * over for seconds, and hears in it nobody but itself (ref/netlab.md 7, zombies 1 and 2). Where other nodes are in the ring and
+ * none can answer, as their fenced are away or victims, it waits for as long as a stale view can last.
  *
  * An agent that runs cannot be called back. When its victim returns with a new boot id meanwhile (scenario/fence/
  * outlived.scn) the run is killed and its answer dropped: it speaks of a life that is over. If it still hits, the new life
@@ -133,7 +134,9 @@ void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op)
 					      .number = op->number });
 		return;
 	}
-	if (nodeset_count(candidates(d, r)) == 1) {
+	bool alone = nodeset_count(d->view.nodes) == 1; /* in this ring: nobody can confirm */
+
+	if (alone) {
 		level_begin(d, d->slot[op->node], 0);
 	} else {
 		l->att.stage = ATT_CONFIRM;
