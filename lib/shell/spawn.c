@@ -217,10 +217,17 @@ static void on_exit_of_child(void *arg, int fd, int revents)
 	spawn_free(s);
 }
 
+/* Its group; or itself, when it is so young that it has none yet. */
+static void signal_group(const struct spawn *s, int sig)
+{
+	if (kill(-s->pid, sig) < 0 && errno == ESRCH)
+		kill(s->pid, sig);
+}
+
 static void end_group(struct spawn *s)
 {
 	s->stage = TERM_SENT;
-	kill(-s->pid, SIGTERM);
+	signal_group(s, SIGTERM);
 	loop_timer_arm(s->timer, mono_ms() + GRACE_MS);
 }
 
@@ -236,7 +243,7 @@ static void on_time(void *arg)
 		return;
 	case TERM_SENT:
 		s->stage = KILL_SENT;
-		kill(-s->pid, SIGKILL);
+		signal_group(s, SIGKILL);
 		loop_timer_arm(s->timer, mono_ms() + GRACE_MS);
 		return;
 	case KILL_SENT:
@@ -489,6 +496,12 @@ struct spawn *spawn_work(struct loop *loop, int (*work)(void *work_arg, int fd),
 	s->done = done;
 	s->arg = arg;
 	fflush(NULL);
+	/* A child that is killed before it has handlers of its own would run ours, and libqb's writes into
+	 * a pipe that we share: we would take its SIGTERM for ours. become_child() lets signals in again. */
+	sigset_t all, old;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
 	s->pid = fork();
 	if (s->pid == 0) {
 		become_child(&fds, parent);
@@ -499,6 +512,8 @@ struct spawn *spawn_work(struct loop *loop, int (*work)(void *work_arg, int fd),
 		_exit(code);
 	}
 	int error = errno;
+
+	sigprocmask(SIG_SETMASK, &old, NULL);
 
 	close_child_fds(&fds);
 	if (s->pid < 0) {

@@ -376,6 +376,51 @@ static void work_is_killed_at_its_deadline(void **state)
 	assert_int_equal(f.r.signal, SIGTERM);
 }
 
+static int wait_quietly(void *arg, int fd)
+{
+	(void)arg;
+	(void)fd;
+	pause();
+	return 0;
+}
+
+static unsigned own_terms;
+
+static void on_own_term(void *arg, int sig)
+{
+	(void)arg;
+	(void)sig;
+	own_terms++;
+}
+
+static void on_many_done(void *arg, const struct spawn_result *r)
+{
+	(void)arg;
+	assert_int_equal(r->signal, SIGTERM);
+	if (++f.done == 300)
+		loop_stop(f.loop, 0);
+}
+
+/* Killed before it has handlers of its own, a child must not tell the daemon's loop that SIGTERM came. */
+static void a_signal_to_a_young_child_is_not_taken_for_ours(void **state)
+{
+	(void)state;
+	own_terms = 0;
+	assert_int_equal(loop_signal_add(f.loop, SIGTERM, on_own_term, NULL), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		struct spawn *s = spawn_work(f.loop, wait_quietly, NULL, 0, on_line, on_many_done,
+					     &f);
+
+		assert_non_null(s);
+		for (unsigned k = i; k > 0; k--)
+			__asm__ volatile("" ::: "memory");
+		spawn_kill(s);
+	}
+	run_for(10000);
+	assert_int_equal(f.done, 300);
+	assert_int_equal(own_terms, 0);
+}
+
 /* A daemon that is killed with a program and a piece of work running. */
 static void daemon_with_children(int report)
 {
@@ -431,6 +476,7 @@ int main(void)
 		T(work_reports_lines_then_its_result),
 		T(a_line_without_end_is_cut),
 		T(work_is_killed_at_its_deadline),
+		T(a_signal_to_a_young_child_is_not_taken_for_ours),
 		T(children_die_with_their_daemon),
 	};
 
