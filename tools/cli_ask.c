@@ -170,11 +170,16 @@ void say_no_answer(enum daemon d, int error)
 
 unsigned say_no_answers(const struct answer answer[DAEMONS])
 {
-	unsigned n = 0, refused = 0;
+	unsigned n = 0, refused = 0, forbidden = 0;
 
 	for (unsigned d = 0; d < DAEMONS; d++) {
 		n += !answer[d].reply;
 		refused += !answer[d].reply && answer[d].error == ECONNREFUSED;
+		forbidden += !answer[d].reply && answer[d].error == EACCES;
+	}
+	if (forbidden == DAEMONS) {
+		fputs("stockade: the daemons answer root only.\n  to do: use sudo\n", stderr);
+		return n;
 	}
 	if (refused == DAEMONS) {
 		fputs("stockade: none of fenced, dlmd, storaged runs on this node.\n"

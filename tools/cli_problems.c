@@ -27,10 +27,16 @@ static void add(json_t *list, const char *kind, const char *name, const char *re
 
 static void daemons(json_t *list, const struct answer answer[DAEMONS])
 {
-	unsigned refused = 0;
+	unsigned refused = 0, forbidden = 0;
 
-	for (unsigned d = 0; d < DAEMONS; d++)
+	for (unsigned d = 0; d < DAEMONS; d++) {
 		refused += !answer[d].reply && answer[d].error == ECONNREFUSED;
+		forbidden += !answer[d].reply && answer[d].error == EACCES;
+	}
+	if (forbidden == DAEMONS) {
+		add(list, "daemon", "", "use sudo", "the daemons answer root only");
+		return;
+	}
 	if (refused == DAEMONS) {
 		add(list, "daemon", "",
 		    "systemctl start stockade.target; if they end at once: journalctl -u 'stockade-*'",
