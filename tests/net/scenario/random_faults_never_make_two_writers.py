@@ -17,10 +17,11 @@ SECONDS = 40
 
 def play(t):
     seed = int(os.environ.get("STOCKADE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
-    t.say(f"STOCKADE_SEED={seed}")
     draw = random.Random(seed)
     done = []
-    with Cluster(t, nodes=3) as c:
+    nodes = draw.choice((2, 3, 3, 4, 5))
+    t.say(f"STOCKADE_SEED={seed}, {nodes} nodes")
+    with Cluster(t, nodes=nodes) as c:
         lab = c.lab
 
         def powercut(k):
