@@ -74,7 +74,7 @@ def play(t):
             except LabError:
                 pass                 # the node is off: then nothing of the kind can happen to it
             c.never_two_writers()
-            time.sleep(draw.expovariate(1 / 1.5))
+            time.sleep(draw.expovariate(1 / 0.8))
         lab.heal()
         lab.loss(0, 0)
         lab.faults_clear()
