@@ -13,6 +13,10 @@ check_PROGRAMS += tests/unit/dlm_domain
 tests_unit_dlm_domain_SOURCES = tests/unit/dlm_domain.c tests/unit/dlm_bus.h
 tests_unit_dlm_domain_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/dlm_resource
+tests_unit_dlm_resource_SOURCES = tests/unit/dlm_resource.c
+tests_unit_dlm_resource_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
 sbin_PROGRAMS += stockade-dlmd
 stockade_dlmd_SOURCES = \
 	%reldir%/daemon/clients.c \

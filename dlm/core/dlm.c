@@ -16,7 +16,7 @@ struct dlm_action *dlm_push(struct dlm *dlm, int type)
 	return &out->v[out->n++];
 }
 
-struct dlm *dlm_new(const struct incarnation *self)
+struct dlm *dlm_new(const struct incarnation *self, struct nodeset configured)
 {
 	struct dlm *dlm = calloc(1, sizeof(*dlm));
 
@@ -28,6 +28,7 @@ struct dlm *dlm_new(const struct incarnation *self)
 	if (!dlm->lock || !dlm->res || !dlm->pending)
 		return dlm_free(dlm);
 	dlm->self = *self;
+	dlm->configured = configured;
 	dlm_state_clear(dlm);
 	return dlm;
 }
@@ -67,22 +68,29 @@ static struct dlm_life *life_find(struct dlm *dlm, const struct incarnation *inc
 	return NULL;
 }
 
-/* A life that holds nothing needs no proof: its place may be taken. NULL: full of lives that wait for proofs. */
+/* NULL: full of lives that wait for proofs. */
 struct dlm_life *dlm_life_add(struct dlm *dlm, const struct incarnation *inc)
 {
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
-			struct dlm_life *life = &dlm->life[i];
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+		struct dlm_life *life = &dlm->life[i];
 
-			if (life->state == DLM_LIFE_NONE ||
-			    (pass == 1 && life->state == DLM_LIFE_LOST &&
-			     !dlm_life_locks(dlm, life))) {
-				*life = (struct dlm_life){ .state = DLM_LIFE_MEMBER, .inc = *inc };
-				return life;
-			}
+		if (life->state == DLM_LIFE_NONE) {
+			*life = (struct dlm_life){ .state = DLM_LIFE_MEMBER, .inc = *inc };
+			return life;
 		}
 	}
 	return NULL;
+}
+
+/* Lives that may have been granted something that we do not know of. An absent one may not: its node is with us. */
+static struct nodeset lost_lives(const struct dlm *dlm)
+{
+	struct nodeset lost = NODESET_EMPTY;
+
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
+		if (dlm->life[i].state == DLM_LIFE_LOST)
+			nodeset_add(&lost, dlm->life[i].inc.nodeid);
+	return lost;
 }
 
 static void life_lost(struct dlm *dlm, struct dlm_life *life, enum dlm_life_state state)
@@ -94,6 +102,7 @@ static void life_lost(struct dlm *dlm, struct dlm_life *life, enum dlm_life_stat
 	life->state = state;
 	act = dlm_push(dlm, DLM_ACT_LOST);
 	act->life.life = life->inc;
+	act->life.state = state;
 	act->life.n = dlm_life_locks(dlm, life);
 }
 
@@ -114,10 +123,12 @@ static void send_sync(struct dlm *dlm)
 		return;
 	sec = wire_w_open(&w);
 	dlm_w_incarnation(&w, &dlm->self);
-	wire_w_bool(&w, dlm->informed);
-	wire_w_u64(&w, dlm->last_view.seq);
+	/* Evicted, we have clients with a past that is nobody's: no member before we start anew. */
+	wire_w_bool(&w, dlm->informed || dlm->evicted);
+	wire_w_u64(&w, dlm->evicted ? 0 : dlm->last_view.seq);
 	wire_w_u32(&w, dlm->last_view.rep);
 	wire_w_u64(&w, dlm->history);
+	wire_w_u64(&w, dlm->configured.bits);
 	wire_w_close(&w, sec);
 	dlm_send_end(dlm, &w);
 }
@@ -130,7 +141,7 @@ static uint32_t choose_base(const struct dlm *dlm)
 	nodeset_for_each (id, dlm->members) {
 		const struct dlm_sync *s = &dlm->sync[id], *b = &dlm->sync[base];
 
-		if (!s->informed)
+		if (!s->informed || !s->last_view.seq)
 			continue;
 		if (!base || s->last_view.seq > b->last_view.seq ||
 		    (s->last_view.seq == b->last_view.seq && s->history > b->history))
@@ -156,6 +167,15 @@ static void fail_pending(struct dlm *dlm, int rc)
 	}
 }
 
+static void evict(struct dlm *dlm)
+{
+	if (dlm->evicted)
+		return;
+	dlm->evicted = true;
+	fail_pending(dlm, -ESHUTDOWN);
+	dlm_push(dlm, DLM_ACT_EVICTED);
+}
+
 static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 {
 	const struct dlm_sync *s = &dlm->sync[id];
@@ -167,27 +187,62 @@ static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 	if (!life) {
 		life = dlm_life_add(dlm, &s->inc);
 		if (!life)
-			return; /* no room: it is heard again when a proof makes some */
-		/* tests/unit/dlm_domain.c: two_that_start_alone_do_not_both_keep_a_lock */
-		if (id == dlm->self.nodeid && s->informed && !same_history(s, base)) {
-			fail_pending(dlm, -ESHUTDOWN);
-			dlm_push(dlm, DLM_ACT_RESET);
-		}
+			return; /* no room: it is evicted, and heard again when a proof makes some */
 	}
 	if (!s->informed) {
 		/* A new process in the same kernel: what it holds stands, but no client is attached to it. */
-		dlm_life_orphan(dlm, life);
+		dlm_life_silence(dlm, life);
 		life->state = DLM_LIFE_MEMBER;
 		life->inc = s->inc;
-	} else if (life->state != DLM_LIFE_MEMBER && same_history(s, base)) {
+	} else if (same_history(s, base)) {
 		life->state = DLM_LIFE_MEMBER; /* nothing was decided while it was away */
+	} else if (life->state != DLM_LIFE_LOST) {
+		/* Informed of another past: its clients may have been told what we do not know, or not told what we do. It
+		 * is lost until it comes back with nothing known, or is proven over. */
+		life_lost(dlm, life, DLM_LIFE_LOST);
 	}
-	/* else: informed of another past, and lost in ours. A zombie: it stays lost until a proof. */
 }
 
-static void resend(struct dlm *dlm)
+/* Nobody knows anything: a node that is not here may run all the same, with locks granted in an earlier past. */
+static void suspect_unseen(struct dlm *dlm)
+{
+	struct nodeset all = NODESET_EMPTY;
+
+	nodeset_for_each (id, dlm->members)
+		all = nodeset_or(all, dlm->sync[id].configured);
+	nodeset_for_each (id, nodeset_minus(all, dlm->nodes)) {
+		struct incarnation unseen = { .nodeid = id };
+		struct dlm_life *life = dlm_life_add(dlm, &unseen);
+
+		if (life)
+			life_lost(dlm, life, DLM_LIFE_LOST);
+	}
+}
+
+/* A node that was never seen and is here now: its kernel is another one, or has nobody who was told anything. */
+static void forget_unseen(struct dlm *dlm)
+{
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+		struct dlm_life *life = &dlm->life[i];
+
+		if (life->state == DLM_LIFE_LOST && incarnation_unseen(&life->inc) &&
+		    nodeset_has(dlm->nodes, life->inc.nodeid))
+			dlm_life_drop(dlm, life);
+	}
+}
+
+/* All proofs are there: grant what became free, and send what was parked. */
+static void go_on(struct dlm *dlm)
 {
 	struct dlm_life *self = dlm_life_of(dlm, dlm->self.nodeid);
+
+	dlm->waiting = !nodeset_empty(lost_lives(dlm));
+	if (dlm->waiting)
+		return;
+	dlm->informed = true;
+	dlm_pass_all(dlm);
+	if (dlm->evicted)
+		return;
 
 	dlm->op_sent = self->op_last;
 	for (unsigned i = 0; i < dlm->n_pending; i++)
@@ -213,18 +268,21 @@ static void synced(struct dlm *dlm, const struct dlm_sync *base)
 	}
 	nodeset_for_each (id, dlm->members)
 		on_member(dlm, id, base);
-	dlm->informed = true;
+	forget_unseen(dlm);
+	if (!base->informed)
+		suspect_unseen(dlm);
+	/* A state made of nothing, in which nothing could be granted yet, is nothing that others must know: two that start
+	 * alone, and then meet, begin together. */
+	dlm->informed = base->informed;
 	dlm->last_view = dlm->view;
 	dlm->history++;
 	if (!dlm_life_of(dlm, dlm->self.nodeid) ||
 	    !incarnation_same_boot(&dlm_life_of(dlm, dlm->self.nodeid)->inc, &dlm->self)) {
-		dlm->evicted = true;
-		fail_pending(dlm, -ESHUTDOWN);
-		dlm_push(dlm, DLM_ACT_EVICTED);
-		return;
+		evict(dlm);
+	} else {
+		dlm_push(dlm, DLM_ACT_SYNCED)->synced = true;
 	}
-	dlm_push(dlm, DLM_ACT_SYNCED)->synced = true;
-	resend(dlm);
+	go_on(dlm);
 }
 
 static void maybe_synced(struct dlm *dlm)
@@ -266,10 +324,13 @@ static int on_view(struct dlm *dlm, const struct dlm_event *ev)
 	dlm->nodes = ev->view.nodes;
 	dlm->members = ev->view.members;
 	dlm->got_sync = NODESET_EMPTY;
-	dlm->synced = dlm->wants_state = false;
+	dlm->synced = dlm->wants_state = dlm->waiting = false;
 	dlm->proof_sent = 0;
-	if (dlm->loading) /* half a state is none */
+	if (dlm->loading) { /* half a state is none, and what we had is gone */
 		dlm->informed = dlm->loading = false;
+		if (dlm->sync[dlm->self.nodeid].informed)
+			evict(dlm);
+	}
 	send_sync(dlm);
 	return 0;
 }
@@ -285,6 +346,8 @@ static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	s.last_view.seq = wire_r_u64(&sec);
 	s.last_view.rep = wire_r_u32(&sec);
 	s.history = wire_r_u64(&sec);
+	if (wire_r_more(&sec))
+		s.configured.bits = wire_r_u64(&sec) & ~UINT64_C(1);
 	if (wire_r_done(r) < 0 || s.inc.nodeid != from)
 		return -EPROTO;
 	dlm->sync[from] = s;
@@ -307,7 +370,9 @@ static int on_state(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	} else {
 		if (dlm_state_load(dlm, r, &last) < 0) {
 			dlm_state_clear(dlm);
-			dlm->informed = dlm->loading = false;
+			dlm->informed = false;
+			dlm->loading = true; /* the next view sorts it out */
+			dlm->base = 0;       /* until then no more of it */
 			return -EPROTO;
 		}
 		dlm->loading = true;
@@ -329,8 +394,9 @@ static int on_op(struct dlm *dlm, uint32_t from, struct wire_r *r)
 
 	if (dlm_op_read(r, &op, &number) < 0)
 		return -EPROTO;
-	if (!dlm->synced || !life || !incarnation_same_boot(&life->inc, &dlm->sync[from].inc))
-		return 0; /* its owner sends it again when we are synced; a zombie is not heard */
+	if (!dlm->synced || dlm->waiting || !life ||
+	    !incarnation_same_boot(&life->inc, &dlm->sync[from].inc))
+		return 0; /* its owner sends it again when all go on; a zombie is not heard */
 	if (number <= life->op_last)
 		return 0;
 	life->op_last = number;
@@ -363,6 +429,9 @@ static void send_proofs(struct dlm *dlm)
 			continue;
 		node = fence_state_node(&dlm->fence, life->inc.nodeid);
 		if (!node || node->proof.kind == PROOF_NONE || !proof_covers(&node->proof, &kernel))
+			continue;
+		/* A life that nobody saw is over when its node is dead now, whatever was proven of others before. */
+		if (incarnation_unseen(&life->inc) && node->state != FENCE_NODE_DEAD)
 			continue;
 		/* A proof about an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
 		if (node->state != FENCE_NODE_DEAD &&
@@ -403,6 +472,7 @@ static int on_proof(struct dlm *dlm, struct wire_r *r)
 	act->life.life = inc;
 	act->life.proof = kind;
 	act->life.n = n;
+	go_on(dlm);
 	return 0;
 }
 
@@ -414,6 +484,8 @@ static int on_leave(struct dlm *dlm, uint32_t from)
 		return 0;
 	dlm->history++;
 	dlm_life_drop(dlm, life);
+	if (!dlm->waiting)
+		dlm_pass_all(dlm);
 	if (from == dlm->self.nodeid)
 		dlm_push(dlm, DLM_ACT_LEFT);
 	return 0;
@@ -450,7 +522,7 @@ static int on_submit(struct dlm *dlm, const struct dlm_op *op)
 	    DLM_PENDING_MAX - (op->type == DLM_OP_CLIENT_GONE ? 0 : DLM_CLIENTS_MAX))
 		return -ENOSPC;
 	dlm->pending[(dlm->pending_head + dlm->n_pending++) % DLM_PENDING_MAX] = *op;
-	if (dlm->synced)
+	if (dlm->synced && !dlm->waiting)
 		dlm_op_send(dlm, op, ++dlm->op_sent);
 	return 0;
 }
@@ -477,6 +549,7 @@ int dlm_step(struct dlm *dlm, const struct dlm_event *ev, struct dlm_actions *ou
 	out->n = 0;
 	out->bytes_used = 0;
 	dlm->out = out;
+	dlm->now_ms = ev->now_ms;
 	switch (ev->type) {
 	case DLM_EV_VIEW: rc = on_view(dlm, ev); break;
 	case DLM_EV_DELIVER: rc = on_deliver(dlm, ev); break;
@@ -503,6 +576,8 @@ const char *dlm_broken(const struct dlm *dlm)
 	for (const struct dlm_resource *res = dlm_resource_next(dlm, NULL); res;
 	     res = dlm_resource_next(dlm, res)) {
 		broken = dlm_resource_broken(res);
+		if (!broken && dlm->synced && !dlm->waiting)
+			broken = dlm_resource_stuck(res);
 		if (broken)
 			return broken;
 		n++;
@@ -529,6 +604,8 @@ void dlm_status(const struct dlm *dlm, struct dlm_status *ret)
 				    .pending = dlm->n_pending };
 	if (dlm->wants_state)
 		ret->waiting_sync = nodeset_of(dlm->base);
+	if (dlm->synced)
+		ret->stopped_for = lost_lives(dlm);
 	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
 		ret->lives_waiting += dlm->life[i].state == DLM_LIFE_LOST ||
 				      dlm->life[i].state == DLM_LIFE_ABSENT;

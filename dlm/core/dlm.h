@@ -5,11 +5,16 @@
  * from a seed. Every node holds every lock, so nothing is re-mastered when a node dies: its locks stand until fenced's
  * proof arrives *in the order* (a PROOF message), and go away on all nodes at that same point.
  *
- *   DLM-1, DLM-2  resource.h                                                        dlm_broken()
+ * Until that proof *all* locking stands still, as it does with the kernel's dlm: a node that was cut off may have heard a
+ * grant of its own that nobody else heard, and of two nodes that lose each other both are quorate. The same holds at
+ * the start: a configured node that nobody has seen may run and hold locks, so it counts as lost until it joins or is
+ * proven off. Parked operations are sent when the last proof is there.
+ *
+ *   DLM-1, DLM-2  resource.h                                                        dlm_broken(), sim across nodes
  *   DLM-3  synced members at one point of the order hold equal state                dlm_digest(), sim
  *   DLM-4  a lock of a life that is lost or absent leaves only by a proof (SAFE-2)  dlm_broken(), sim
  *   DLM-5  each submitted operation gets exactly one REPLY, each accepted request one DONE   sim
- *   DLM-6  nothing is decided in a view without quorum, nor before it is synced (SAFE-4)     dlm_broken()
+ *   DLM-6  nothing is granted in a view without quorum, before it is synced, or while a proof is missing (SAFE-4)   sim
  */
 #ifndef STOCKADE_DLM_CORE_H
 #define STOCKADE_DLM_CORE_H
@@ -56,6 +61,7 @@ struct dlm_event {
 		DLM_EV_SUBMIT,   /* an operation of a local client */
 		DLM_EV_LEAVE, /* say goodbye: LEFT follows, or REPLY -EBUSY while this node holds locks */
 	} type;
+	uint64_t now_ms; /* for dlm_lock.since_ms only: decides nothing */
 	union {
 		struct {
 			struct view_id id;
@@ -80,11 +86,11 @@ struct dlm_action {
 		DLM_ACT_DONE,     /* completion for a local client */
 		DLM_ACT_BLOCKING, /* a local client's lock is in somebody's way */
 		DLM_ACT_SYNCED,   /* yes: locking goes on in this view; no: it stands still */
-		DLM_ACT_LOST, /* history: a life was lost with `n` locks, they wait for a proof */
+		DLM_ACT_LOST, /* history: a life was lost or is absent (`state`) with `n` locks; they stand */
 		DLM_ACT_RECOVERED, /* history: its proof arrived, `n` locks are gone */
-		DLM_ACT_RESET, /* what was granted here in another past is not in the state we adopted: local clients
-				* have lost their locks and start anew, as after the end of their connection */
-		DLM_ACT_EVICTED, /* the others hold this very life as lost: all local clients must stop (SAFE-7) */
+		DLM_ACT_EVICTED, /* the others went on without this daemon, or it without them: its clients' locks are in
+				  * doubt (SAFE-7). It must end them and start anew, with nothing known: only then is it
+				  * a member again */
 		DLM_ACT_LEFT, /* our goodbye was delivered: leave the group */
 	} type;
 	union {
@@ -112,15 +118,17 @@ struct dlm_action {
 		} blocking;
 		bool synced;
 		struct {
-			struct incarnation life;
-			enum proof_kind proof;
+			struct incarnation life; /* boot id all zero: a node never seen */
+			int state;               /* LOST: enum dlm_life_state */
+			enum proof_kind proof;   /* RECOVERED */
 			unsigned n;
 		} life;
 	};
 };
 
 /* The caller's, too big for a stack; every step overwrites it. */
-#define DLM_ACTIONS_MAX (2 * DLM_LOCKS_MAX + DLM_PENDING_MAX + 2 * DLM_LIVES_MAX + 16)
+/* A step tells a lock at most thrice: one DONE, two BLOCKING. */
+#define DLM_ACTIONS_MAX (3 * DLM_LOCKS_MAX + 2 * DLM_PENDING_MAX + 2 * DLM_LIVES_MAX + 16)
 struct dlm_actions {
 	unsigned n;
 	struct dlm_action v[DLM_ACTIONS_MAX];
@@ -130,8 +138,8 @@ struct dlm_actions {
 
 struct dlm;
 
-/* @self: join numbers dlmd's own start. NULL: no memory. */
-struct dlm *dlm_new(const struct incarnation *self);
+/* @self: join numbers dlmd's own start. @configured: all nodes of the cluster. NULL: no memory. */
+struct dlm *dlm_new(const struct incarnation *self, struct nodeset configured);
 struct dlm *dlm_free(struct dlm *dlm);
 
 /**
@@ -154,7 +162,8 @@ struct dlm_status {
 	struct view_id view;
 	struct nodeset members, waiting_sync; /* whose SYNC or STATE has not come yet */
 	unsigned locks, resources, pending;
-	unsigned lives_waiting; /* lost or absent, no proof yet */
+	unsigned lives_waiting;     /* lost or absent, no proof yet */
+	struct nodeset stopped_for; /* synced, but all stands still until these are proven off */
 };
 void dlm_status(const struct dlm *dlm, struct dlm_status *ret);
 

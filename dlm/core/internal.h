@@ -24,11 +24,14 @@ struct dlm_sync { /* what a member said in this view */
 	bool informed;
 	struct view_id last_view;
 	uint64_t history;
+	struct nodeset configured; /* as its configuration has them */
 };
 
 struct dlm {
 	struct incarnation self;
+	struct nodeset configured;
 	bool evicted, leaving;
+	uint64_t now_ms; /* of the event under way */
 
 	/* the replicated state */
 	bool informed;
@@ -52,6 +55,7 @@ struct dlm {
 	bool loading;        /* its first chunk arrived */
 	uint32_t base;       /* who sends it */
 	uint64_t proof_sent; /* bit per life: PROOF was sent in this view */
+	bool waiting;        /* synced, but all stands still until a lost life is proven over */
 
 	struct fence_state fence; /* latest */
 	bool has_fence;
@@ -79,9 +83,7 @@ unsigned dlm_life_drop(struct dlm *dlm,
 		       struct dlm_life *life); /* purge all its locks and free the life; how many */
 void dlm_life_silence(struct dlm *dlm,
 		      struct dlm_life *life); /* forget what it asked, keep what it holds */
-void dlm_life_orphan(
-	struct dlm *dlm,
-	struct dlm_life *life); /* its daemon is new: no client holds a lock any more */
+void dlm_pass_all(struct dlm *dlm);
 unsigned dlm_life_locks(const struct dlm *dlm, const struct dlm_life *life);
 struct dlm_lock *dlm_lock_add(struct dlm *dlm);
 void dlm_lock_drop(struct dlm *dlm, struct dlm_lock *lock);

@@ -15,7 +15,7 @@ struct dlm_lock *dlm_lock_add(struct dlm *dlm)
 		return NULL;
 	dlm->free_lock = lock->next;
 	memset(lock, 0, sizeof(*lock));
-	lock->granted = lock->wanted = lock->bast_sent = DLM_IV;
+	lock->granted = lock->wanted = DLM_IV;
 	dlm->n_locks++;
 	return lock;
 }
@@ -117,7 +117,9 @@ static void on_notice(void *arg, const struct dlm_notice *n)
 
 static struct dlm_sink sink_of(struct dlm *dlm)
 {
-	return (struct dlm_sink){ .notice = on_notice, .arg = dlm, .token = &dlm->token };
+	return (struct dlm_sink){
+		.notice = on_notice, .arg = dlm, .token = &dlm->token, .now_ms = dlm->now_ms
+	};
 }
 
 /* A lock the rules have let go of (queue none) leaves the pool, and its resource if nobody else is there. */
@@ -152,36 +154,36 @@ static struct dlm_lock *lock_find(struct dlm *dlm, const struct dlm_life *life, 
 
 unsigned dlm_life_drop(struct dlm *dlm, struct dlm_life *life)
 {
-	struct dlm_sink sink = sink_of(dlm);
 	unsigned n = 0;
 
-	/* What it asked goes first, so that no grant of the second walk lands on a lock of the dead. */
-	dlm_life_silence(dlm, life);
 	for_each_lock(dlm, lock, life)
 	{
-		dlm_purge(lock, &sink);
+		dlm_purge(lock);
 		settle(dlm, lock);
 		n++;
 	}
 	life->state = DLM_LIFE_NONE;
+	dlm->proof_sent &= ~(UINT64_C(1) << (life - dlm->life));
 	return n;
 }
 
 void dlm_life_silence(struct dlm *dlm, struct dlm_life *life)
 {
-	struct dlm_sink sink = sink_of(dlm);
-
 	for_each_lock(dlm, lock, life)
 	{
 		lock->client = 0;
-		dlm_abandon(lock, &sink);
+		dlm_abandon(lock);
 		settle(dlm, lock);
 	}
 }
 
-void dlm_life_orphan(struct dlm *dlm, struct dlm_life *life)
+void dlm_pass_all(struct dlm *dlm)
 {
-	dlm_life_silence(dlm, life);
+	struct dlm_sink sink = sink_of(dlm);
+
+	for (const struct dlm_resource *res = dlm_resource_next(dlm, NULL); res;
+	     res = dlm_resource_next(dlm, res))
+		dlm_pass(&dlm->res[res - dlm->res], &sink);
 }
 
 /* Operations as bytes */
@@ -269,7 +271,7 @@ int dlm_op_check(const struct dlm_op *op)
 /* Applying */
 
 static int apply_adopt(struct dlm *dlm, struct dlm_life *life, const struct dlm_op *op,
-		       uint32_t *ret_lkid)
+		       struct dlm_lock **ret_lock)
 {
 	struct dlm_resource *res = dlm_resource_get(dlm, op->space, op->space_len, op->name,
 						    op->name_len, false);
@@ -286,7 +288,8 @@ static int apply_adopt(struct dlm *dlm, struct dlm_life *life, const struct dlm_
 		lock->client = op->client;
 		lock->pid = op->pid;
 		lock->flags = op->flags;
-		*ret_lkid = lock->lkid;
+		lock->bast_sent = 0; /* nobody heard what was told before */
+		*ret_lock = lock;
 		return 0;
 	}
 	return rc;
@@ -307,13 +310,15 @@ static int apply_lock(struct dlm *dlm, struct dlm_life *life, const struct dlm_o
 	struct dlm_sink sink = sink_of(dlm);
 	struct dlm_resource *res;
 	struct dlm_lock *lock;
-	uint32_t lkid = 0;
 	int rc;
 
 	if (op->flags & DLM_F_ORPHAN) {
-		rc = apply_adopt(dlm, life, op, &lkid);
+		rc = apply_adopt(dlm, life, op, &lock);
+		if (rc < 0)
+			return rc;
 		if (own)
-			push_reply(dlm, op, rc, lkid);
+			push_reply(dlm, op, 0, lock->lkid);
+		dlm_pass(lock->res, &sink); /* somebody may wait for it */
 		return 0;
 	}
 	res = dlm_resource_get(dlm, op->space, op->space_len, op->name, op->name_len, true);
@@ -368,31 +373,29 @@ static int apply_change(struct dlm *dlm, struct dlm_life *life, const struct dlm
 
 static void apply_gone(struct dlm *dlm, struct dlm_life *life, uint32_t client)
 {
-	struct dlm_sink sink = sink_of(dlm);
-
 	for_each_lock(dlm, lock, life)
 	{
 		if (lock->client != client)
 			continue;
 		lock->client = 0; /* nobody listens: no notice from here on */
-		dlm_abandon(lock, &sink);
+		dlm_abandon(lock);
 		if (lock->queue != DLM_Q_NONE && !(lock->flags & DLM_F_PERSISTENT))
-			dlm_purge(lock, &sink);
+			dlm_purge(lock);
 		settle(dlm, lock);
 	}
+	dlm_pass_all(dlm);
 }
 
 static void apply_purge(struct dlm *dlm, struct dlm_life *life, uint32_t pid)
 {
-	struct dlm_sink sink = sink_of(dlm);
-
 	for_each_lock(dlm, lock, life)
 	{
 		if (lock->client || (pid && lock->pid != pid))
 			continue;
-		dlm_purge(lock, &sink);
+		dlm_purge(lock);
 		settle(dlm, lock);
 	}
+	dlm_pass_all(dlm);
 }
 
 void dlm_op_apply(struct dlm *dlm, struct dlm_life *life, const struct dlm_op *op, bool own)

@@ -194,22 +194,28 @@ static void lvb_write(struct dlm_resource *res, const uint8_t *lvb)
 	res->lvb_seq++;
 }
 
-/* @lvb: what a conversion brought to write; a grant out of a queue brings none (down-conversions never queue). */
+/* @lvb: what a conversion brought to write. A grant out of a queue brings none: down-conversions never queue, but with
+ * QUECVT and ALTPR or ALTCW a queued PW to EX may end as one. */
 static void grant(struct dlm_lock *lock, int mode, const uint8_t *lvb, const struct dlm_sink *sink)
 {
 	struct dlm_resource *res = lock->res;
 	struct dlm_notice n = { .type = DLM_NOTICE_DONE, .lock = lock };
 	enum lvb_move move = lvb_moves[lock->granted + 1][mode];
 
-	if (move == LVB_WRITE && lock->flags & DLM_F_IVVALBLK) {
-		res->lvb_invalid = true;
-	} else if (lock->flags & DLM_F_VALBLK) {
-		if (move == LVB_WRITE && lvb)
+	switch (move) {
+	case LVB_NONE: break;
+	case LVB_READ: n.lvb_read = lock->flags & DLM_F_VALBLK; break;
+	case LVB_WRITE:
+		if (lock->flags & DLM_F_IVVALBLK)
+			res->lvb_invalid = true;
+		else if (lock->flags & DLM_F_VALBLK && lvb)
 			lvb_write(res, lvb);
-		n.lvb_read = move == LVB_READ;
-		if (move != LVB_WRITE && res->lvb_invalid)
-			n.sbflags |= DLM_SBF_VALNOTVALID;
+		else if (lock->flags & DLM_F_VALBLK)
+			res->lvb_invalid = true; /* what it brought was not kept: say so */
+		break;
 	}
+	if (res->lvb_invalid && (n.lvb_read || move == LVB_NONE))
+		n.sbflags |= DLM_SBF_VALNOTVALID;
 	if (mode != lock->wanted)
 		n.sbflags |= DLM_SBF_ALTMODE;
 	if (lock->demoted)
@@ -220,66 +226,81 @@ static void grant(struct dlm_lock *lock, int mode, const uint8_t *lvb, const str
 	enqueue(lock, DLM_Q_GRANTED, false);
 	lock->granted = (int8_t)mode;
 	lock->wanted = DLM_IV;
-	lock->bast_sent = DLM_IV;
+	lock->bast_sent = 0;
 	lock->token = ++*sink->token;
+	lock->since_ms = sink->now_ms;
 	sink->notice(sink->arg, &n);
 }
 
-/* Tell whoever holds against @mode, once per mode; PR after CW (or the reverse) is news, as they are not ordered. */
+/* A notice for @mode is no news when one of the modes told before can live with nothing that @mode cannot: EX covers
+ * all, PW covers PR and CW, and these two, which are not ordered, do not cover each other. */
+static bool told(const struct dlm_lock *lock, int mode)
+{
+	for (int m = DLM_NL; m <= DLM_EX; m++)
+		if (lock->bast_sent >> m & 1 && !(compatible_with[m] & ~compatible_with[mode]))
+			return true;
+	return false;
+}
+
+static void tell_blocking(struct dlm_lock *lock, int mode, const struct dlm_sink *sink)
+{
+	if (dlm_compatible(lock->granted, mode) || told(lock, mode))
+		return;
+	lock->bast_sent |= (uint8_t)(1u << mode);
+	sink->notice(sink->arg, &(struct dlm_notice){ .type = DLM_NOTICE_BLOCKING,
+						      .lock = lock,
+						      .mode = (int8_t)mode });
+}
+
+/* Tell whoever holds against @mode. */
 static void send_blocking(struct dlm_resource *res, const struct dlm_lock *blocked, int mode,
 			  const struct dlm_sink *sink)
 {
 	struct dlm_lock *heads[] = { res->granted, res->convert };
 
-	for (size_t q = 0; q < 2; q++) {
-		for (struct dlm_lock *l = heads[q]; l; l = l->next) {
-			bool middle = (l->bast_sent == DLM_PR && mode == DLM_CW) ||
-				      (l->bast_sent == DLM_CW && mode == DLM_PR);
+	for (size_t q = 0; q < 2; q++)
+		for (struct dlm_lock *l = heads[q]; l; l = l->next)
+			if (l != blocked)
+				tell_blocking(l, mode, sink);
+}
 
-			if (l == blocked || dlm_compatible(l->granted, mode))
-				continue;
-			if (l->bast_sent >= mode && !middle)
-				continue;
-			l->bast_sent = (int8_t)mode;
-			sink->notice(sink->arg, &(struct dlm_notice){ .type = DLM_NOTICE_BLOCKING,
-								      .lock = l,
-								      .mode = (int8_t)mode });
-		}
-	}
+/* Tell each holder what waits for it, the most demanding mode first: that covers the others, so a holder hears of a
+ * pass twice at most (PR and CW). */
+static void send_all_blocking(struct dlm_resource *res, const struct dlm_sink *sink)
+{
+	struct dlm_lock *heads[] = { res->granted, res->convert };
+	unsigned asked[DLM_EX + 1] = { 0 };
+
+	for (const struct dlm_lock *l = res->convert; l; l = l->next)
+		asked[l->wanted]++;
+	for (const struct dlm_lock *l = res->wait; l; l = l->next)
+		asked[l->wanted]++;
+	for (size_t q = 0; q < 2; q++)
+		for (struct dlm_lock *l = heads[q]; l; l = l->next)
+			for (int mode = DLM_EX; mode > DLM_NL; mode--)
+				if (asked[mode] > (q == 1 && l->wanted == mode))
+					tell_blocking(l, mode, sink);
 }
 
 /* After any change: conversions from the head (again after each grant), then waiters; then say who still blocks. */
-static void grant_pass(struct dlm_resource *res, const struct dlm_sink *sink)
+void dlm_pass(struct dlm_resource *res, const struct dlm_sink *sink)
 {
+	struct dlm_lock **heads[] = { &res->convert, &res->wait };
 	bool again;
-	int mode;
 
-	do {
-		again = false;
-		for (struct dlm_lock *l = res->convert; l; l = l->next) {
-			mode = grantable(l, false);
-			if (mode == DLM_IV)
-				continue;
-			grant(l, mode, NULL, sink);
-			again = true;
-			break;
-		}
-	} while (again);
-	do {
-		again = false;
-		for (struct dlm_lock *l = res->wait; l; l = l->next) {
-			mode = grantable(l, false);
-			if (mode == DLM_IV)
-				continue;
-			grant(l, mode, NULL, sink);
-			again = true;
-			break;
-		}
-	} while (again);
-	for (struct dlm_lock *l = res->convert; l; l = l->next)
-		send_blocking(res, l, l->wanted, sink);
-	for (struct dlm_lock *l = res->wait; l; l = l->next)
-		send_blocking(res, l, l->wanted, sink);
+	for (size_t q = 0; q < 2; q++)
+		do {
+			again = false;
+			for (struct dlm_lock *l = *heads[q]; l && !again; l = l->next) {
+				int mode = grantable(l, false);
+
+				if (mode == DLM_IV)
+					continue;
+				grant(l, mode, NULL, sink);
+				again = true;
+			}
+		} while (again);
+	send_all_blocking(res, sink);
 }
 
 static void complete(struct dlm_lock *lock, int status, bool gone, const struct dlm_sink *sink)
@@ -302,9 +323,10 @@ void dlm_request(struct dlm_lock *lock, int mode, uint32_t flags, const struct d
 	lock->queue = DLM_Q_NONE;
 	lock->granted = DLM_IV;
 	lock->wanted = (int8_t)mode;
-	lock->bast_sent = DLM_IV;
+	lock->bast_sent = 0;
 	lock->demoted = false;
 	lock->flags = flags;
+	lock->since_ms = sink->now_ms;
 	got = grantable(lock, true);
 	if (got != DLM_IV) {
 		grant(lock, got, NULL, sink);
@@ -317,17 +339,19 @@ void dlm_request(struct dlm_lock *lock, int mode, uint32_t flags, const struct d
 		return;
 	}
 	enqueue(lock, DLM_Q_WAIT, flags & DLM_F_HEADQUE);
-	send_blocking(res, lock, mode, sink);
+	dlm_pass(res,
+		 sink); /* at the head it may be granted at once; else it tells who is in the way */
 }
 
-/* Would queueing this conversion leave two conversions that wait for each other? It goes last, or first with HEADQUE. */
+/* Would queueing this conversion leave two conversions that wait for each other? It goes last, or first with HEADQUE.
+ * Whoever is behind waits for the one ahead, so it is enough that the one behind holds what the one ahead wants. */
 static bool conversion_deadlock(const struct dlm_lock *lock)
 {
 	for (const struct dlm_lock *q = lock->res->convert; q; q = q->next) {
-		bool i_block = !dlm_compatible(lock->granted, q->wanted);
-		bool it_blocks = !dlm_compatible(q->granted, lock->wanted);
+		const struct dlm_lock *ahead = lock->flags & DLM_F_HEADQUE ? lock : q;
+		const struct dlm_lock *behind = ahead == q ? lock : q;
 
-		if (lock->flags & DLM_F_HEADQUE ? i_block && it_blocks : i_block)
+		if (!dlm_compatible(behind->granted, ahead->wanted))
 			return true;
 	}
 	return false;
@@ -348,7 +372,7 @@ int dlm_convert(struct dlm_lock *lock, int mode, uint32_t flags, const uint8_t *
 	got = grantable(lock, true);
 	if (got != DLM_IV) {
 		grant(lock, got, lvb, sink);
-		grant_pass(res, sink);
+		dlm_pass(res, sink);
 		return 0;
 	}
 	if (flags & DLM_F_NOQUEUE) {
@@ -368,8 +392,10 @@ int dlm_convert(struct dlm_lock *lock, int mode, uint32_t flags, const uint8_t *
 		lock->granted = DLM_NL;
 	}
 	dequeue(lock);
-	enqueue(lock, DLM_Q_CONVERT, flags & DLM_F_HEADQUE);
-	grant_pass(res, sink); /* a demotion may let others in; it also tells who blocks us */
+	/* With HEADQUE a demotion does not help those who wait behind: it loses its place too. */
+	enqueue(lock, DLM_Q_CONVERT, flags & DLM_F_HEADQUE && !lock->demoted);
+	lock->since_ms = sink->now_ms;
+	dlm_pass(res, sink); /* a demotion may let others in; it also tells who blocks us */
 	return 0;
 }
 
@@ -394,7 +420,7 @@ int dlm_unlock(struct dlm_lock *lock, uint32_t flags, const uint8_t *lvb,
 	dequeue(lock);
 	lock->granted = lock->wanted = DLM_IV;
 	complete(lock, DLM_EUNLOCK, true, sink);
-	grant_pass(res, sink);
+	dlm_pass(res, sink);
 	return 0;
 }
 
@@ -414,40 +440,30 @@ void dlm_cancel(struct dlm_lock *lock, const struct dlm_sink *sink)
 		lock->wanted = DLM_IV;
 		complete(lock, DLM_ECANCEL, true, sink);
 	}
-	grant_pass(res, sink);
+	dlm_pass(res, sink);
 }
 
-void dlm_purge(struct dlm_lock *lock, const struct dlm_sink *sink)
+void dlm_purge(struct dlm_lock *lock)
 {
-	struct dlm_resource *res = lock->res;
-
 	if (may_write_lvb(lock))
-		res->lvb_invalid = true;
+		lock->res->lvb_invalid = true;
 	dequeue(lock);
 	lock->granted = lock->wanted = DLM_IV;
-	grant_pass(res, sink);
 }
 
-bool dlm_abandon(struct dlm_lock *lock, const struct dlm_sink *sink)
+void dlm_abandon(struct dlm_lock *lock)
 {
-	struct dlm_resource *res = lock->res;
-
 	switch (lock->queue) {
 	case DLM_Q_CONVERT:
 		dequeue(lock);
 		enqueue(lock, DLM_Q_GRANTED, false);
-		lock->wanted = DLM_IV;
-		grant_pass(res, sink);
-		return false;
-	case DLM_Q_WAIT:
-		dequeue(lock);
-		lock->wanted = DLM_IV;
-		grant_pass(res, sink);
-		return true;
+		break;
+	case DLM_Q_WAIT: dequeue(lock); break;
 	case DLM_Q_GRANTED:
 	case DLM_Q_NONE: break;
 	}
-	return false;
+	lock->wanted = DLM_IV;
+	lock->demoted = false;
 }
 
 void dlm_restore(struct dlm_lock *lock, enum dlm_queue queue)
@@ -470,6 +486,11 @@ const char *dlm_resource_broken(const struct dlm_resource *res)
 			if (conflicts(res->granted, l, l->granted) ||
 			    conflicts(res->convert, l, l->granted))
 				return "DLM-1";
+	return NULL;
+}
+
+const char *dlm_resource_stuck(const struct dlm_resource *res)
+{
 	for (const struct dlm_lock *l = res->convert; l; l = l->next)
 		if (grantable(l, false) != DLM_IV)
 			return "DLM-2";

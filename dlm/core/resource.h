@@ -10,7 +10,7 @@
  *  - queue order survives recovery, as recovery does not rebuild queues.
  *
  *   DLM-1  any two holders of a resource are compatible                        dlm_resource_broken()
- *   DLM-2  nobody waits that could be granted (no lost wakeup)                 dlm_resource_broken()
+ *   DLM-2  nobody waits that could be granted (no lost wakeup)                 dlm_resource_stuck()
  */
 #ifndef STOCKADE_DLM_RESOURCE_H
 #define STOCKADE_DLM_RESOURCE_H
@@ -69,12 +69,14 @@ struct dlm_lock {
 	struct dlm_resource *res;
 	struct dlm_lock *prev, *next; /* in its queue */
 	enum dlm_queue queue;
-	int8_t granted; /* DLM_IV while it waits for its first grant */
-	int8_t wanted;  /* DLM_IV when nothing is asked */
-	int8_t bast_sent; /* highest mode a blocking notice was sent for since the last grant; DLM_IV: none */
-	uint32_t flags; /* of the request or conversion outstanding, or of the last one */
-	bool demoted;   /* CONVDEADLK set its held mode to NL; the next completion says so */
-	uint64_t token; /* of the last grant: grows over the whole lockspace (fencing token) */
+	int8_t granted;    /* DLM_IV while it waits for its first grant */
+	int8_t wanted;     /* DLM_IV when nothing is asked */
+	uint8_t bast_sent; /* bit per mode: blocking notices sent since the last grant */
+	uint32_t flags;    /* of the request or conversion outstanding, or of the last one */
+	bool demoted;      /* CONVDEADLK set its held mode to NL; the next completion says so */
+	uint64_t token;    /* of the last grant: grows over the whole lockspace (fencing token) */
+	uint64_t
+		since_ms; /* in its queue, by this node's clock, for people; 0: since before we were told of it */
 };
 
 struct dlm_resource {
@@ -105,6 +107,7 @@ struct dlm_sink {
 	void (*notice)(void *arg, const struct dlm_notice *n);
 	void *arg;
 	uint64_t *token; /* counter the next grant's token is taken from */
+	uint64_t now_ms; /* for since_ms */
 };
 
 bool dlm_mode_valid(int mode); /* DLM_NL..DLM_EX */
@@ -133,17 +136,24 @@ int dlm_unlock(struct dlm_lock *lock, uint32_t flags, const uint8_t *lvb,
 /* Takes back what is outstanding; a race lost against a grant is no error: nothing happens. */
 void dlm_cancel(struct dlm_lock *lock, const struct dlm_sink *sink);
 
-/* The owner is gone: take the lock out without a completion; a writer's value block becomes invalid; others are granted. */
-void dlm_purge(struct dlm_lock *lock, const struct dlm_sink *sink);
-
-/* The owner can no longer hear us but may still act on what it holds: forget what it asked, keep what it has (SAFE-2).
- * Return: true if the lock was only waiting and is gone now (no completion). */
-bool dlm_abandon(struct dlm_lock *lock, const struct dlm_sink *sink);
+/*
+ * The end of an owner comes in three steps, so that nothing is granted to another lock of the same owner in between:
+ * dlm_abandon() or dlm_purge() for each of its locks, then dlm_pass() for each resource. None of them completes the lock.
+ */
+/* It can no longer hear us but may still act on what it holds: forget what it asked, keep what it has (SAFE-2). A lock
+ * that only waited is in no queue afterwards. */
+void dlm_abandon(struct dlm_lock *lock);
+/* It is gone: take the lock out; a writer's value block becomes invalid. */
+void dlm_purge(struct dlm_lock *lock);
+/* Grant what can be granted, and tell who is in the way of the rest. */
+void dlm_pass(struct dlm_resource *res, const struct dlm_sink *sink);
 
 /* For a snapshot: append as it was, no rule applied. */
 void dlm_restore(struct dlm_lock *lock, enum dlm_queue queue);
 
 bool dlm_resource_unused(const struct dlm_resource *res);
-const char *dlm_resource_broken(const struct dlm_resource *res); /* "DLM-1", ... or NULL: sound */
+const char *dlm_resource_broken(const struct dlm_resource *res); /* "DLM-1" or NULL: sound */
+const char *dlm_resource_stuck(
+	const struct dlm_resource *res); /* "DLM-2" or NULL; after dlm_pass() */
 
 #endif

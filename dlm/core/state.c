@@ -81,7 +81,7 @@ static void write_lock(struct wire_w *w, const struct dlm_lock *l)
 	wire_w_u32(w, l->pid);
 	wire_w_u8(w, (uint8_t)(l->granted + 1));
 	wire_w_u8(w, (uint8_t)(l->wanted + 1));
-	wire_w_u8(w, (uint8_t)(l->bast_sent + 1));
+	wire_w_u8(w, l->bast_sent);
 	wire_w_bool(w, l->demoted);
 	wire_w_u32(w, l->flags);
 	wire_w_u64(w, l->token);
@@ -190,12 +190,14 @@ static void read_lock(struct dlm *dlm, struct wire_r *r, struct dlm_resource *re
 	l->pid = wire_r_u32(&s);
 	l->granted = (int8_t)(wire_r_u8(&s) - 1);
 	l->wanted = (int8_t)(wire_r_u8(&s) - 1);
-	l->bast_sent = (int8_t)(wire_r_u8(&s) - 1);
+	l->bast_sent = wire_r_u8(&s);
 	l->demoted = wire_r_bool(&s);
 	l->flags = wire_r_u32(&s);
 	l->token = wire_r_u64(&s);
 	if (queue < DLM_Q_GRANTED || queue > DLM_Q_WAIT || l->life >= DLM_LIVES_MAX ||
-	    l->granted > DLM_EX || l->wanted > DLM_EX || l->bast_sent > DLM_EX ||
+	    l->granted > DLM_EX || l->granted < DLM_IV || l->wanted > DLM_EX ||
+	    l->wanted < DLM_IV || (queue != DLM_Q_GRANTED && l->wanted == DLM_IV) ||
+	    (queue != DLM_Q_WAIT && l->granted == DLM_IV) ||
 	    dlm->life[l->life].state == DLM_LIFE_NONE) {
 		wire_r_fail(&s);
 		queue = DLM_Q_WAIT; /* in a queue all the same: clearing the state finds it */

@@ -18,10 +18,12 @@ _Static_assert((int)DLM_IPC_OP_LOCK == DLM_OP_LOCK && (int)DLM_IPC_OP_CONVERT ==
 
 static struct dlmd_client *client_by_id(struct dlmd *d, uint32_t id)
 {
-	return id >= 1 && id <= DLM_CLIENTS_MAX && d->client[id - 1].id ? &d->client[id - 1] : NULL;
+	for (unsigned i = 0; i < DLM_CLIENTS_MAX; i++)
+		if (id && d->client[i].id == id && d->client[i].peer)
+			return &d->client[i];
+	return NULL;
 }
 
-/* A number is used again only after its CLIENT_GONE is in the order before anything new of it: the core keeps order. */
 static struct dlmd_client *client_of(struct dlmd *d, struct ipc_peer *peer)
 {
 	struct dlmd_client *c = ipc_peer_get(peer);
@@ -32,7 +34,9 @@ static struct dlmd_client *client_of(struct dlmd *d, struct ipc_peer *peer)
 		if (d->client[i].id)
 			continue;
 		c = &d->client[i];
-		*c = (struct dlmd_client){ .id = i + 1,
+		if (++d->client_last == 0)
+			d->client_last = 1;
+		*c = (struct dlmd_client){ .id = d->client_last,
 					   .peer = peer,
 					   .pid = (uint32_t)ipc_peer_pid(peer) };
 		ipc_peer_set(peer, c);
@@ -41,7 +45,7 @@ static struct dlmd_client *client_of(struct dlmd *d, struct ipc_peer *peer)
 	return NULL;
 }
 
-static void send_reply(struct ipc_peer *peer, bool answer, uint64_t cookie, int rc, uint32_t lkid)
+static void send_reply(struct ipc_peer *peer, uint64_t cookie, int rc, uint32_t lkid)
 {
 	uint8_t buf[64];
 	struct wire_w w;
@@ -54,10 +58,7 @@ static void send_reply(struct ipc_peer *peer, bool answer, uint64_t cookie, int 
 	wire_w_u32(&w, lkid);
 	wire_w_close(&w, sec);
 	wire_w_done(&w, &len);
-	if (answer)
-		ipc_reply(peer, DLM_IPC_SUBMIT, buf, len);
-	else
-		ipc_event(peer, DLM_IPC_REPLY, buf, len);
+	ipc_event(peer, DLM_IPC_REPLY, buf, len);
 }
 
 static int read_submit(struct dlm_op *op, const void *data, size_t len)
@@ -97,30 +98,23 @@ static void on_submit(struct dlmd *d, struct ipc_peer *peer, const void *data, s
 	struct dlm_op op;
 	int rc;
 
-	if (!c) {
-		send_reply(peer, true, 0, -EUSERS, 0);
+	ipc_reply(peer, DLM_IPC_SUBMIT, NULL, 0); /* before what the step may say about it */
+	if (read_submit(&op, data, len) < 0) {
+		log_warning("client.bad", "pid=%u", (unsigned)ipc_peer_pid(peer));
+		ipc_disconnect(peer);
 		return;
 	}
-	if (read_submit(&op, data, len) < 0) {
-		log_warning("client.bad", "pid=%u", c->pid);
-		ipc_reply(peer, DLM_IPC_SUBMIT, NULL, 0);
-		ipc_disconnect(peer);
+	if (!c) {
+		send_reply(peer, op.cookie, -EUSERS, 0);
 		return;
 	}
 	op.client = c->id;
 	if (op.type != DLM_OP_PURGE)
 		op.pid = c->pid; /* the socket knows better than the client */
 	ev.submit = &op;
-	/* Its answer must leave before what the step may say about it, so the step is fed after a check of its own. */
-	rc = d->evicted || d->leaving ? -ESHUTDOWN : d->dlm ? 0 : -EAGAIN;
-	if (rc < 0) {
-		send_reply(peer, true, op.cookie, rc, 0);
-		return;
-	}
-	ipc_reply(peer, DLM_IPC_SUBMIT, NULL, 0);
-	rc = dlmd_feed(d, &ev);
+	rc = d->evicted || d->leaving ? -ESHUTDOWN : d->dlm ? dlmd_feed(d, &ev) : -EAGAIN;
 	if (rc < 0)
-		send_reply(peer, false, op.cookie, rc, 0);
+		send_reply(peer, op.cookie, rc, 0);
 }
 
 static void on_request(void *arg, struct ipc_peer *peer, uint32_t type, const void *data,
@@ -144,15 +138,26 @@ static void on_gone(void *arg, struct ipc_peer *peer)
 {
 	struct dlmd *d = arg;
 	struct dlmd_client *c = ipc_peer_get(peer);
-	struct dlm_op op = { .type = DLM_OP_CLIENT_GONE };
-	struct dlm_event ev = { .type = DLM_EV_SUBMIT, .submit = &op };
 
-	if (!c || !d->dlm)
+	if (!c)
 		return;
-	op.client = c->id;
 	log_info("client.gone", "client=%u pid=%u", c->id, c->pid);
-	*c = (struct dlmd_client){ 0 };
-	dlmd_feed(d, &ev);
+	c->peer = NULL;
+	dlmd_goodbyes(d);
+}
+
+void dlmd_goodbyes(struct dlmd *d)
+{
+	for (unsigned i = 0; i < DLM_CLIENTS_MAX; i++) {
+		struct dlmd_client *c = &d->client[i];
+		struct dlm_op op = { .type = DLM_OP_CLIENT_GONE, .client = c->id };
+		struct dlm_event ev = { .type = DLM_EV_SUBMIT, .submit = &op };
+
+		if (!c->id || c->peer)
+			continue;
+		if (!d->dlm || dlmd_feed(d, &ev) != -ENOSPC)
+			*c = (struct dlmd_client){ 0 };
+	}
 }
 
 const struct ipc_ops dlmd_ipc_ops = { .request = on_request, .gone = on_gone };
@@ -199,15 +204,14 @@ void dlmd_tell(struct dlmd *d, const struct dlm_action *act)
 {
 	struct dlmd_client *c;
 
-	if (act->type == DLM_ACT_EVICTED || act->type == DLM_ACT_RESET) {
+	if (act->type == DLM_ACT_EVICTED) {
 		for (unsigned i = 0; i < DLM_CLIENTS_MAX; i++)
-			if (d->client[i].id)
+			if (d->client[i].peer)
 				ipc_event(d->client[i].peer, DLM_IPC_EVICTED, NULL, 0);
 	} else if (act->type == DLM_ACT_REPLY) {
 		c = client_by_id(d, act->reply.client);
 		if (c)
-			send_reply(c->peer, false, act->reply.cookie, act->reply.rc,
-				   act->reply.lkid);
+			send_reply(c->peer, act->reply.cookie, act->reply.rc, act->reply.lkid);
 	} else if (act->type == DLM_ACT_DONE) {
 		c = client_by_id(d, act->done.client);
 		if (c)

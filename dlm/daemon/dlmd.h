@@ -13,8 +13,9 @@
 #include "lib/shell/loop.h"
 
 struct dlmd_client {
-	uint32_t id; /* 1..DLM_CLIENTS_MAX; 0: the place is free */
-	struct ipc_peer *peer;
+	uint32_t
+		id; /* never used twice: answers to one that ended find nobody; 0: the place is free */
+	struct ipc_peer *peer; /* NULL: it is gone, and the core has not taken that yet */
 	uint32_t pid;
 };
 
@@ -38,11 +39,13 @@ struct dlmd {
 	struct cluster_view view;
 	bool has_view;
 	uint64_t view_ms;
-	bool evicted, leaving;
+	bool evicted, leaving, fence_lost;
+	uint64_t lost_ms[NODEID_MAX + 1]; /* when its life was lost; 0: not */
 	struct loop_timer
 		*retry; /* until corosync answers; dlm, self, cluster, fence are NULL before */
 	struct loop_timer *late; /* the goodbye has this long to be delivered */
 	struct dlmd_client client[DLM_CLIENTS_MAX];
+	uint32_t client_last;
 	struct dlmd_watch watch[DLM_CLIENTS_MAX];
 };
 
@@ -56,6 +59,7 @@ const char *dlmd_node_name(const struct dlmd *d, uint32_t nodeid);
 extern const struct ipc_ops dlmd_ipc_ops;
 void dlmd_tell(struct dlmd *d, const struct dlm_action *act); /* REPLY, DONE, BLOCKING, EVICTED */
 void dlmd_watch_orphans(struct dlmd *d);                      /* after each sync */
+void dlmd_goodbyes(struct dlmd *d); /* those that the core had no room for */
 
 /* report.c */
 json_t *dlmd_answer(struct dlmd *d, json_t *request); /* new reference */

@@ -39,22 +39,38 @@ static void on_lost_life(struct dlmd *d, const struct dlm_action *act)
 {
 	const char *name = dlmd_node_name(d, act->life.life.nodeid);
 
-	if (!act->life.n)
+	json_t *keys = json_pack("{s:s,s:s}", "lockspace", "stockade", "victim", name);
+
+	if (act->life.state == DLM_LIFE_ABSENT) {
+		if (act->life.n)
+			history_add(
+				d->history, "dlm.stop", keys,
+				"the lock manager of %s is gone: its %u locks stand until it is back",
+				name, act->life.n);
+		else
+			json_decref(keys);
 		return;
-	history_add(d->history, "dlm.stop",
-		    json_pack("{s:s,s:s}", "lockspace", "stockade", "victim", name),
-		    "%s is gone: %u of its locks stand until it is proven off", name, act->life.n);
+	}
+	d->lost_ms[act->life.life.nodeid] = mono_ms();
+	history_add(d->history, "dlm.stop", keys,
+		    "%s is %s: all locking waits, and its %u locks stand, until it is proven off",
+		    name, incarnation_unseen(&act->life.life) ? "not to be seen" : "gone",
+		    act->life.n);
 }
 
 static void on_recovered(struct dlmd *d, const struct dlm_action *act)
 {
-	const char *name = dlmd_node_name(d, act->life.life.nodeid);
+	uint32_t nodeid = act->life.life.nodeid;
+	const char *name = dlmd_node_name(d, nodeid);
+	uint64_t lost_ms = d->lost_ms[nodeid];
 
-	history_add(d->history, "dlm.recover",
-		    json_pack("{s:s,s:s,s:i,s:i}", "lockspace", "stockade", "victim", name, "locks",
-			      (int)act->life.n, "took_ms", 0),
-		    "released %u locks of %s: %s", act->life.n, name,
-		    proof_kind_text(act->life.proof));
+	d->lost_ms[nodeid] = 0;
+	history_add(
+		d->history, "dlm.recover",
+		json_pack("{s:s,s:s,s:i,s:o}", "lockspace", "stockade", "victim", name, "locks",
+			  (int)act->life.n, "took_ms",
+			  lost_ms ? json_integer((json_int_t)(mono_ms() - lost_ms)) : json_null()),
+		"released %u locks of %s: %s", act->life.n, name, proof_kind_text(act->life.proof));
 }
 
 static void carry_out(struct dlmd *d, const struct dlm_actions *out, const struct dlm_action *act)
@@ -80,17 +96,14 @@ static void carry_out(struct dlmd *d, const struct dlm_actions *out, const struc
 	case DLM_ACT_SYNCED: log_info("dlm.synced", "yes=%d", act->synced); break;
 	case DLM_ACT_LOST: on_lost_life(d, act); break;
 	case DLM_ACT_RECOVERED: on_recovered(d, act); break;
-	case DLM_ACT_RESET:
-		log_warning(
-			"dlm.reset",
-			"reason=\"this node granted locks alone, the members know nothing of them\"");
-		dlmd_tell(d, act);
-		break;
 	case DLM_ACT_EVICTED:
 		d->evicted = true;
-		log_error("dlm.evicted",
-			  "reason=\"the other nodes hold this node as dead; it must reboot\"");
+		history_add(
+			d->history, "dlm.evicted", NULL,
+			"the other nodes went on without this one: all its locks are in doubt, and dlmd starts anew");
 		dlmd_tell(d, act);
+		loop_stop(d->loop,
+			  1); /* systemd starts us again; what is still held waits for its owners */
 		break;
 	case DLM_ACT_LEFT:
 		cluster_leave(d->cluster);
@@ -101,9 +114,12 @@ static void carry_out(struct dlmd *d, const struct dlm_actions *out, const struc
 
 int dlmd_feed(struct dlmd *d, const struct dlm_event *ev)
 {
+	struct dlm_event at = *ev;
 	bool synced = false;
-	int rc = dlm_step(d->dlm, ev, d->out);
+	int rc;
 
+	at.now_ms = mono_ms();
+	rc = dlm_step(d->dlm, &at, d->out);
 	if (rc < 0) {
 		log_warning("dlm.reject", "event=%d rc=%d", (int)ev->type, rc);
 		return rc;
@@ -113,8 +129,10 @@ int dlmd_feed(struct dlmd *d, const struct dlm_event *ev)
 		synced |= d->out->v[i].type == DLM_ACT_SYNCED && d->out->v[i].synced;
 		carry_out(d, d->out, &d->out->v[i]);
 	}
-	if (synced)
+	if (synced) {
 		dlmd_watch_orphans(d);
+		dlmd_goodbyes(d);
+	}
 	if (ev->type == DLM_EV_VIEW || synced)
 		tell_systemd(d);
 	return 0;
@@ -176,14 +194,19 @@ static void on_cluster_lost(void *arg, const char *why)
 static void on_fence_state(void *arg, const struct fence_state *st)
 {
 	struct dlm_event ev = { .type = DLM_EV_FENCE, .fence = st };
+	struct dlmd *d = arg;
 
-	dlmd_feed(arg, &ev);
+	if (d->fence_lost)
+		history_add(d->history, "fence.back", NULL, "fenced answers again");
+	d->fence_lost = false;
+	dlmd_feed(d, &ev);
 }
 
 static void on_fence_lost(void *arg)
 {
 	struct dlmd *d = arg;
 
+	d->fence_lost = true;
 	history_add(d->history, "fence.lost", NULL,
 		    "fenced does not answer: no lock of a dead node is released until it does");
 }
@@ -226,6 +249,7 @@ static int join_cluster(struct dlmd *d)
 							.lost = on_cluster_lost };
 	static const struct fence_link_ops fence_ops = { .state = on_fence_state,
 							 .lost = on_fence_lost };
+	struct nodeset configured = NODESET_EMPTY;
 	char why[256];
 
 	d->self = self_find(d->cfg, &d->inc, why, sizeof(why));
@@ -236,7 +260,9 @@ static int join_cluster(struct dlmd *d)
 			log_error("self", "reason=\"%s\"", why);
 		return -err;
 	}
-	d->dlm = dlm_new(&d->inc);
+	for (unsigned i = 0; i < d->cfg->n_nodes; i++)
+		nodeset_add(&configured, d->cfg->node[i].id);
+	d->dlm = dlm_new(&d->inc, configured);
 	d->out = malloc(sizeof(*d->out));
 	if (!d->dlm || !d->out)
 		return -ENOMEM;

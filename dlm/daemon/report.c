@@ -47,15 +47,10 @@ static json_t *view_json(const struct dlmd *d, const struct dlm_status *st)
 			 node_names(d, d->view.nodes), "members", node_names(d, d->view.members));
 }
 
-static struct nodeset waiting_lives(const struct dlmd *d)
+/* NULL: 0, not known. */
+static json_t *since_json(uint64_t since_ms)
 {
-	struct nodeset set = NODESET_EMPTY;
-	struct dlm_life_view life;
-
-	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
-		if (dlm_life_at(d->dlm, i, &life) && life.state != DLM_LIFE_MEMBER && life.locks)
-			nodeset_add(&set, life.life.nodeid);
-	return set;
+	return since_ms ? json_integer((json_int_t)(mono_ms() - since_ms)) : json_null();
 }
 
 static json_t *lockspaces_json(const struct dlmd *d, const struct dlm_status *st)
@@ -80,7 +75,7 @@ static json_t *lockspaces_json(const struct dlmd *d, const struct dlm_status *st
 			one = json_pack("{s:s,s:o,s:i,s:i,s:i,s:o}", "name", text, "members",
 					node_names(d, st->members), "resources", 0, "locks", 0,
 					"waiting", 0, "stopped_for",
-					node_names(d, waiting_lives(d)));
+					node_names(d, st->stopped_for));
 			json_object_set_new(by_name, text, one);
 		}
 		json_object_set_new(
@@ -127,15 +122,17 @@ static json_t *blockers(const struct dlmd *d, const struct dlm_resource *res,
 			const struct dlm_lock *waiter)
 {
 	const struct dlm_lock *heads[] = { res->granted, res->convert };
-	json_t *names = json_array();
+	struct nodeset who = NODESET_EMPTY;
+	struct dlm_life_view life;
 
 	if (waiter->wanted == DLM_IV)
-		return names;
+		return json_array();
 	for (size_t q = 0; q < 2; q++)
 		for (const struct dlm_lock *l = heads[q]; l; l = l->next)
-			if (l != waiter && !dlm_compatible(l->granted, waiter->wanted))
-				json_array_append_new(names, json_string(owner_name(d, l)));
-	return names;
+			if (l != waiter && !dlm_compatible(l->granted, waiter->wanted) &&
+			    dlm_life_at(d->dlm, l->life, &life))
+				nodeset_add(&who, life.life.nodeid);
+	return node_names(d, who);
 }
 
 static json_t *mode_json(int mode)
@@ -149,21 +146,22 @@ static json_t *lock_json(const struct dlmd *d, const struct dlm_resource *res,
 	static const char *const states[] = { "waiting", "granted", "converting", "waiting" };
 	char space[4 * DLM_NAME_MAX + 1], name[4 * DLM_NAME_MAX + 1];
 
-	return json_pack("{s:s,s:s,s:I,s:s,s:i,s:s,s:o,s:o,s:n,s:I,s:o}", "lockspace",
+	return json_pack("{s:s,s:s,s:I,s:s,s:i,s:s,s:o,s:o,s:o,s:I,s:o}", "lockspace",
 			 printable(res->space, res->space_len, space), "resource",
 			 printable(res->name, res->name_len, name), "id", (json_int_t)l->lkid,
 			 "node", owner_name(d, l), "pid", (int)l->pid, "state",
 			 l->client ? states[l->queue] : "orphan", "mode", mode_json(l->granted),
-			 "wanted", mode_json(l->wanted), "since_ms", "token", (json_int_t)l->token,
-			 "blocked_by", blockers(d, res, l));
+			 "wanted", mode_json(l->wanted), "since_ms", since_json(l->since_ms),
+			 "token", (json_int_t)l->token, "blocked_by", blockers(d, res, l));
 }
 
-#define LOCKS_ANSWER_MAX 400 /* stays below IPC_BYTES_MAX with the longest names */
+#define ANSWER_BYTES (IPC_BYTES_MAX - 8 * 1024) /* room for the rest of the reply */
 
 static json_t *locks(struct dlmd *d, const char *lockspace)
 {
 	json_t *list = json_array();
 	bool truncated = false;
+	size_t bytes = 0;
 	char space[4 * DLM_NAME_MAX + 1];
 
 	for (const struct dlm_resource *res = dlm_resource_next(d->dlm, NULL); res;
@@ -175,10 +173,14 @@ static json_t *locks(struct dlmd *d, const char *lockspace)
 			continue;
 		for (size_t q = 0; q < 3; q++)
 			for (const struct dlm_lock *l = heads[q]; l; l = l->next) {
-				if (json_array_size(list) < LOCKS_ANSWER_MAX)
-					json_array_append_new(list, lock_json(d, res, l));
+				json_t *one = truncated ? NULL : lock_json(d, res, l);
+
+				bytes += one ? json_dumpb(one, NULL, 0, 0) + 2 : 0;
+				truncated = truncated || bytes > ANSWER_BYTES;
+				if (truncated)
+					json_decref(one);
 				else
-					truncated = true;
+					json_array_append_new(list, one);
 			}
 	}
 	return json_pack("{s:b,s:o,s:b}", "ok", 1, "locks", list, "truncated", truncated);
@@ -188,13 +190,11 @@ static json_t *locks(struct dlmd *d, const char *lockspace)
 static json_t *why_resource(struct dlmd *d, const struct dlm_resource *res, const char *name)
 {
 	const struct dlm_lock *holder = res->granted;
-	struct nodeset dead = waiting_lives(d);
 	struct dlm_life_view life;
 	json_t *on = json_array();
 	char text[256];
 
-	if (holder && dlm_life_at(d->dlm, holder->life, &life) &&
-	    nodeset_has(dead, life.life.nodeid) && life.state != DLM_LIFE_MEMBER) {
+	if (holder && dlm_life_at(d->dlm, holder->life, &life) && life.state == DLM_LIFE_LOST) {
 		snprintf(text, sizeof(text),
 			 "%s held it (%s) when it was lost; it stays so until %s is proven off",
 			 dlmd_node_name(d, life.life.nodeid), dlm_mode_name(holder->granted),
@@ -220,22 +220,33 @@ static json_t *why(struct dlmd *d, const char *kind, const char *name)
 	struct dlm_status st;
 
 	dlm_status(d->dlm, &st);
-	if (name && (!kind || strcmp(kind, "lock") == 0)) {
-		for (const struct dlm_resource *res = dlm_resource_next(d->dlm, NULL); res;
-		     res = dlm_resource_next(d->dlm, res))
-			if (strcmp(printable(res->name, res->name_len, text), name) == 0)
-				json_array_append_new(links, why_resource(d, res, name));
-		if (json_array_size(links) && !st.synced)
-			json_array_append_new(
-				links,
-				json_pack(
-					"{s:s,s:s,s:s,s:n,s:s,s:n,s:[{s:s}]}", "kind", "lock",
-					"name", name, "state", "waiting", "since_ms", "text",
-					st.quorate
-						? "locking stands still until all members have exchanged their state"
-						: "locking stands still without quorum",
-					"remedy", "on", "kind", "cluster"));
-	}
+	if (!name || (kind && strcmp(kind, "lock") != 0))
+		return json_pack("{s:b,s:o}", "ok", 1, "links", links);
+	for (const struct dlm_resource *res = dlm_resource_next(d->dlm, NULL); res;
+	     res = dlm_resource_next(d->dlm, res))
+		if (strcmp(printable(res->name, res->name_len, text), name) == 0)
+			json_array_append_new(links, why_resource(d, res, name));
+	if (!kind && !json_array_size(links)) /* not a lock at all, as far as we know */
+		return json_pack("{s:b,s:o}", "ok", 1, "links", links);
+	if (!st.synced)
+		json_array_append_new(
+			links,
+			json_pack(
+				"{s:s,s:s,s:s,s:n,s:s,s:n,s:[{s:s}]}", "kind", "lock", "name", name,
+				"state", "waiting", "since_ms", "text",
+				st.quorate
+					? "locking stands still until all members have exchanged their state"
+					: "locking stands still without quorum",
+				"remedy", "on", "kind", "cluster"));
+	nodeset_for_each (id, st.stopped_for)
+		json_array_append_new(
+			links,
+			json_pack(
+				"{s:s,s:s,s:s,s:o,s:s,s:n,s:[{s:s,s:s}]}", "kind", "lock", "name",
+				name, "state", "waiting", "since_ms", since_json(d->lost_ms[id]),
+				"text",
+				"all locking stands still: what a lost node was granted is known only when it is proven off",
+				"remedy", "on", "kind", "node", "name", dlmd_node_name(d, id)));
 	return json_pack("{s:b,s:o}", "ok", 1, "links", links);
 }
 

@@ -351,7 +351,7 @@ static void on_reply(struct lockspace *ls, struct wire_r *r)
 			l->lksb->sb_lkid = lkid;
 		}
 		if (err || l->orphan)
-			complete(ls, l, err, err && l->fresh);
+			complete(ls, l, err, (err && l->fresh) || err == ENOENT);
 		return;
 	}
 }
@@ -371,6 +371,12 @@ static void on_done(struct lockspace *ls, struct wire_r *r)
 	lvb = wire_r_bool(r) ? wire_r_bytes(r, DLM_LVB_LEN) : NULL;
 	if (!l || wire_r_done(r) < 0)
 		return;
+	/* FORCEUNLOCK of a request that was granted meanwhile: its completion is the unlock's, the only one. */
+	if (l->op == DLM_IPC_OP_UNLOCK && status != EUNLOCK) {
+		if (status == 0)
+			l->token = token;
+		return;
+	}
 	l->lksb->sb_flags = (char)sbflags;
 	if (lvb && l->lksb->sb_lvbptr && status == 0)
 		memcpy(l->lksb->sb_lvbptr, lvb, DLM_LVB_LEN);

@@ -32,6 +32,7 @@ struct bus_node {
 struct bus {
 	struct bus_node node[BUS_NODES + 1]; /* by nodeid */
 	struct bus_msg *head, **tail;
+	struct nodeset configured; /* empty: as many as each test starts */
 	uint64_t view, cookie;
 	void (*hear)(const struct bus_msg *m); /* each message as it is delivered; may be NULL */
 };
@@ -76,7 +77,7 @@ static inline void bus_start(struct bus *bus, uint32_t id, uint8_t boot)
 
 	if (!bus->tail)
 		bus->tail = &bus->head;
-	n->dlm = dlm_new(&inc);
+	n->dlm = dlm_new(&inc, bus->configured);
 	if (!n->out)
 		n->out = malloc(sizeof(*n->out));
 	n->n_log = 0;

@@ -137,7 +137,7 @@ static void an_operation_survives_a_view_change_once(void **state)
 	bus_submit(
 		&bus, 1,
 		bus_lock(1, "a", DLM_EX, 0)); /* still under way when the view changes: dropped */
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, ALL2, ALL3, true);
 	bus_submit(&bus, 1, bus_lock(1, "b", DLM_EX, 0)); /* before this view is synced: parked */
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 1));
@@ -208,11 +208,12 @@ static void a_zombie_is_evicted_and_its_locks_wait_for_a_proof(void **state)
 	bus_end(&bus);
 }
 
-/* SAFE-2: two nodes, each quorate alone when they start, each grant the lock; when they meet, one grant is left and told. */
-static void two_that_start_alone_do_not_both_keep_a_lock(void **state)
+/* SAFE-2: two nodes that are quorate alone when they start: neither grants anything before it saw the other or a proof. */
+static void two_that_start_alone_grant_nothing(void **state)
 {
-	struct bus bus = { 0 };
-	unsigned reset = 0;
+	struct bus bus = { .configured = { ALL2 } };
+	unsigned done = 0;
+	struct dlm_status st;
 
 	(void)state;
 	for (uint32_t id = 1; id <= 2; id++) {
@@ -220,26 +221,86 @@ static void two_that_start_alone_do_not_both_keep_a_lock(void **state)
 		bus_view(&bus, nodeset_of(id).bits, nodeset_of(id).bits, true);
 		bus_submit(&bus, id, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
 		bus_run(&bus);
-		assert_non_null(bus_find(&bus, id, DLM_ACT_DONE, 0));
+		assert_null(bus_find(&bus, id, DLM_ACT_DONE, 0));
+		dlm_status(bus.node[id].dlm, &st);
+		assert_true(nodeset_equal(st.stopped_for, nodeset_of(3 - id)));
 	}
+	/* Neither was granted anything, so none has to start anew, and both requests are still there. */
 	bus_view(&bus, ALL2, ALL2, true);
 	bus_run(&bus);
-	same_state(&bus, 1, 2);
-	for (uint32_t id = 1; id <= 2; id++) {
+	for (uint32_t id = 1; id <= 2; id++)
 		assert_null(bus_find(&bus, id, DLM_ACT_EVICTED, 0));
-		if (!bus_find(&bus, id, DLM_ACT_RESET, 0))
-			continue;
-		reset++;
-		/* its client comes back and asks anew: it waits, and can be told apart from one that holds */
-		bus_forget(&bus);
-		bus_submit(&bus, id, (struct dlm_op){ .type = DLM_OP_CLIENT_GONE, .client = 1 });
-		bus_submit(&bus, id, bus_lock(2, "v", DLM_EX, DLM_F_PERSISTENT));
-		bus_run(&bus);
-		assert_null(bus_find(&bus, id, DLM_ACT_DONE, 0));
-		assert_non_null(bus_find(&bus, 3 - id, DLM_ACT_BLOCKING, 0));
-		break;
-	}
-	assert_int_equal(reset, 1);
+	same_state(&bus, 1, 2);
+	for (uint32_t id = 1; id <= 2; id++)
+		done += bus_find(&bus, id, DLM_ACT_DONE, 0) != NULL;
+	assert_int_equal(done, 1);
+	bus_end(&bus);
+}
+
+/* SAFE-2: alone at the start, a proof about the node that was never seen lets locking begin; one about another does not. */
+static void a_node_never_seen_holds_up_all_until_it_is_proven_off(void **state)
+{
+	struct bus bus = { .configured = { ALL3 } };
+
+	(void)state;
+	bus_start(&bus, 1, 1);
+	bus_start(&bus, 2, 1);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_LOST, 0));
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_proof(&bus, 3, 1);
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	same_state(&bus, 1, 2);
+	bus_end(&bus);
+}
+
+/* SAFE-2: of two nodes that lose each other both are quorate; a lock that was free is granted on neither side. */
+static void a_cut_of_two_grants_on_neither_side_before_a_proof(void **state)
+{
+	struct bus bus = { .configured = { ALL2 } };
+
+	(void)state;
+	bus_start(&bus, 1, 1);
+	bus_start(&bus, 2, 1);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	bus_view(&bus, nodeset_of(1).bits, nodeset_of(1).bits, true);
+	bus_view(&bus, nodeset_of(2).bits, nodeset_of(2).bits, true);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 0));
+	bus_stop(&bus, 2);
+	bus_proof(&bus, 2, 1);
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_end(&bus);
+}
+
+/* What a lost node asked for is forgotten without a grant to another of its requests: it would hold for ever. */
+static void no_grant_lands_on_a_lock_of_the_dead(void **state)
+{
+	struct bus bus = { 0 };
+	const struct dlm_resource *res;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_PR, 0));
+	bus_run(&bus);
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_PR, 0));
+	bus_run(&bus);
+	bus_stop(&bus, 3);
+	bus_view(&bus, ALL2, ALL3, true); /* only its daemon is gone */
+	bus_run(&bus);
+	res = dlm_resource_next(bus.node[1].dlm, NULL);
+	assert_non_null(res);
+	assert_null(res->wait);
+	assert_null(res->granted->next);
 	bus_end(&bus);
 }
 
@@ -299,7 +360,10 @@ int main(void)
 		cmocka_unit_test(an_operation_survives_a_view_change_once),
 		cmocka_unit_test(a_restarted_daemon_finds_its_locks_as_orphans),
 		cmocka_unit_test(a_zombie_is_evicted_and_its_locks_wait_for_a_proof),
-		cmocka_unit_test(two_that_start_alone_do_not_both_keep_a_lock),
+		cmocka_unit_test(two_that_start_alone_grant_nothing),
+		cmocka_unit_test(a_node_never_seen_holds_up_all_until_it_is_proven_off),
+		cmocka_unit_test(a_cut_of_two_grants_on_neither_side_before_a_proof),
+		cmocka_unit_test(no_grant_lands_on_a_lock_of_the_dead),
 		cmocka_unit_test(nobody_quorate_in_between_means_nobody_is_lost),
 		cmocka_unit_test(a_clients_end_frees_what_is_not_persistent),
 	};
