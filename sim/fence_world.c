@@ -454,6 +454,14 @@ static void check_self(struct world *w, uint32_t id, const struct fence_actions 
 		broken(w, "FENCE-3", id, "knows that it is a victim and goes on");
 }
 
+/* SAFE-8: no two nodes agree on the time of day, and some live before 1970; nothing may depend on it. */
+static int64_t wall_of(const struct world *w, uint32_t id)
+{
+	static const int64_t years[] = { 0, -70, 40, -3, 300, 1 };
+
+	return years[id % 6] * 365 * 86400 + (int64_t)id * 61 + (int64_t)w->now_ms / 1000;
+}
+
 /* --- one step of one core --- */
 
 int step(struct world *w, uint32_t id, struct fence_event *ev)
@@ -633,14 +641,6 @@ void world_open(struct world *w)
 	w->net = net_new(&nc, &w->prng, &ops, w);
 	for (uint32_t id = 1; id <= w->n; id++)
 		w->node[id].feed[0] = w->node[id].feed[1] = w->node[id].feed[2] = true;
-}
-
-/* SAFE-8: no two nodes agree on the time of day, and some live before 1970; nothing may depend on it. */
-static int64_t wall_of(const struct world *w, uint32_t id)
-{
-	static const int64_t years[] = { 0, -70, 40, -3, 300, 1 };
-
-	return years[id % 6] * 365 * 86400 + (int64_t)id * 61 + (int64_t)w->now_ms / 1000;
 }
 
 void world_close(struct world *w)
