@@ -298,7 +298,7 @@ class Lab:
         with open(os.open(f"{self.dir}/fence_virt.conf", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
             f.write(FENCE_VIRT_CONF.format(dir=self.dir))
         with open(f"{self.dir}/config.json", "w") as f:
-            json.dump({"links": LINKS, "target": TARGET, "disk": self.disk, "fence_virtd": self.fence_virtd}, f)
+            json.dump({"links": LINKS, "target_setup": target_setup(self.disk), "fence_virtd": self.fence_virtd}, f)
 
     def _start_init(self):
         owner = os.getpid()
@@ -435,6 +435,13 @@ class Lab:
             return None
         return wait_until(find, timeout, f"libvirt reports {text} for {node}", 0.02)
 
+    def target_up(self):
+        """Start the target again after control("stop", "tgtd")."""
+        self.control("start", "tgtd")
+        wait_until(lambda: "System" in self.host("tgtadm", "--op", "show", "--mode", "sys", check=False), 10, "tgtd")
+        for argv in target_setup(self.disk):
+            self.host("tgtadm", "--lld", "iscsi", *argv)
+
     def iscsi_sessions(self):
         """The target's view: [{initiator, address}] of the sessions that it has now."""
         out = self.host("tgtadm", "--lld", "iscsi", "--op", "show", "--mode", "target")
@@ -511,6 +518,15 @@ class Lab:
     def volume(self, vg=VG, lv=LV):
         """The shared volume's bytes as the target has them now: labdisk.Volume."""
         return labdisk.Volume(self.disk, vg, lv)
+
+
+def target_setup(disk):
+    """tgtadm's arguments that make the one target; scsi_id and scsi_sn, as tgt gives every server the same ones."""
+    return [["--mode", "target", "--op", "new", "--tid", "1", "-T", TARGET],
+            ["--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", "1", "-b", disk],
+            ["--mode", "logicalunit", "--op", "update", "--tid", "1", "--lun", "1", "--params",
+             "vendor_id=Stockade,product_id=LabDisk,scsi_id=stockade-lab-0001,scsi_sn=lab0001"],
+            ["--mode", "target", "--op", "bind", "--tid", "1", "-I", "ALL"]]
 
 
 FENCE_VIRT_CONF = """fence_virtd {{
