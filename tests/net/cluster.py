@@ -47,17 +47,18 @@ def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3
 
 class Cluster:
     """Arguments: nodes; detect and extra for the configuration (extra: YAML appended); wait_for_all for corosync;
-    boot: nodes to boot at once; conf: {node number: configuration of its own}; others as of yaml()."""
+    boot: nodes to boot at once; script: shell lines before the recorder's own; conf: {node number: configuration of its own}; others as of yaml()."""
 
     def __init__(self, t, nodes=3, *, detect="1s", wait_for_all=None, boot=None, conf=None, two_node=None,
-                 serve=True, **config):
+                 serve=True, script=None, **config):
         self.t = t
         self.nodes = tuple(range(1, nodes + 1))
         self.asking = {}
         self.ask_lock = threading.Lock()
         self.ask_program = built("tests/net/ask")
         text = yaml(nodes, detect=detect, **config)
-        script = f'#!/bin/sh\nexec {netlab.HERE}/recorder.py "$1" {MOUNT} rec\n'
+        run = f'exec {netlab.HERE}/recorder.py "$1" {MOUNT} rec\n'
+        script = "#!/bin/sh\n" + (script or "") + run
         files = {"/etc/stockade/stockade.yaml": text, "/etc/stockade/recorder": (script, 0o755),
                  f"{MOUNT}/.here": "the mount point\n"}
         token = int((float(detect.rstrip("s")) * 1000 - 210) / 2.2)      # as lib/timing derives it
