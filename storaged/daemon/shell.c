@@ -8,9 +8,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/reboot.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/reboot.h>
 #include <unistd.h>
 
 #define GROUP "stockade-storaged"
@@ -67,6 +69,9 @@ static void reboot_now(struct daemon *d, const char *reason)
 		log_error("self.reboot", "sysrq-trigger: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	/* A kernel without sysrq: still no sync, and what runs dies with it. */
+	reboot(LINUX_REBOOT_CMD_RESTART);
+	log_error("self.reboot", "reboot: %s", strerror(errno));
 }
 
 static void on_told(void *arg, json_t *reply, const char *why)
