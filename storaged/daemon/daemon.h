@@ -35,7 +35,7 @@ struct drive_run {
 	unsigned service, res;
 	enum drive_op op;
 	uint64_t started_ms;
-	bool has_result;
+	bool has_result, told; /* told: the core has the answer; the child may still be ending */
 	struct driver_line result;
 	struct ipc_peer *peer; /* VOLUME_PREPARE: who asked; NULL: gone */
 	unsigned volume;

@@ -65,6 +65,8 @@ static struct drive_run *run_new(struct daemon *d)
 	return NULL;
 }
 
+static void finish(struct drive_run *r, const struct spawn_result *res);
+
 static void on_line(void *arg, const char *text)
 {
 	struct drive_run *r = arg;
@@ -87,8 +89,12 @@ static void on_line(void *arg, const char *text)
 		break;
 	case DRIVER_LINE_LIFE: break; /* the heartbeat child's, not ours */
 	case DRIVER_LINE_RESULT:
+		if (r->told)
+			break;
 		r->result = line;
 		r->has_result = true;
+		if (r->run) /* its last word: the next step need not wait for the process to be taken down */
+			finish(r, NULL);
 		break;
 	}
 }
@@ -140,12 +146,32 @@ static void words(const struct drive_run *r, const struct spawn_result *res, cha
 			 what, drive_op_name(r->op), res->signal, res->status);
 }
 
+/* The operation is over: tell the core, once. @res: how the child ended; NULL: it has given its result and is about to. */
+static void finish(struct drive_run *r, const struct spawn_result *res)
+{
+	struct place_event ev = { .type = PLACE_EV_DRIVER };
+	struct daemon *d = r->d;
+	char why[RUNNER_WHY_MAX];
+
+	r->told = true;
+	learn(r);
+	words(r, res, why, sizeof(why));
+	log_debug("driver.done", "run=%llu op=%s resource=%s result=%s took_ms=%llu text=\"%s\"",
+		  (unsigned long long)r->run, drive_op_name(r->op),
+		  frame_res(d, r->service, r->res)->ref,
+		  r->has_result ? driver_result_name(r->result.result) : "none",
+		  (unsigned long long)(mono_ms() - r->started_ms), why);
+	ev.driver.run = r->run;
+	ev.driver.result = r->has_result ? from_driver(r->op, r->result.result) : DRIVE_UNKNOWN;
+	ev.driver.why = why;
+	ev.driver.epoch = r->has_result ? r->result.epoch : 0;
+	feed(d, ev);
+}
+
 static void on_done(void *arg, const struct spawn_result *res)
 {
 	struct drive_run *r = arg;
 	struct daemon *d = r->d;
-	char why[RUNNER_WHY_MAX];
-	struct place_event ev = { .type = PLACE_EV_DRIVER };
 
 	r->spawn = NULL;
 	if (res->err_len)
@@ -153,24 +179,11 @@ static void on_done(void *arg, const struct spawn_result *res)
 			 r->run ? frame_res(d, r->service, r->res)->ref
 				: d->cfg->volume[r->volume].name,
 			 res->err);
-	if (!r->run) {
+	if (!r->run)
 		answer_prepared(d, r);
-		r->used = false;
-		return;
-	}
-	learn(r);
-	words(r, res, why, sizeof(why));
-	log_debug("driver.done", "run=%llu op=%s resource=%s result=%s took_ms=%llu text=\"%s\"",
-		  (unsigned long long)r->run, drive_op_name(r->op),
-		  frame_res(d, r->service, r->res)->ref,
-		  r->has_result ? driver_result_name(r->result.result) : "none",
-		  (unsigned long long)res->took_ms, why);
-	ev.driver.run = r->run;
-	ev.driver.result = r->has_result ? from_driver(r->op, r->result.result) : DRIVE_UNKNOWN;
-	ev.driver.why = why;
-	ev.driver.epoch = r->has_result ? r->result.epoch : 0;
+	else if (!r->told)
+		finish(r, res);
 	r->used = false;
-	feed(d, ev);
 }
 
 static void fill_job(struct daemon *d, struct driver_job *job)
