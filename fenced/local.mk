@@ -18,6 +18,10 @@ check_PROGRAMS += tests/unit/fence_fuzz
 tests_unit_fence_fuzz_SOURCES = tests/unit/fence_fuzz.c
 tests_unit_fence_fuzz_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/fence_scenario
+tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c
+tests_unit_fence_scenario_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
 sbin_PROGRAMS += stockade-fenced
 stockade_fenced_SOURCES = \
 	%reldir%/daemon/agent.c \

@@ -17,7 +17,7 @@
  *   FENCE-5  members at one point of the order hold the same book                                       sim/sim_fence.c
  *   FENCE-6  no proof exists for a life that can still write (the basis of SAFE-1)                      sim/sim_fence.c
  *   FENCE-7  faults stop, quorum stays and agents work => no victim is left (liveness)                  sim/sim_fence.c
- *   FENCE-8  off_verified needs "off" done and "status" off, device by device, of one run (SAFE-3)      tests/unit/fence_attempt.c
+ *   FENCE-8  off_verified needs "off" done and "status" off, device by device, of one run (SAFE-3)      tests/scenario/fence/second_level_all_devices.scn
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H
 #define STOCKADE_FENCED_CORE_FENCE_H

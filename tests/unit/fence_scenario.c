@@ -1,0 +1,809 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/unit/fence_scenario.c - plays tests/scenario/fence/NAME.scn against real cores of the fence domain and compares what
+ * they did with NAME.trace, line by line. STOCKADE_GOLDEN=write writes the traces anew (then read the diff).
+ *
+ * The world is exact, not random: messages arrive at once and in order, an agent answers after 100 ms, the truth unless the
+ * text says otherwise. One line, one command; # begins a comment:
+ *
+ *	nodes N [levels L] [devices D]          first of all; two nodes have two_node quorum
+ *	boot N-N                                a new life each, one ring of all that run
+ *	ring N,N [noquorum]                     these form a ring; who is left out of all keeps its old view
+ *	crash N                                 its kernel is gone, it is still powered; nobody is told yet
+ *	kill N | start N                        its fenced is gone, a new one starts; the ring stays
+ *	freeze N | thaw N                       it takes nothing meanwhile; time goes on
+ *	mute N | speak N                        its messages are held back, then come
+ *	agent N off|status|on done|failed|timeout|unknown|off|on|lie|hang [COUNT]     for runs about N
+ *	return N ANSWER                         what hangs there ends so
+ *	path N ok|fail                          readiness checks of N
+ *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
+ *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
+ *	wait MS
+ *	expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
+ *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
+ */
+#include "fenced/core/fence.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N_MAX 5
+#define QUEUE_MAX 512
+#define RUNS_MAX 64
+#define RULES_MAX 16
+#define TRACE_MAX (128 * 1024)
+#define AGENT_MS 100
+
+struct message {
+	uint32_t from, to;
+	uint64_t seq; /* of the ring */
+	size_t len;
+	uint8_t *data;
+};
+
+struct node {
+	struct fence_domain *dom;
+	bool runs, frozen, mute, path_fails;
+	bool off; /* power */
+	unsigned boot, reboots, offs;
+	uint64_t ring, join;
+	struct nodeset ring_nodes;
+	bool quorate;
+	struct nodeset told_members, told_nodes; /* its last view */
+};
+
+struct run {
+	bool used, check, hangs;
+	uint32_t by, node;
+	uint64_t id, end_ms;
+	enum fence_agent_action action;
+	enum fence_answer answer;
+};
+
+struct rule {
+	uint32_t node;
+	enum fence_agent_action action;
+	char answer[16];
+	unsigned count;
+};
+
+static struct world {
+	unsigned n;
+	uint8_t levels, devices;
+	uint64_t now_ms, seq, joins;
+	struct node node[N_MAX + 1];
+	struct message queue[QUEUE_MAX];
+	unsigned n_queue;
+	struct run run[RUNS_MAX];
+	struct rule rule[RULES_MAX];
+	size_t len;
+	char trace[TRACE_MAX];
+	const char *file;
+	unsigned line;
+} w;
+
+static void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void trace(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	w.len += (size_t)vsnprintf(w.trace + w.len, sizeof(w.trace) - w.len, fmt, ap);
+	va_end(ap);
+	assert_true(w.len < sizeof(w.trace));
+}
+
+static const char *note_name(enum fence_note n)
+{
+	switch (n) {
+	case FENCE_NOTE_VIEW: return "view";
+	case FENCE_NOTE_MEMBER: return "member";
+	case FENCE_NOTE_ABSENT: return "absent";
+	case FENCE_NOTE_VICTIM: return "victim";
+	case FENCE_NOTE_PARDON: return "pardon";
+	case FENCE_NOTE_WAIT: return "waits";
+	case FENCE_NOTE_ATTEMPT: return "attempt";
+	case FENCE_NOTE_FAILED: return "failed";
+	case FENCE_NOTE_PROOF: return "proof";
+	case FENCE_NOTE_OUTLIVED: return "outlived";
+	case FENCE_NOTE_CONTRADICTED: return "contradicted";
+	case FENCE_NOTE_ON: return "on";
+	case FENCE_NOTE_READY: return "ready";
+	case FENCE_NOTE_CONFIG: return "config";
+	case FENCE_NOTE_LEAVING: return "goodbye";
+	case FENCE_NOTE_CONFIRM: return "unconfirmed";
+	case FENCE_NOTE_SELF_VICTIM: return "self";
+	case FENCE_NOTE_STALL: return "slept";
+	}
+	return "?";
+}
+
+static void boot_id(uint32_t node, unsigned boot, uint8_t id[BOOT_ID_BYTES])
+{
+	memset(id, 0, BOOT_ID_BYTES);
+	id[0] = (uint8_t)node;
+	id[1] = (uint8_t)boot;
+	id[15] = 1;
+}
+
+static void step(uint32_t id, struct fence_event ev);
+
+/* --- agents --- */
+
+static struct rule *rule_for(uint32_t node, enum fence_agent_action action)
+{
+	for (unsigned i = 0; i < RULES_MAX; i++)
+		if (w.rule[i].count && w.rule[i].node == node && w.rule[i].action == action)
+			return &w.rule[i];
+	return NULL;
+}
+
+static enum fence_answer answer_of(const char *s)
+{
+	static const char *const names[] = { "unknown", "done", "on", "off", "failed", "timeout" };
+
+	for (unsigned i = 0; i < 6; i++)
+		if (strcmp(s, names[i]) == 0)
+			return (enum fence_answer)i;
+	fail_msg("%s:%u: no answer %s", w.file, w.line, s);
+	return FENCE_ANSWER_UNKNOWN;
+}
+
+static void start_run(uint32_t by, const struct fence_action *a)
+{
+	struct run *r = w.run;
+	bool check = a->type == FENCE_ACT_CHECK;
+
+	while (r < w.run + RUNS_MAX && r->used)
+		r++;
+	assert_true(r < w.run + RUNS_MAX);
+	*r = (struct run){
+		.used = true, .check = check, .by = by, .end_ms = w.now_ms + (check ? 0 : AGENT_MS)
+	};
+	r->id = check ? a->check.check : a->run.run;
+	r->node = check ? a->check.node : a->run.node;
+	if (check)
+		return;
+	struct node *n = &w.node[r->node];
+	struct rule *rule = rule_for(r->node, a->run.action);
+
+	r->action = a->run.action;
+	n->offs += r->action == FENCE_AGENT_OFF;
+	trace("  n%u runs %s on n%u level %u device %u\n", by, fence_action_name(r->action),
+	      r->node, a->run.level, a->run.device);
+	if (rule && rule->count != UINT32_MAX)
+		rule->count--;
+	if (rule && strcmp(rule->answer, "hang") == 0) {
+		r->hangs = true;
+		r->end_ms = UINT64_MAX;
+	} else if (rule && strcmp(rule->answer, "lie") == 0) {
+		r->answer = FENCE_ANSWER_DONE;
+	} else if (rule) {
+		r->answer = answer_of(rule->answer);
+	} else if (r->action == FENCE_AGENT_STATUS) {
+		r->answer = n->off ? FENCE_ANSWER_OFF : FENCE_ANSWER_ON;
+	} else {
+		r->answer = FENCE_ANSWER_DONE;
+		n->off = r->action == FENCE_AGENT_OFF;
+		if (n->off) {
+			n->runs = false;
+			n->dom = fence_free(n->dom);
+		}
+	}
+}
+
+static void end_run(struct run *r)
+{
+	struct fence_event ev = { .type = r->check ? FENCE_EV_READY_DONE : FENCE_EV_RUN_DONE };
+	char text[80];
+
+	snprintf(text, sizeof(text), "dev: %s of n%u: %s", fence_action_name(r->action), r->node,
+		 fence_answer_name(r->answer));
+	r->used = false;
+	if (r->check) {
+		ev.ready_done.check = r->id;
+		ev.ready_done.ok = !w.node[r->node].path_fails;
+		ev.ready_done.text = ev.ready_done.ok ? "" : "dev: no answer";
+	} else {
+		ev.run_done.run = r->id;
+		ev.run_done.answer = r->answer;
+		ev.run_done.text = text;
+	}
+	step(r->by, ev);
+}
+
+/* --- one step --- */
+
+static void show(uint32_t id, const struct fence_action *a)
+{
+	const char *sep = a->history.text[0] ? ": " : "";
+
+	if (a->history.note == FENCE_NOTE_VIEW || a->history.note == FENCE_NOTE_READY)
+		return;
+	trace("  n%u: n%u %s", id, a->history.node, note_name(a->history.note));
+	if (a->history.note == FENCE_NOTE_PROOF)
+		trace(" %s", proof_kind_name(a->history.kind));
+	if (a->history.note == FENCE_NOTE_VICTIM)
+		trace(" %s", fence_reason_name(a->history.reason));
+	if (a->history.note == FENCE_NOTE_ATTEMPT)
+		trace(" %u by n%u", a->history.number, a->history.by);
+	if (a->history.ms)
+		trace(" %u ms", a->history.ms);
+	trace("%s%s\n", sep, a->history.text);
+}
+
+static void carry_out(uint32_t id, const struct fence_actions *out, const struct fence_action *a)
+{
+	struct node *n = &w.node[id];
+
+	switch (a->type) {
+	case FENCE_ACT_SEND:
+		for (uint32_t to = 1; to <= w.n; to++) {
+			assert_true(w.n_queue < QUEUE_MAX);
+			struct message *m = &w.queue[w.n_queue];
+
+			if (!nodeset_has(n->ring_nodes, to))
+				continue;
+			*m = (struct message){
+				.from = id, .to = to, .seq = n->ring, .len = out->msg_len
+			};
+			m->data = malloc(out->msg_len);
+			assert_non_null(m->data);
+			memcpy(m->data, out->msg, out->msg_len);
+			w.n_queue++;
+		}
+		break;
+	case FENCE_ACT_RUN:
+	case FENCE_ACT_CHECK: start_run(id, a); break;
+	case FENCE_ACT_CANCEL_RUN:
+		trace("  n%u cancels its run\n", id);
+		for (unsigned i = 0; i < RUNS_MAX; i++)
+			if (w.run[i].used && !w.run[i].check && w.run[i].by == id &&
+			    w.run[i].id == a->cancel)
+				w.run[i].used = false;
+		break;
+	case FENCE_ACT_REBOOT_SELF:
+		trace("  n%u reboots itself\n", id);
+		n->reboots++;
+		break;
+	case FENCE_ACT_LEFT: trace("  n%u leaves\n", id); break;
+	case FENCE_ACT_ACK_DONE:
+		trace("  n%u answers the acknowledgement of n%u: %s: %s\n", id, a->ack.node,
+		      a->ack.rc ? strerror(-a->ack.rc) : "ok", a->ack.text);
+		break;
+	case FENCE_ACT_HISTORY: show(id, a); break;
+	case FENCE_ACT_PUBLISH:
+	case FENCE_ACT_STORE: break;
+	}
+}
+
+static void step(uint32_t id, struct fence_event ev)
+{
+	struct node *n = &w.node[id];
+	struct fence_actions *out = malloc(sizeof(*out));
+	bool ends = false;
+
+	assert_non_null(out);
+	out->n = 0;
+	ev.now_ms = w.now_ms;
+	if (n->dom && !n->frozen) {
+		int r = fence_step(n->dom, &ev, out);
+
+		if (r < 0 && r != -EAGAIN && r != -ESTALE)
+			trace("  n%u refuses: %s\n", id, fence_refusal(n->dom));
+		else if (r == -EAGAIN && ev.type != FENCE_EV_DELIVER)
+			trace("  n%u cannot now: %s\n", id, fence_refusal(n->dom));
+	}
+	for (unsigned i = 0; i < out->n; i++) {
+		carry_out(id, out, &out->v[i]);
+		ends = ends || out->v[i].type == FENCE_ACT_REBOOT_SELF ||
+		       out->v[i].type == FENCE_ACT_LEFT;
+	}
+	if (ends)
+		n->dom = fence_free(n->dom);
+	free(out);
+}
+
+/* --- rings --- */
+
+static struct nodeset group_of(const struct node *n)
+{
+	struct nodeset s = NODESET_EMPTY;
+
+	nodeset_for_each (id, n->ring_nodes)
+		if (w.node[id].dom && w.node[id].ring == n->ring)
+			nodeset_add(&s, id);
+	return s;
+}
+
+static void tell_view(uint32_t id, struct nodeset fell)
+{
+	struct node *n = &w.node[id];
+	struct fence_event ev = { .type = FENCE_EV_VIEW };
+	struct nodeset members = group_of(n);
+
+	if (!n->dom || n->frozen)
+		return;
+	ev.view.id = (struct view_id){ n->ring, nodeset_lowest(n->ring_nodes) };
+	ev.view.quorate = n->quorate;
+	ev.view.two_node = w.n == 2;
+	ev.view.nodes = n->ring_nodes;
+	ev.view.members = members;
+	ev.view.joined = nodeset_minus(members, n->told_members);
+	ev.view.left_nodedown = nodeset_or(nodeset_minus(n->told_nodes, n->ring_nodes), fell);
+	ev.view.left_other = nodeset_minus(nodeset_minus(n->told_members, members),
+					   ev.view.left_nodedown);
+	n->told_members = members;
+	n->told_nodes = n->ring_nodes;
+	step(id, ev);
+}
+
+static void settle(void);
+
+static void group_changed(struct nodeset nodes, uint32_t again)
+{
+	nodeset_for_each (id, nodes) {
+		if (again && id != again)
+			nodeset_del(&w.node[id].told_members, again); /* a new process */
+		tell_view(id, NODESET_EMPTY);
+	}
+	settle();
+}
+
+static void ring(struct nodeset nodes, bool quorum)
+{
+	w.seq += 4;
+	nodeset_for_each (id, nodes) {
+		struct node *n = &w.node[id];
+
+		n->ring = w.seq;
+		n->ring_nodes = nodes;
+		n->quorate = quorum && (w.n == 2 || 2 * nodeset_count(nodes) > w.n);
+	}
+	nodeset_for_each (id, nodes)
+		tell_view(id, NODESET_EMPTY);
+	settle();
+}
+
+static void start(uint32_t id)
+{
+	struct node *n = &w.node[id];
+	struct fence_config cfg = { .self = { .nodeid = id, .join = ++w.joins },
+				    .hash = 1,
+				    .reboot = true,
+				    .cut_delay_ms = 5000,
+				    .post_join_ms = 20000,
+				    .absent_ms = 10000,
+				    .retry_min_ms = 1000,
+				    .retry_max_ms = 8000,
+				    .ready_interval_ms = 60000,
+				    .ready_age_ms = 150000,
+				    .confirm_ms = 4000,
+				    .stall_ms = 1000 };
+
+	boot_id(id, n->boot, cfg.self.boot_id);
+	for (uint32_t i = 1; i <= w.n; i++) {
+		nodeset_add(&cfg.nodes, i);
+		cfg.path[i].n_levels = w.levels;
+		for (unsigned k = 0; k < w.levels; k++)
+			cfg.path[i].n_devices[k] = w.devices;
+	}
+	n->dom = fence_new(&cfg);
+	assert_non_null(n->dom);
+	n->told_members = n->told_nodes = NODESET_EMPTY;
+}
+
+/* Deliver what waits, and what that causes, and the checks that end at once. */
+static void settle(void)
+{
+	for (;;) {
+		unsigned i = 0, k = 0;
+
+		while (i < w.n_queue &&
+		       (w.node[w.queue[i].to].frozen || w.node[w.queue[i].from].mute))
+			i++;
+		if (i < w.n_queue) {
+			struct message m = w.queue[i];
+			struct fence_event ev = { .type = FENCE_EV_DELIVER,
+						  .deliver = { m.from, m.data, m.len } };
+
+			memmove(w.queue + i, w.queue + i + 1, (--w.n_queue - i) * sizeof(m));
+			if (w.node[m.to].ring == m.seq)
+				step(m.to, ev);
+			free(m.data);
+			continue;
+		}
+		while (k < RUNS_MAX && !(w.run[k].used && w.run[k].end_ms <= w.now_ms &&
+					 !w.node[w.run[k].by].frozen))
+			k++;
+		if (k == RUNS_MAX)
+			return;
+		end_run(&w.run[k]);
+	}
+}
+
+static void pass(uint64_t ms)
+{
+	uint64_t end = w.now_ms + ms;
+
+	for (;;) {
+		uint64_t next = end;
+
+		for (uint32_t id = 1; id <= w.n; id++)
+			if (w.node[id].dom && !w.node[id].frozen &&
+			    fence_deadline_ms(w.node[id].dom) < next)
+				next = fence_deadline_ms(w.node[id].dom);
+		for (unsigned i = 0; i < RUNS_MAX; i++)
+			if (w.run[i].used && w.run[i].end_ms < next && !w.node[w.run[i].by].frozen)
+				next = w.run[i].end_ms;
+		if (next > w.now_ms)
+			w.now_ms = next;
+		for (uint32_t id = 1; id <= w.n; id++)
+			if (w.node[id].dom && !w.node[id].frozen &&
+			    fence_deadline_ms(w.node[id].dom) <= w.now_ms)
+				step(id, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
+		settle();
+		if (next == end)
+			return;
+	}
+}
+
+/* --- the text --- */
+
+static uint32_t number(const char *s)
+{
+	char *end;
+	unsigned long v = strtoul(s ? s : "", &end, 10);
+
+	if (!s || end == s || *end)
+		fail_msg("%s:%u: a number is missing", w.file, w.line);
+	return (uint32_t)v;
+}
+
+static uint32_t node_arg(const char *s)
+{
+	uint32_t v = number(s);
+
+	if (v < 1 || v > w.n)
+		fail_msg("%s:%u: no node %s", w.file, w.line, s);
+	return v;
+}
+
+static struct nodeset nodes_arg(const char *s)
+{
+	struct nodeset set = NODESET_EMPTY;
+	char buf[64], *save = NULL;
+
+	snprintf(buf, sizeof(buf), "%s", s ? s : "");
+	for (char *p = strtok_r(buf, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+		char *dash = strchr(p, '-');
+
+		if (dash)
+			*dash = '\0';
+		for (uint32_t id = node_arg(p); id <= (dash ? node_arg(dash + 1) : node_arg(p));
+		     id++)
+			nodeset_add(&set, id);
+	}
+	return set;
+}
+
+static bool is(const char *a, const char *b)
+{
+	return a && strcmp(a, b) == 0;
+}
+
+static enum fence_agent_action action_arg(const char *s)
+{
+	return is(s, "off") ? FENCE_AGENT_OFF : is(s, "on") ? FENCE_AGENT_ON : FENCE_AGENT_STATUS;
+}
+
+static void cmd_agent(char **a)
+{
+	struct rule *r = w.rule;
+	uint32_t node = node_arg(a[1]);
+
+	for (unsigned i = 0; i < RULES_MAX; i++)
+		if (w.rule[i].node == node && w.rule[i].action == action_arg(a[2]))
+			w.rule[i].count = 0;
+	if (is(a[3], "truth"))
+		return;
+	while (r < w.rule + RULES_MAX && r->count)
+		r++;
+	assert_true(r < w.rule + RULES_MAX);
+	r->node = node;
+	r->action = action_arg(a[2]);
+	snprintf(r->answer, sizeof(r->answer), "%s", a[3]);
+	r->count = a[4] ? number(a[4]) : UINT32_MAX;
+}
+
+static void cmd_signs(char **a, unsigned n)
+{
+	struct fence_event ev = { .type = FENCE_EV_SIGNS };
+
+	ev.signs.weight = number(a[2]);
+	for (unsigned i = 3; i < n; i++) {
+		char *eq = strchr(a[i], '=');
+
+		if (is(a[i], "holds"))
+			ev.signs.holds = true;
+		else if (eq)
+			ev.signs.peer[number((*eq = '\0', a[i]))] = is(eq + 1, "fresh")
+									    ? LIFE_FRESH
+									    : LIFE_STALE;
+		else
+			ev.signs.self = is(a[i], "fresh") ? LIFE_FRESH : LIFE_STALE;
+	}
+	step(node_arg(a[1]), ev);
+}
+
+static const char *phase_name(enum fence_phase p)
+{
+	static const char *const names[] = {
+		"none", "delay", "off", "verify", "on", "retry", "wait"
+	};
+
+	return names[p];
+}
+
+static void cmd_expect(char **a)
+{
+	static struct fence_status st;
+	uint32_t by = node_arg(a[2]);
+	const char *want = a[4] ? a[4] : a[3], *got = "?";
+	char num[16];
+
+	if (is(a[1], "offs") || is(a[1], "reboots")) {
+		snprintf(num, sizeof(num), "%u",
+			 is(a[1], "offs") ? w.node[by].offs : w.node[by].reboots);
+		got = num;
+	} else if (!w.node[by].dom) {
+		got = "nothing: it has no fenced";
+	} else {
+		fence_status(w.node[by].dom, w.now_ms, &st);
+		const struct fence_node_status *n = is(a[1], "informed")
+							    ? &st.node[0]
+							    : &st.node[node_arg(a[3]) - 1];
+
+		if (is(a[1], "informed"))
+			got = st.pub.informed ? "yes" : "no";
+		else if (is(a[1], "state"))
+			got = fence_node_state_name(n->pub.state);
+		else if (is(a[1], "proof"))
+			got = proof_kind_name(n->pub.proof.kind);
+		else if (is(a[1], "ready"))
+			got = n->pub.ready ? "yes" : "no";
+		else if (is(a[1], "phase"))
+			got = phase_name(n->phase);
+	}
+	if (!is(got, want))
+		fail_msg("%s:%u: expected %s %s, it is %s; so far:\n%s", w.file, w.line, a[1], want,
+			 got, w.trace);
+}
+
+static void cmd_boot(struct nodeset nodes)
+{
+	struct nodeset all = nodes;
+
+	for (uint32_t id = 1; id <= w.n; id++)
+		if (w.node[id].runs && w.node[id].dom && !w.node[id].frozen)
+			nodeset_add(&all, id);
+	nodeset_for_each (id, nodes) {
+		w.node[id].dom = fence_free(w.node[id].dom);
+		w.node[id].boot++;
+		w.node[id].runs = true;
+		w.node[id].off = false;
+		start(id);
+	}
+	ring(all, true);
+}
+
+static void words(char **a, unsigned from, unsigned n, char *to, size_t len)
+{
+	to[0] = '\0';
+	for (unsigned i = from; i < n; i++)
+		snprintf(to + strlen(to), len - strlen(to), "%s%s", i > from ? " " : "", a[i]);
+}
+
+static void command(char **a, unsigned n)
+{
+	struct node *nd = n > 1 && !is(a[0], "nodes") && !is(a[0], "expect") && !is(a[0], "wait") &&
+					  !strchr(a[1], ',') && !strchr(a[1], '-')
+				  ? &w.node[node_arg(a[1])]
+				  : NULL;
+	char text[160];
+
+	if (is(a[0], "nodes")) {
+		w.n = number(a[1]);
+		assert_in_range(w.n, 2, N_MAX);
+		w.levels = w.devices = 1;
+		for (unsigned i = 2; i + 1 < n; i += 2)
+			*(is(a[i], "levels") ? &w.levels : &w.devices) = (uint8_t)number(a[i + 1]);
+	} else if (is(a[0], "boot")) {
+		cmd_boot(nodes_arg(a[1]));
+	} else if (is(a[0], "ring")) {
+		ring(nodes_arg(a[1]), !is(n > 2 ? a[2] : NULL, "noquorum"));
+	} else if (is(a[0], "crash")) {
+		nd->dom = fence_free(nd->dom);
+		nd->runs = false;
+	} else if (is(a[0], "kill")) {
+		nd->dom = fence_free(nd->dom);
+		group_changed(nd->ring_nodes, 0);
+	} else if (is(a[0], "start")) {
+		start(node_arg(a[1]));
+		group_changed(nd->ring_nodes, node_arg(a[1]));
+	} else if (is(a[0], "freeze") || is(a[0], "thaw")) {
+		nd->frozen = is(a[0], "freeze");
+		if (!nd->frozen && nd->dom && fence_deadline_ms(nd->dom) <= w.now_ms)
+			step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_TIMEOUT });
+	} else if (is(a[0], "mute") || is(a[0], "speak")) {
+		nd->mute = is(a[0], "mute");
+	} else if (is(a[0], "agent")) {
+		cmd_agent(a);
+	} else if (is(a[0], "return")) {
+		for (unsigned i = 0; i < RUNS_MAX; i++)
+			if (w.run[i].used && w.run[i].hangs && w.run[i].node == node_arg(a[1])) {
+				w.run[i].answer = answer_of(a[2]);
+				w.run[i].end_ms = w.now_ms;
+			}
+	} else if (is(a[0], "path")) {
+		nd->path_fails = is(a[2], "fail");
+	} else if (is(a[0], "signs")) {
+		cmd_signs(a, n);
+	} else if (is(a[0], "request")) {
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_REQUEST,
+					   .request = { node_arg(a[2]), "an operator asks" } });
+	} else if (is(a[0], "ack")) {
+		bool force = is(n > 3 ? a[3] : NULL, "force");
+
+		words(a, force ? 4 : 3, n, text, sizeof(text));
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_ACK,
+					   .ack = { node_arg(a[2]), force, text } });
+	} else if (is(a[0], "leave")) {
+		step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_LEAVE });
+	} else if (is(a[0], "wait")) {
+		pass(number(a[1]));
+	} else if (is(a[0], "expect")) {
+		cmd_expect(a);
+	} else {
+		fail_msg("%s:%u: no command %s", w.file, w.line, a[0]);
+	}
+	settle();
+}
+
+static void play_line(char *line)
+{
+	char *a[16] = { 0 }, *save = NULL;
+	unsigned n = 0;
+
+	w.line++;
+	line[strcspn(line, "#\n")] = '\0';
+	for (char *p = strtok_r(line, " \t", &save); p && n < 15; p = strtok_r(NULL, " \t", &save))
+		a[n++] = p;
+	if (n == 0)
+		return;
+	trace(">");
+	for (unsigned i = 0; i < n; i++)
+		trace(" %s", a[i]);
+	trace("\n");
+	command(a, n);
+}
+
+static char *read_all(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *s = calloc(1, TRACE_MAX);
+
+	assert_non_null(s);
+	if (f) {
+		size_t n = fread(s, 1, TRACE_MAX - 1, f);
+
+		s[n] = '\0';
+		fclose(f);
+	}
+	return s;
+}
+
+static void compare(const char *path)
+{
+	char *golden = read_all(path);
+	size_t i = 0, line = 0;
+
+	if (strcmp(golden, w.trace) != 0) {
+		for (; golden[i] && golden[i] == w.trace[i]; i++)
+			if (w.trace[i] == '\n')
+				line = i + 1;
+		fail_msg("%s: the trace differs from the golden one:\n  was  %.*s\n  now  %.*s",
+			 path, (int)strcspn(golden + line, "\n"), golden + line,
+			 (int)strcspn(w.trace + line, "\n"), w.trace + line);
+	}
+	free(golden);
+}
+
+static void play(void **state)
+{
+	char path[512], *save = NULL, *text;
+	const char *scn = *state;
+
+	memset(&w, 0, sizeof(w));
+	w.now_ms = 100000;
+	w.file = scn;
+	text = read_all(scn);
+	if (!text[0])
+		fail_msg("%s cannot be read", scn);
+	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
+	for (char *p = text, *next; p && *p; p = next) {
+		next = strchr(p, '\n');
+		if (next)
+			*next++ = '\0';
+		play_line(p);
+	}
+	(void)save;
+	for (uint32_t id = 1; id <= N_MAX; id++)
+		fence_free(w.node[id].dom);
+	for (unsigned i = 0; i < w.n_queue; i++)
+		free(w.queue[i].data);
+	free(text);
+	snprintf(path, sizeof(path), "%s", scn);
+	memcpy(strrchr(path, '.'), ".trace", sizeof(".trace"));
+	if (getenv("STOCKADE_GOLDEN") && is(getenv("STOCKADE_GOLDEN"), "write")) {
+		FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		fputs(w.trace, f);
+		fclose(f);
+		return;
+	}
+	compare(path);
+}
+
+static int ends_so(const struct dirent *e)
+{
+	const char *dot = strrchr(e->d_name, '.');
+
+	return dot && strcmp(dot, ".scn") == 0;
+}
+
+int main(void)
+{
+	const char *top = getenv("top_srcdir");
+	static struct CMUnitTest tests[64];
+	struct dirent **found;
+	char dir[256];
+
+	snprintf(dir, sizeof(dir), "%s/tests/scenario/fence", top ? top : ".");
+	int n = scandir(dir, &found, ends_so, alphasort);
+
+	if (n <= 0 || n > 64) {
+		fprintf(stderr, "fence_scenario: no scenarios in %s\n", dir);
+		return 1;
+	}
+	for (int i = 0; i < n; i++) {
+		size_t len = strlen(dir) + strlen(found[i]->d_name) + 2;
+		char *path = malloc(len);
+
+		if (!path)
+			return 1;
+		snprintf(path, len, "%s/%s", dir, found[i]->d_name);
+		tests[i] = (struct CMUnitTest){ .name = strrchr(path, '/') + 1,
+						.test_func = play,
+						.initial_state = path };
+	}
+	int r = _cmocka_run_group_tests("fence_scenario", tests, (size_t)n, NULL, NULL);
+
+	for (int i = 0; i < n; i++) {
+		free(tests[i].initial_state);
+		free(found[i]);
+	}
+	free(found);
+	return r;
+}
