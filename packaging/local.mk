@@ -21,3 +21,5 @@ openiscsidropindir = $(systemdsystemunitdir)/open-iscsi.service.d
 dist_openiscsidropin_DATA = %reldir%/systemd/open-iscsi.service.d/50-stockade.conf
 blkavailabilitydropindir = $(systemdsystemunitdir)/blk-availability.service.d
 dist_blkavailabilitydropin_DATA = %reldir%/systemd/blk-availability.service.d/50-stockade.conf
+corosyncdropindir = $(systemdsystemunitdir)/corosync.service.d
+dist_corosyncdropin_DATA = %reldir%/systemd/corosync.service.d/50-stockade.conf
