@@ -22,6 +22,14 @@ check_PROGRAMS += tests/unit/fence_scenario
 tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c
 tests_unit_fence_scenario_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/fence_agent
+tests_unit_fence_agent_SOURCES = tests/unit/fence_agent.c %reldir%/daemon/agent.c %reldir%/daemon/agent.h
+tests_unit_fence_agent_LDADD = \
+	%reldir%/core/libfence-core.la \
+	lib/shell/libstockade-shell.la \
+	lib/libstockade-base.la \
+	$(SHELL_LIBS) $(CMOCKA_LIBS)
+
 sbin_PROGRAMS += stockade-fenced
 stockade_fenced_SOURCES = \
 	%reldir%/daemon/agent.c \
