@@ -5,7 +5,6 @@ Method: SIGKILL of the recorder again and again; monitor every second.
 """
 import os
 import signal
-import time
 
 from cluster import Cluster
 from scene import until
@@ -19,7 +18,7 @@ def play(t):
         first = run = c.wait_server()
         here = 0
         while run.node == first.node and here < 6:
-            t0 = time.monotonic()
+            c.wait_service(run.node, "running")      # a kill during the start is a start that failed
             recorder = until(lambda: c.lab.exec(run.node, "cat", "/run/recorder-rec.pid").out.strip(), "the recorder")
             c.lab.exec(run.node, "kill", "-9", recorder)
             _, run, gap = c.handover(run)
