@@ -205,6 +205,7 @@ void on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 	    p.kind == PROOF_OFF_VERIFIED && d->cfg.reboot) {
 		l->att.stage = ATT_ON;
 		l->att.device = 0;
+		l->att.failed_levels = l->att.level;
 	} else {
 		attempt_drop(d, l);
 	}
@@ -268,8 +269,14 @@ int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, 
 		break;
 	case ATT_ON:
 		note(d, FENCE_NOTE_ON, d->book.rec[i].nodeid, text);
-		if (++a->device == n)
+		if (++a->device < n)
+			break;
+		/* A level that failed may have switched something off all the same. */
+		a->device = 0;
+		if (a->failed_levels == 0)
 			memset(a, 0, sizeof(*a));
+		else
+			a->level = --a->failed_levels;
 		break;
 	case ATT_IDLE:
 	case ATT_ASKED:

@@ -119,6 +119,7 @@ struct attempt {
 	struct incarnation life;
 	uint32_t number;
 	uint8_t level, device;
+	uint8_t failed_levels; /* ON: so many of the first levels may have acted too, and are switched on last */
 	uint64_t run; /* in flight; 0: none */
 	uint64_t confirm_at_ms;
 	char text[FENCE_TEXT_MAX];     /* what failed so far, in the agents' words */
