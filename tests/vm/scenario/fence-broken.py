@@ -9,7 +9,8 @@ def reason(t, c, node, words):
     """`stockade why web` on @node must name one of @words."""
     def named():
         out = c.stockade(node, "why", "web", check=False).out
-        return out if "running" not in out.splitlines()[0] and any(w in out for w in words) else None
+        first = (out.splitlines() or ["running"])[0]  # nothing at all: the daemon had no answer yet
+        return out if "running" not in first and any(w in out for w in words) else None
     out = t.until(named, 90, f"`why web` names one of {words}: {c.stockade(node, 'why', 'web', check=False).out}", 1)
     for row in out.splitlines()[:8]:
         t.say(f"          | {row}")
