@@ -9,3 +9,7 @@ noinst_PROGRAMS += %reldir%/sim_storage
 %C%_sim_storage_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_storage.c \
 	%reldir%/storage_world.c %reldir%/storage_world.h
 %C%_sim_storage_LDADD = storaged/core/libstoraged-core.la lib/libstockade-base.la
+
+noinst_PROGRAMS += %reldir%/sim_dlm
+%C%_sim_dlm_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_dlm.c
+%C%_sim_dlm_LDADD = dlm/core/libdlm-core.la lib/libstockade-base.la

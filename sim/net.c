@@ -196,11 +196,29 @@ void net_island(struct net *net, uint32_t node, unsigned island, uint64_t now_ms
 	disturb(net, now_ms, detect_ms(net));
 }
 
+/* The ring was whole again before anybody noticed: what waited is ordered now,
+ * before anything that is said from here on. */
+static void unstick(struct net *net, struct ring *r, uint64_t now_ms)
+{
+	for (unsigned g = 0; g < net->cfg.n_groups; g++) {
+		for (unsigned i = 0; i < r->stuck[g].n; i++) {
+			struct entry *e = append(&r->log[g]);
+
+			*e = r->stuck[g].e[i];
+			e->only = 0;
+			e->at_ms = now_ms;
+		}
+		r->stuck[g].n = 0;
+	}
+}
+
 /* The group changed within a ring: that is an entry in its order. In a broken ring the next one will tell. */
 static void group_entry(struct net *net, unsigned group, int ring, uint64_t now_ms)
 {
 	struct ring *r = &net->ring[ring];
 	bool first = r->log[group].n == 0; /* of a new ring: everybody is about to enter it */
+	if (intact(net, r))
+		unstick(net, r, now_ms);
 	struct entry *e = append(&r->log[group]);
 
 	e->at_ms = now_ms;
@@ -275,6 +293,8 @@ void net_send(struct net *net, unsigned group, uint32_t node, const void *data, 
 		r->doomed = true;
 		disturb(net, now_ms, detect_ms(net));
 	}
+	if (whole)
+		unstick(net, r, now_ms);
 	struct entry *e = append(stuck ? &r->stuck[group] : &r->log[group]);
 
 	e->at_ms = now_ms + prng_range(net->prng, 0, 2);
@@ -285,21 +305,6 @@ void net_send(struct net *net, unsigned group, uint32_t node, const void *data, 
 		abort();
 	memcpy(e->data, data, len);
 	e->len = len;
-}
-
-/* The ring was whole again before anybody noticed: what waited is ordered now. */
-static void unstick(struct net *net, struct ring *r, uint64_t now_ms)
-{
-	for (unsigned g = 0; g < net->cfg.n_groups; g++) {
-		for (unsigned i = 0; i < r->stuck[g].n; i++) {
-			struct entry *e = append(&r->log[g]);
-
-			*e = r->stuck[g].e[i];
-			e->only = 0;
-			e->at_ms = now_ms;
-		}
-		r->stuck[g].n = 0;
-	}
 }
 
 static bool ring_has_quorum(struct net *net, struct ring *r)

@@ -106,6 +106,17 @@ static void life_lost(struct dlm *dlm, struct dlm_life *life, enum dlm_life_stat
 	act->life.n = dlm_life_locks(dlm, life);
 }
 
+static void life_over(struct dlm *dlm, struct dlm_life *life, enum proof_kind kind)
+{
+	struct incarnation inc = life->inc;
+	unsigned n = dlm_life_drop(dlm, life);
+	struct dlm_action *act = dlm_push(dlm, DLM_ACT_RECOVERED);
+
+	act->life.life = inc;
+	act->life.proof = kind;
+	act->life.n = n;
+}
+
 /* Joining: SYNC from all, STATE from the best informed if anybody lacks it, then the facts about members. */
 
 static bool same_history(const struct dlm_sync *a, const struct dlm_sync *b)
@@ -129,6 +140,7 @@ static void send_sync(struct dlm *dlm)
 	wire_w_u32(&w, dlm->last_view.rep);
 	wire_w_u64(&w, dlm->history);
 	wire_w_u64(&w, dlm->configured.bits);
+	wire_w_bool(&w, dlm->told_quorate);
 	wire_w_close(&w, sec);
 	dlm_send_end(dlm, &w);
 }
@@ -179,11 +191,13 @@ static void evict(struct dlm *dlm)
 static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 {
 	const struct dlm_sync *s = &dlm->sync[id];
-	struct dlm_life *life = life_find(dlm, &s->inc), *old = dlm_life_of(dlm, id);
+	struct dlm_life *life = life_find(dlm, &s->inc);
 
-	/* Back with another boot id: what the old life held stays until its proof (SAFE-2). */
-	if (old && old != life)
-		life_lost(dlm, old, DLM_LIFE_LOST);
+	/* A machine runs one kernel at a time: in this view it is this one, so those before it are over (a proof: new_boot). */
+	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)
+		if (dlm->life[i].state != DLM_LIFE_NONE && dlm->life[i].inc.nodeid == id &&
+		    &dlm->life[i] != life)
+			life_over(dlm, &dlm->life[i], PROOF_NEW_BOOT);
 	if (!life) {
 		life = dlm_life_add(dlm, &s->inc);
 		if (!life)
@@ -313,16 +327,24 @@ static void maybe_synced(struct dlm *dlm)
 		dlm_state_send(dlm);
 }
 
-static int on_view(struct dlm *dlm, const struct dlm_event *ev)
+/* Quorum is a fact about the ring, but each node hears of it in its own time: what counts is when the order hears of it. */
+static void send_quorum(struct dlm *dlm)
 {
-	if (!nodeset_has(ev->view.members, dlm->self.nodeid))
-		return -EINVAL;
+	struct wire_w w;
+	size_t sec;
+
+	if (!dlm_send_begin(dlm, &w, DLM_MSG_QUORUM, 32))
+		return;
+	sec = wire_w_open(&w);
+	wire_w_bool(&w, dlm->told_quorate);
+	wire_w_close(&w, sec);
+	dlm_send_end(dlm, &w);
+}
+
+static void begin_round(struct dlm *dlm)
+{
 	if (dlm->synced)
 		dlm_push(dlm, DLM_ACT_SYNCED)->synced = false;
-	dlm->view = ev->view.id;
-	dlm->quorate = ev->view.quorate;
-	dlm->nodes = ev->view.nodes;
-	dlm->members = ev->view.members;
 	dlm->got_sync = NODESET_EMPTY;
 	dlm->synced = dlm->wants_state = dlm->waiting = false;
 	dlm->proof_sent = 0;
@@ -332,6 +354,32 @@ static int on_view(struct dlm *dlm, const struct dlm_event *ev)
 			evict(dlm);
 	}
 	send_sync(dlm);
+}
+
+static bool same_view(const struct dlm *dlm, const struct dlm_event *ev)
+{
+	return dlm->view.seq && view_id_equal(dlm->view, ev->view.id) &&
+	       nodeset_equal(dlm->nodes, ev->view.nodes) &&
+	       nodeset_equal(dlm->members, ev->view.members) && nodeset_empty(ev->view.joined);
+}
+
+static int on_view(struct dlm *dlm, const struct dlm_event *ev)
+{
+	if (!nodeset_has(ev->view.members, dlm->self.nodeid))
+		return -EINVAL;
+	if (same_view(dlm, ev)) { /* at most its quorum is news */
+		if (dlm->told_quorate != ev->view.quorate) {
+			dlm->told_quorate = ev->view.quorate;
+			send_quorum(dlm);
+		}
+		return 0;
+	}
+	dlm->view = ev->view.id;
+	dlm->told_quorate = ev->view.quorate;
+	dlm->quorate = false;
+	dlm->nodes = ev->view.nodes;
+	dlm->members = ev->view.members;
+	begin_round(dlm);
 	return 0;
 }
 
@@ -339,6 +387,7 @@ static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
 {
 	struct dlm_sync s = { 0 };
 	struct wire_r sec;
+	bool quorate;
 
 	wire_r_section(r, &sec);
 	dlm_r_incarnation(&sec, &s.inc);
@@ -348,11 +397,35 @@ static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	s.history = wire_r_u64(&sec);
 	if (wire_r_more(&sec))
 		s.configured.bits = wire_r_u64(&sec) & ~UINT64_C(1);
+	quorate = wire_r_more(&sec) ? wire_r_bool(&sec) : true;
 	if (wire_r_done(r) < 0 || s.inc.nodeid != from)
 		return -EPROTO;
+	dlm->quorate = dlm->quorate || quorate;
 	dlm->sync[from] = s;
 	nodeset_add(&dlm->got_sync, from);
 	maybe_synced(dlm);
+	return 0;
+}
+
+/* Without quorum nothing goes on, and when it is back all exchange their states anew. */
+static int on_quorum(struct dlm *dlm, struct wire_r *r)
+{
+	struct wire_r sec;
+	bool quorate;
+
+	wire_r_section(r, &sec);
+	quorate = wire_r_bool(&sec);
+	if (wire_r_done(r) < 0)
+		return -EPROTO;
+	if (quorate == dlm->quorate)
+		return 0;
+	dlm->quorate = quorate;
+	if (quorate) {
+		maybe_synced(dlm);
+		return 0;
+	}
+	if (dlm->synced || dlm->wants_state)
+		begin_round(dlm);
 	return 0;
 }
 
@@ -362,7 +435,7 @@ static int on_state(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	bool last = false;
 
 	if (!dlm->wants_state || from != dlm->base)
-		return -EPROTO;
+		return 0; /* the rest of what an earlier round began */
 	if (same_history(&base, &dlm->sync[dlm->self.nodeid])) {
 		/* We have it: only its end matters, so that all go on at one point of the order. */
 		while (wire_r_more(r))
@@ -410,6 +483,47 @@ static int on_op(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	return 0;
 }
 
+static void remember_proofs(struct dlm *dlm)
+{
+	for (unsigned i = 0; i < dlm->fence.n; i++) {
+		const struct proof *p = &dlm->fence.node[i].proof;
+		struct incarnation any_join = p->victim;
+		bool known = incarnation_unseen(&p->victim);
+
+		any_join.join = UINT64_MAX;
+		if (p->kind == PROOF_NONE || !proof_covers(p, &any_join))
+			continue; /* it ends less than a kernel */
+		for (unsigned k = 0; k < dlm->n_ended && k < DLM_LIVES_MAX; k++)
+			known = known || incarnation_same_boot(&dlm->ended[k].life, &p->victim);
+		if (known)
+			continue;
+		dlm->ended[dlm->n_ended % DLM_LIVES_MAX].life = p->victim;
+		dlm->ended[dlm->n_ended % DLM_LIVES_MAX].kind = p->kind;
+		dlm->n_ended++;
+	}
+}
+
+/* What fenced proved of this life, now or before. */
+static enum proof_kind proven(const struct dlm *dlm, const struct dlm_life *life)
+{
+	const struct fence_node *node = fence_state_node(&dlm->fence, life->inc.nodeid);
+	/* What a proof ends is a kernel; our join numbers dlmd's starts, the proof's fenced's. */
+	struct incarnation kernel = life->inc;
+
+	kernel.join = 0;
+	for (unsigned k = 0; k < dlm->n_ended && k < DLM_LIVES_MAX; k++)
+		if (incarnation_same_boot(&dlm->ended[k].life, &life->inc))
+			return dlm->ended[k].kind;
+	if (!node || !proof_covers(&node->proof, &kernel))
+		return PROOF_NONE;
+	/* A life that nobody saw is over when its node is dead now, whatever was proven of others before. And a proof about
+	 * an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
+	if (node->state != FENCE_NODE_DEAD &&
+	    (incarnation_unseen(&life->inc) || incarnation_same_boot(&node->life, &life->inc)))
+		return PROOF_NONE;
+	return node->proof.kind;
+}
+
 /* fenced told us; the order makes it a fact at one point for everybody. */
 static void send_proofs(struct dlm *dlm)
 {
@@ -420,29 +534,19 @@ static void send_proofs(struct dlm *dlm)
 		return;
 	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
 		const struct dlm_life *life = &dlm->life[i];
-		/* What a proof ends is a kernel; our join numbers dlmd's starts, the proof's fenced's. */
-		struct incarnation kernel = life->inc;
-		const struct fence_node *node;
+		enum proof_kind kind;
 
-		kernel.join = 0;
 		if (life->state != DLM_LIFE_LOST && life->state != DLM_LIFE_ABSENT)
 			continue;
-		node = fence_state_node(&dlm->fence, life->inc.nodeid);
-		if (!node || node->proof.kind == PROOF_NONE || !proof_covers(&node->proof, &kernel))
-			continue;
-		/* A life that nobody saw is over when its node is dead now, whatever was proven of others before. */
-		if (incarnation_unseen(&life->inc) && node->state != FENCE_NODE_DEAD)
-			continue;
-		/* A proof about an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
-		if (node->state != FENCE_NODE_DEAD &&
-		    incarnation_same_boot(&node->life, &life->inc))
+		kind = proven(dlm, life);
+		if (kind == PROOF_NONE)
 			continue;
 		if (dlm->proof_sent >> i & 1 || !dlm_send_begin(dlm, &w, DLM_MSG_PROOF, 256))
 			continue;
 		dlm->proof_sent |= UINT64_C(1) << i;
 		sec = wire_w_open(&w);
 		dlm_w_incarnation(&w, &life->inc);
-		wire_w_u8(&w, (uint8_t)node->proof.kind);
+		wire_w_u8(&w, (uint8_t)kind);
 		wire_w_close(&w, sec);
 		dlm_send_end(dlm, &w);
 	}
@@ -451,11 +555,9 @@ static void send_proofs(struct dlm *dlm)
 static int on_proof(struct dlm *dlm, struct wire_r *r)
 {
 	struct dlm_life *life;
-	struct dlm_action *act;
 	struct incarnation inc;
 	enum proof_kind kind;
 	struct wire_r sec;
-	unsigned n;
 
 	wire_r_section(r, &sec);
 	dlm_r_incarnation(&sec, &inc);
@@ -466,12 +568,7 @@ static int on_proof(struct dlm *dlm, struct wire_r *r)
 	if (!dlm->synced || !life || life->state == DLM_LIFE_MEMBER)
 		return 0; /* told twice, or it came back in time */
 	dlm->history++;
-	inc = life->inc;
-	n = dlm_life_drop(dlm, life);
-	act = dlm_push(dlm, DLM_ACT_RECOVERED);
-	act->life.life = inc;
-	act->life.proof = kind;
-	act->life.n = n;
+	life_over(dlm, life, kind);
 	go_on(dlm);
 	return 0;
 }
@@ -507,6 +604,7 @@ static int on_deliver(struct dlm *dlm, const struct dlm_event *ev)
 	case DLM_MSG_OP: return on_op(dlm, from, &r);
 	case DLM_MSG_PROOF: return on_proof(dlm, &r);
 	case DLM_MSG_LEAVE: return on_leave(dlm, from);
+	case DLM_MSG_QUORUM: return on_quorum(dlm, &r);
 	}
 	return -EPROTO;
 }
@@ -556,6 +654,7 @@ int dlm_step(struct dlm *dlm, const struct dlm_event *ev, struct dlm_actions *ou
 	case DLM_EV_FENCE:
 		dlm->fence = *ev->fence;
 		dlm->has_fence = true;
+		remember_proofs(dlm);
 		break;
 	case DLM_EV_SUBMIT: rc = on_submit(dlm, ev->submit); break;
 	case DLM_EV_LEAVE: rc = on_want_leave(dlm); break;
@@ -592,7 +691,7 @@ const char *dlm_broken(const struct dlm *dlm)
 
 void dlm_status(const struct dlm *dlm, struct dlm_status *ret)
 {
-	*ret = (struct dlm_status){ .quorate = dlm->quorate,
+	*ret = (struct dlm_status){ .quorate = dlm->quorate || dlm->told_quorate,
 				    .synced = dlm->synced,
 				    .informed = dlm->informed,
 				    .evicted = dlm->evicted,

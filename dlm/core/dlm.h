@@ -68,6 +68,8 @@ struct dlm_event {
 			bool quorate;
 			struct nodeset nodes;   /* in corosync's membership */
 			struct nodeset members; /* our group, ourselves included */
+			struct nodeset
+				joined; /* members that were not there before, or are there anew */
 		} view;
 		struct {
 			uint32_t from;

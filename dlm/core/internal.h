@@ -10,7 +10,14 @@
 #define DLM_WIRE_VERSION 1
 #define DLM_HASH 1024
 
-enum dlm_msg { DLM_MSG_SYNC = 1, DLM_MSG_STATE, DLM_MSG_OP, DLM_MSG_PROOF, DLM_MSG_LEAVE };
+enum dlm_msg {
+	DLM_MSG_SYNC = 1,
+	DLM_MSG_STATE,
+	DLM_MSG_OP,
+	DLM_MSG_PROOF,
+	DLM_MSG_LEAVE,
+	DLM_MSG_QUORUM
+};
 
 struct dlm_life {
 	enum dlm_life_state state;
@@ -39,16 +46,19 @@ struct dlm {
 	uint64_t history;         /* messages applied, over the whole line of views */
 	uint64_t token;
 	struct dlm_life life[DLM_LIVES_MAX];
-	struct dlm_lock *lock;         /* [DLM_LOCKS_MAX] */
-	struct dlm_lock *free_lock;    /* linked by next */
-	struct dlm_resource *res;      /* [DLM_RESOURCES_MAX] */
-	struct dlm_resource *free_res; /* linked by hash_next */
+	/* Each is at the same place on every node, as walks in this order decide who is first: the lowest free one is taken,
+	 * and a snapshot tells the place. Free: a lock without res, a resource without a name. */
+	struct dlm_lock *lock;          /* [DLM_LOCKS_MAX] */
+	struct dlm_resource *res;       /* [DLM_RESOURCES_MAX] */
+	unsigned lock_first, res_first; /* none below is free */
 	struct dlm_resource *hash[DLM_HASH];
 	unsigned n_locks, n_resources;
 
 	/* this view */
 	struct view_id view;
-	bool quorate, synced;
+	bool told_quorate; /* by corosync, to us; others may hear of it sooner or later */
+	bool quorate;      /* agreed in order: a member said so of this view */
+	bool synced;
 	struct nodeset nodes, members, got_sync;
 	struct dlm_sync sync[NODEID_MAX + 1];
 	bool wants_state;    /* everybody's SYNC is here, STATE must follow */
@@ -59,6 +69,12 @@ struct dlm {
 
 	struct fence_state fence; /* latest */
 	bool has_fence;
+	/* Kernels that fenced proved over, the latest: it tells of a node's last one only, and we may not have been synced then. */
+	struct {
+		struct incarnation life;
+		enum proof_kind kind;
+	} ended[DLM_LIVES_MAX];
+	unsigned n_ended;
 
 	/* own operations submitted and not delivered yet, oldest first */
 	struct dlm_op *pending; /* [DLM_PENDING_MAX] ring */
@@ -85,10 +101,12 @@ void dlm_life_silence(struct dlm *dlm,
 		      struct dlm_life *life); /* forget what it asked, keep what it holds */
 void dlm_pass_all(struct dlm *dlm);
 unsigned dlm_life_locks(const struct dlm *dlm, const struct dlm_life *life);
-struct dlm_lock *dlm_lock_add(struct dlm *dlm);
+#define DLM_ANY UINT32_MAX /* the lowest free place; otherwise that one, NULL if it is taken */
+struct dlm_lock *dlm_lock_add(struct dlm *dlm, unsigned at);
 void dlm_lock_drop(struct dlm *dlm, struct dlm_lock *lock);
 struct dlm_resource *dlm_resource_get(struct dlm *dlm, const uint8_t *space, uint8_t space_len,
-				      const uint8_t *name, uint8_t name_len, bool create);
+				      const uint8_t *name, uint8_t name_len, bool create,
+				      unsigned at);
 void dlm_resource_put(struct dlm *dlm, struct dlm_resource *res); /* frees it when unused */
 
 /* state.c */

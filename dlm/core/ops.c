@@ -7,13 +7,18 @@
 
 /* Memory: pools taken at dlm_new(), so a full pool is an answer (-ENOMEM), the same on every node. */
 
-struct dlm_lock *dlm_lock_add(struct dlm *dlm)
+struct dlm_lock *dlm_lock_add(struct dlm *dlm, unsigned at)
 {
-	struct dlm_lock *lock = dlm->free_lock;
+	struct dlm_lock *lock;
 
-	if (!lock)
+	if (at == DLM_ANY)
+		for (at = dlm->lock_first; at < DLM_LOCKS_MAX && dlm->lock[at].res; at++)
+			;
+	if (at >= DLM_LOCKS_MAX || dlm->lock[at].res)
 		return NULL;
-	dlm->free_lock = lock->next;
+	if (at == dlm->lock_first)
+		dlm->lock_first++;
+	lock = &dlm->lock[at];
 	memset(lock, 0, sizeof(*lock));
 	lock->granted = lock->wanted = DLM_IV;
 	dlm->n_locks++;
@@ -24,8 +29,8 @@ void dlm_lock_drop(struct dlm *dlm, struct dlm_lock *lock)
 {
 	assert(lock->queue == DLM_Q_NONE && lock->res);
 	lock->res = NULL;
-	lock->next = dlm->free_lock;
-	dlm->free_lock = lock;
+	if (lock - dlm->lock < dlm->lock_first)
+		dlm->lock_first = (unsigned)(lock - dlm->lock);
 	dlm->n_locks--;
 }
 
@@ -43,7 +48,8 @@ static unsigned name_hash(const uint8_t *space, uint8_t space_len, const uint8_t
 }
 
 struct dlm_resource *dlm_resource_get(struct dlm *dlm, const uint8_t *space, uint8_t space_len,
-				      const uint8_t *name, uint8_t name_len, bool create)
+				      const uint8_t *name, uint8_t name_len, bool create,
+				      unsigned at)
 {
 	struct dlm_resource **bucket = &dlm->hash[name_hash(space, space_len, name, name_len)],
 			    *res;
@@ -53,10 +59,16 @@ struct dlm_resource *dlm_resource_get(struct dlm *dlm, const uint8_t *space, uin
 		    memcmp(res->space, space, space_len) == 0 &&
 		    memcmp(res->name, name, name_len) == 0)
 			return res;
-	res = dlm->free_res;
-	if (!create || !res)
+	if (!create)
 		return NULL;
-	dlm->free_res = res->hash_next;
+	if (at == DLM_ANY)
+		for (at = dlm->res_first; at < DLM_RESOURCES_MAX && dlm->res[at].name_len; at++)
+			;
+	if (at >= DLM_RESOURCES_MAX || dlm->res[at].name_len)
+		return NULL;
+	if (at == dlm->res_first)
+		dlm->res_first++;
+	res = &dlm->res[at];
 	memset(res, 0, sizeof(*res));
 	res->space_len = space_len;
 	res->name_len = name_len;
@@ -78,8 +90,9 @@ void dlm_resource_put(struct dlm *dlm, struct dlm_resource *res)
 	while (*p != res)
 		p = &(*p)->hash_next;
 	*p = res->hash_next;
-	res->hash_next = dlm->free_res;
-	dlm->free_res = res;
+	res->name_len = 0;
+	if (res - dlm->res < dlm->res_first)
+		dlm->res_first = (unsigned)(res - dlm->res);
 	dlm->n_resources--;
 }
 
@@ -274,7 +287,7 @@ static int apply_adopt(struct dlm *dlm, struct dlm_life *life, const struct dlm_
 		       struct dlm_lock **ret_lock)
 {
 	struct dlm_resource *res = dlm_resource_get(dlm, op->space, op->space_len, op->name,
-						    op->name_len, false);
+						    op->name_len, false, DLM_ANY);
 	int rc = -ENOENT;
 
 	for_each_lock(dlm, lock, life)
@@ -321,10 +334,11 @@ static int apply_lock(struct dlm *dlm, struct dlm_life *life, const struct dlm_o
 		dlm_pass(lock->res, &sink); /* somebody may wait for it */
 		return 0;
 	}
-	res = dlm_resource_get(dlm, op->space, op->space_len, op->name, op->name_len, true);
+	res = dlm_resource_get(dlm, op->space, op->space_len, op->name, op->name_len, true,
+			       DLM_ANY);
 	if (!res)
 		return -ENOMEM;
-	lock = dlm_lock_add(dlm);
+	lock = dlm_lock_add(dlm, DLM_ANY);
 	if (!lock) {
 		dlm_resource_put(dlm, res);
 		return -ENOMEM;

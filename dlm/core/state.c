@@ -55,22 +55,14 @@ void dlm_state_clear(struct dlm *dlm)
 {
 	memset(dlm->life, 0, sizeof(dlm->life));
 	memset(dlm->hash, 0, sizeof(dlm->hash));
-	dlm->free_lock = NULL;
-	for (unsigned i = DLM_LOCKS_MAX; i-- > 0;) {
-		dlm->lock[i].res = NULL;
-		dlm->lock[i].next = dlm->free_lock;
-		dlm->free_lock = &dlm->lock[i];
-	}
-	dlm->free_res = NULL;
-	for (unsigned i = DLM_RESOURCES_MAX; i-- > 0;) {
-		dlm->res[i].hash_next = dlm->free_res;
-		dlm->free_res = &dlm->res[i];
-	}
+	memset(dlm->lock, 0, DLM_LOCKS_MAX * sizeof(*dlm->lock));
+	memset(dlm->res, 0, DLM_RESOURCES_MAX * sizeof(*dlm->res));
+	dlm->lock_first = dlm->res_first = 0;
 	dlm->n_locks = dlm->n_resources = 0;
 	dlm->token = 0;
 }
 
-static void write_lock(struct wire_w *w, const struct dlm_lock *l)
+static void write_lock(struct wire_w *w, const struct dlm_lock *l, unsigned at)
 {
 	size_t sec = wire_w_open(w);
 
@@ -85,11 +77,12 @@ static void write_lock(struct wire_w *w, const struct dlm_lock *l)
 	wire_w_bool(w, l->demoted);
 	wire_w_u32(w, l->flags);
 	wire_w_u64(w, l->token);
+	wire_w_u16(w, (uint16_t)at);
 	wire_w_close(w, sec);
 }
 
 #define LOCK_BYTES 48 /* write_lock() at most */
-#define RESOURCE_BYTES (16 + 2 * DLM_NAME_MAX + DLM_LVB_BYTES)
+#define RESOURCE_BYTES (24 + 2 * DLM_NAME_MAX + DLM_LVB_BYTES)
 
 static unsigned resource_locks(const struct dlm_resource *res)
 {
@@ -102,7 +95,7 @@ static unsigned resource_locks(const struct dlm_resource *res)
 	return n;
 }
 
-static void write_resource(struct wire_w *w, const struct dlm_resource *res)
+static void write_resource(const struct dlm *dlm, struct wire_w *w, const struct dlm_resource *res)
 {
 	const struct dlm_lock *heads[] = { res->granted, res->convert, res->wait };
 
@@ -113,10 +106,11 @@ static void write_resource(struct wire_w *w, const struct dlm_resource *res)
 	wire_w_bytes(w, res->lvb, DLM_LVB_BYTES);
 	wire_w_bool(w, res->lvb_invalid);
 	wire_w_u64(w, res->lvb_seq);
+	wire_w_u16(w, (uint16_t)(res - dlm->res));
 	wire_w_u32(w, resource_locks(res));
 	for (size_t q = 0; q < 3; q++)
 		for (const struct dlm_lock *l = heads[q]; l; l = l->next)
-			write_lock(w, l);
+			write_lock(w, l, (unsigned)(l - dlm->lock));
 }
 
 static void write_head(struct dlm *dlm, struct wire_w *w)
@@ -161,7 +155,7 @@ void dlm_state_send(struct dlm *dlm)
 			if (used + need > DLM_CHUNK_BYTES)
 				break;
 			wire_w_bool(&w, true);
-			write_resource(&w, res);
+			write_resource(dlm, &w, res);
 			used += need;
 			res = dlm_resource_next(dlm, res);
 		}
@@ -173,16 +167,11 @@ void dlm_state_send(struct dlm *dlm)
 
 static void read_lock(struct dlm *dlm, struct wire_r *r, struct dlm_resource *res)
 {
-	struct dlm_lock *l = dlm_lock_add(dlm);
+	struct dlm_lock in = { .res = res }, *l = &in;
 	struct wire_r s;
 	uint8_t queue;
 
 	wire_r_section(r, &s);
-	if (!l) {
-		wire_r_fail(r);
-		return;
-	}
-	l->res = res;
 	queue = wire_r_u8(&s);
 	l->lkid = wire_r_u32(&s);
 	l->life = wire_r_u8(&s);
@@ -200,9 +189,14 @@ static void read_lock(struct dlm *dlm, struct wire_r *r, struct dlm_resource *re
 	    (queue != DLM_Q_WAIT && l->granted == DLM_IV) ||
 	    dlm->life[l->life].state == DLM_LIFE_NONE) {
 		wire_r_fail(&s);
-		queue = DLM_Q_WAIT; /* in a queue all the same: clearing the state finds it */
-		l->life = 0;
+		return;
 	}
+	l = dlm_lock_add(dlm, wire_r_u16(&s));
+	if (!l || s.err) {
+		wire_r_fail(&s); /* the caller clears the state */
+		return;
+	}
+	*l = in;
 	dlm_restore(l, (enum dlm_queue)queue);
 }
 
@@ -211,20 +205,27 @@ static void read_resource(struct dlm *dlm, struct wire_r *r)
 	uint8_t space_len = wire_r_u8(r), name_len;
 	const uint8_t *space = wire_r_bytes(r, space_len), *name, *lvb;
 	struct dlm_resource *res = NULL;
-	uint32_t n;
+	bool invalid;
+	uint64_t seq;
+	uint32_t n, at;
 
 	name_len = wire_r_u8(r);
 	name = wire_r_bytes(r, name_len);
 	lvb = wire_r_bytes(r, DLM_LVB_BYTES);
-	if (space && name && lvb && space_len <= DLM_NAME_MAX && name_len <= DLM_NAME_MAX)
-		res = dlm_resource_get(dlm, space, space_len, name, name_len, true);
+	invalid = wire_r_bool(r);
+	seq = wire_r_u64(r);
+	at = wire_r_u16(r);
+	if (space && name && lvb && space_len >= 1 && name_len >= 1 && space_len <= DLM_NAME_MAX &&
+	    name_len <= DLM_NAME_MAX &&
+	    !dlm_resource_get(dlm, space, space_len, name, name_len, false, DLM_ANY))
+		res = dlm_resource_get(dlm, space, space_len, name, name_len, true, at);
 	if (!res) {
 		wire_r_fail(r);
 		return;
 	}
 	memcpy(res->lvb, lvb, DLM_LVB_BYTES);
-	res->lvb_invalid = wire_r_bool(r);
-	res->lvb_seq = wire_r_u64(r);
+	res->lvb_invalid = invalid;
+	res->lvb_seq = seq;
 	n = wire_r_u32(r);
 	for (uint32_t i = 0; i < n && wire_r_more(r); i++)
 		read_lock(dlm, r, res);

@@ -164,6 +164,7 @@ static void on_view(void *arg, const struct cluster_view *view)
 	ev.view.quorate = view->quorate;
 	ev.view.nodes = view->nodes;
 	ev.view.members = view->members;
+	ev.view.joined = view->joined;
 	dlmd_feed(d, &ev);
 }
 
