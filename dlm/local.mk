@@ -37,6 +37,16 @@ libstockade_dlm_la_LDFLAGS = $(AM_LDFLAGS) -version-info 1:0:0 -export-symbols-r
 libstockade_dlm_la_LIBADD = $(QB_LIBS) -lpthread
 stockadeincludedir = $(includedir)/stockade
 stockadeinclude_HEADERS = %reldir%/libdlm/libdlm.h
+dist_man_MANS += %reldir%/libdlm/libstockade-dlm.3
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = %reldir%/libdlm/libstockade-dlm.pc
+EXTRA_DIST += %reldir%/libdlm/libstockade-dlm.pc.in
+CLEANFILES += %reldir%/libdlm/libstockade-dlm.pc
+%reldir%/libdlm/libstockade-dlm.pc: $(srcdir)/%reldir%/libdlm/libstockade-dlm.pc.in Makefile
+	@$(MKDIR_P) %reldir%/libdlm
+	$(AM_V_GEN)sed -e 's|[@]prefix[@]|$(prefix)|' -e 's|[@]libdir[@]|$(libdir)|' \
+		-e 's|[@]includedir[@]|$(includedir)|' -e 's|[@]VERSION[@]|$(VERSION)|' \
+		$(srcdir)/%reldir%/libdlm/libstockade-dlm.pc.in >$@
 
 check_PROGRAMS += tests/unit/dlm_fuzz
 tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/unit/dlm_bus.h
