@@ -128,16 +128,22 @@ def covered(spans, start, end):
     return total
 
 
+AFTER_ADDRESS = "of it, from address to first page"
+
+
 def others_spans(rows, victim, start, end):
     """[(what, from, to)] of the time that others took between @start and @end; see shares()."""
     spans = []
     after = [r for r in rows if r.at >= start]
-    detect = next((r for r in after if r.event == "fence.victim" and r.data.get("victim") == victim), None)
-    if detect:
-        spans.append(("detection (corosync)", start, detect.at))
+    seen = next((r for r in after if victim and r.source != victim and
+                 (victim in r.data.get("left", []) or r.event in ("view.lost", "fence.victim") and
+                  r.data.get("victim") == victim)), None)
+    if seen:
+        spans.append(("detection (corosync)", start, seen.at))
     proof = next((r for r in after if r.event == "fence.proof" and r.data.get("victim") == victim), None)
-    if proof:
-        spans.append(("fence agent", proof.at - proof.data.get("took_ms", 0) / 1000, proof.at))
+    for r in after:
+        if proof and r.at <= proof.at and r.event == "fence.step" and r.data.get("victim") == victim:
+            spans.append((f"fence agent ({r.data['step']})", r.at - r.data.get("took_ms", 0) / 1000, r.at))
     for r in after:
         extern = r.data.get("extern_ms") or 0
         if extern and r.at <= end + 0.5:
@@ -149,12 +155,17 @@ def others_spans(rows, victim, start, end):
 def shares(rows, victim, start, end):
     """[(what, seconds)] of a takeover from @start (the crash) to @end (served again).
 
-    Others' work: detection by corosync (until the victim is known), the fence agent's own run, and what lvm, fsck, mount
-    and the unit's start took by themselves ("extern_ms" of the steps). Ours is the rest.
+    Others' work: detection by corosync (until the first of our daemons has the view without the victim), the fence
+    agent's own runs before the proof, and what lvm, fsck, mount and the unit's start took by themselves ("extern_ms" of
+    the steps). Ours is the rest; also, though nothing of ours has to run in it, what passes from the address to the first
+    page: the client's interval and the service's first answer. That part has a row of its own.
     """
     spans = others_spans(rows, victim, start, end)
     found = [(what, b - a) for what, a, b in spans]
     found.append((OURS, (end - start) - covered([(a, b) for _, a, b in spans], start, end)))
+    address = next((r for r in rows if r.event == "ip.add" and start <= r.at < end), None)
+    if address:
+        found.append((AFTER_ADDRESS, end - address.at))
     return found
 
 
