@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,7 +27,7 @@ struct stream { /* one pipe from the child */
 	size_t len, cap; /* cap is 0 or at least len + 1 */
 };
 
-enum stage { RUNNING, TERM_SENT, KILL_SENT, STUCK };
+enum stage { RUNNING, TERM_SENT, KILL_SENT, STUCK, ENDED };
 
 struct spawn {
 	struct loop *loop;
@@ -34,7 +35,8 @@ struct spawn {
 	int pidfd;
 	struct stream out, err, lines;
 	int in_fd;
-	char *in; /* what is left to write, ours: wiped */
+	bool told; /* in_fd is spawn_tell()'s: the loop does not watch it */
+	char *in;  /* what is left to write, ours: wiped */
 	size_t in_len, in_done;
 	struct loop_timer *timer;
 	enum stage stage;
@@ -72,7 +74,10 @@ static void unwatch(struct loop *loop, int *fd)
 
 static void drop_input(struct spawn *s)
 {
-	unwatch(s->loop, &s->in_fd);
+	if (s->told)
+		close_fd(&s->in_fd);
+	else
+		unwatch(s->loop, &s->in_fd);
 	if (s->in != NULL)
 		explicit_bzero(s->in, s->in_len);
 	free(s->in);
@@ -212,7 +217,10 @@ static void on_exit_of_child(void *arg, int fd, int revents)
 		r.status = s->stage == RUNNING ? info.si_status : -1;
 	else
 		r.signal = info.si_status;
-	if (s->stage != STUCK) /* else done() has been told */
+	bool told_stuck = s->stage == STUCK;
+
+	s->stage = ENDED; /* its number may be anybody's from here on: no signal any more */
+	if (!told_stuck)
 		finish(s, &r);
 	spawn_free(s);
 }
@@ -254,7 +262,8 @@ static void on_time(void *arg)
 		unwatch(s->loop, &s->err.fd);
 		unwatch(s->loop, &s->lines.fd);
 		return;
-	case STUCK: return;
+	case STUCK:
+	case ENDED: return;
 	}
 }
 
@@ -290,8 +299,8 @@ static void close_child_fds(struct child_fds *c)
 	close_fd(&c->line);
 }
 
-static struct spawn *prepare(struct loop *loop, bool lines, const char *in, size_t in_len,
-			     struct child_fds *child)
+static struct spawn *prepare(struct loop *loop, bool lines, bool told, const char *in,
+			     size_t in_len, struct child_fds *child)
 {
 	struct spawn *s = calloc(1, sizeof(*s));
 	int r = 0;
@@ -300,6 +309,7 @@ static struct spawn *prepare(struct loop *loop, bool lines, const char *in, size
 	if (s == NULL)
 		return NULL;
 	s->loop = loop;
+	s->told = told;
 	s->pidfd = s->in_fd = s->out.fd = s->err.fd = s->lines.fd = -1;
 	s->out.spawn = s->err.spawn = s->lines.spawn = s;
 	s->timer = loop_timer_new(loop, on_time, s);
@@ -320,6 +330,8 @@ static struct spawn *prepare(struct loop *loop, bool lines, const char *in, size
 		s->in_len = in_len;
 		if (r == 0)
 			r = make_pipe(1, &s->in_fd, &child->in);
+	} else if (r == 0 && told) {
+		r = make_pipe(1, &s->in_fd, &child->in);
 	} else if (r == 0) {
 		child->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (child->in < 0)
@@ -385,7 +397,7 @@ static struct spawn *watch(struct spawn *s, uint32_t timeout_ms)
 		r = loop_fd_add(s->loop, s->err.fd, POLLIN, on_output, &s->err);
 	if (r == 0 && s->lines.fd >= 0)
 		r = loop_fd_add(s->loop, s->lines.fd, POLLIN, on_output, &s->lines);
-	if (r == 0 && s->in_fd >= 0)
+	if (r == 0 && s->in_fd >= 0 && !s->told)
 		r = loop_fd_add(s->loop, s->in_fd, POLLOUT, on_input, s);
 	if (r < 0) {
 		kill(s->pid, SIGKILL);
@@ -466,7 +478,7 @@ struct spawn *spawn_program(struct loop *loop, const struct spawn_program *p,
 		errno = ENOENT;
 		return NULL;
 	}
-	struct spawn *s = prepare(loop, false, p->in, p->in_len, &fds);
+	struct spawn *s = prepare(loop, false, false, p->in, p->in_len, &fds);
 
 	if (s == NULL)
 		return NULL;
@@ -482,13 +494,14 @@ struct spawn *spawn_program(struct loop *loop, const struct spawn_program *p,
 	return watch(s, p->timeout_ms);
 }
 
-struct spawn *spawn_work(struct loop *loop, int (*work)(void *work_arg, int fd), void *work_arg,
-			 uint32_t timeout_ms, void (*line)(void *arg, const char *line),
-			 void (*done)(void *arg, const struct spawn_result *r), void *arg)
+static struct spawn *work_new(struct loop *loop, bool told, int (*work)(void *work_arg, int fd),
+			      void *work_arg, uint32_t timeout_ms,
+			      void (*line)(void *arg, const char *line),
+			      void (*done)(void *arg, const struct spawn_result *r), void *arg)
 {
 	pid_t parent = getpid();
 	struct child_fds fds;
-	struct spawn *s = prepare(loop, true, NULL, 0, &fds);
+	struct spawn *s = prepare(loop, true, told, NULL, 0, &fds);
 
 	if (s == NULL)
 		return NULL;
@@ -522,4 +535,45 @@ struct spawn *spawn_work(struct loop *loop, int (*work)(void *work_arg, int fd),
 		return NULL;
 	}
 	return watch(s, timeout_ms);
+}
+
+struct spawn *spawn_work(struct loop *loop, int (*work)(void *work_arg, int fd), void *work_arg,
+			 uint32_t timeout_ms, void (*line)(void *arg, const char *line),
+			 void (*done)(void *arg, const struct spawn_result *r), void *arg)
+{
+	return work_new(loop, false, work, work_arg, timeout_ms, line, done, arg);
+}
+
+struct spawn *spawn_work_told(struct loop *loop, int (*work)(void *work_arg, int fd),
+			      void *work_arg, uint32_t timeout_ms,
+			      void (*line)(void *arg, const char *line),
+			      void (*done)(void *arg, const struct spawn_result *r), void *arg)
+{
+	return work_new(loop, true, work, work_arg, timeout_ms, line, done, arg);
+}
+
+int spawn_tell(struct spawn *s, const void *data, size_t len)
+{
+	int unread = 0;
+
+	if (!s->told || s->in_fd < 0 || s->stage != RUNNING)
+		return -EPIPE;
+	/* a pipe holds 64 KiB; with that much room a write is never cut */
+	if (ioctl(s->in_fd, FIONREAD, &unread) < 0 || unread > SPAWN_TELL_MAX ||
+	    len > SPAWN_TELL_MAX)
+		return -EAGAIN;
+	ssize_t n = write(s->in_fd, data, len);
+
+	if (n == (ssize_t)len)
+		return 0;
+	int r = n < 0 ? -errno : -EPIPE;
+
+	close_fd(&s->in_fd); /* half a message is none, and the end of the talk */
+	return r;
+}
+
+void spawn_limit(struct spawn *s, uint32_t timeout_ms)
+{
+	if (s->stage == RUNNING)
+		loop_timer_arm(s->timer, timeout_ms > 0 ? mono_ms() + timeout_ms : UINT64_MAX);
 }

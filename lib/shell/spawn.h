@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #define SPAWN_OUTPUT_MAX (64 * 1024) /* the rest is read and thrown away */
+#define SPAWN_TELL_MAX (16 * 1024)
 
 struct spawn_result {
 	int status; /* exit code 0..255; -1: killed, timed out or never ran */
@@ -60,6 +61,18 @@ struct spawn *spawn_program(struct loop *loop, const struct spawn_program *p,
 struct spawn *spawn_work(struct loop *loop, int (*work)(void *work_arg, int fd), void *work_arg,
 			 uint32_t timeout_ms, void (*line)(void *arg, const char *line),
 			 void (*done)(void *arg, const struct spawn_result *r), void *arg);
+
+/*
+ * The same, but stdin is a pipe from us, so that the work can be prepared early and told to go on later. spawn_tell() writes
+ * one message: whole, or not at all (-EPIPE: the child does not listen any more, -EAGAIN: it did not read the ones
+ * before). Its end of file says that we are gone. spawn_limit() sets another time limit, from now on; 0: none.
+ */
+struct spawn *spawn_work_told(struct loop *loop, int (*work)(void *work_arg, int fd),
+			      void *work_arg, uint32_t timeout_ms,
+			      void (*line)(void *arg, const char *line),
+			      void (*done)(void *arg, const struct spawn_result *r), void *arg);
+int spawn_tell(struct spawn *s, const void *data, size_t len); /* len: 1..SPAWN_TELL_MAX */
+void spawn_limit(struct spawn *s, uint32_t timeout_ms);
 
 void spawn_kill(struct spawn *s); /* as at its deadline; done() follows, timed_out is then false */
 pid_t spawn_pid(const struct spawn *s);

@@ -22,7 +22,7 @@
 
 #define LATER_MAX 64
 #define RUNS_MAX \
-	160 /* children of operations under way: every resource of a full house may prepare */
+	320 /* children: every resource of a full house may stay prepared while another operation on it runs */
 
 struct daemon;
 
@@ -31,11 +31,16 @@ struct drive_run {
 	struct daemon *d;
 	bool used;
 	struct spawn *spawn; /* NULL once done() came */
-	uint64_t run;        /* the core's; 0: VOLUME_PREPARE */
+	/* AT_WORK until its result is there; a PREPARE that was ok then STAYS for a while, to become the START without
+	 * the cost of a new process; any other is OVER: its process clears away, and ends. */
+	enum { RUN_AT_WORK = 0, RUN_STAYS, RUN_OVER } phase;
+	uint64_t until_ms; /* STAYS: not told anything later than this */
+	bool soon_told;
+	uint64_t run; /* the core's; 0: VOLUME_PREPARE */
 	unsigned service, res;
 	enum drive_op op;
 	uint64_t started_ms;
-	bool has_result, told; /* told: the core has the answer; the child may still be ending */
+	bool has_result;
 	struct driver_line result;
 	struct ipc_peer *peer; /* VOLUME_PREPARE: who asked; NULL: gone */
 	unsigned volume;

@@ -11,6 +11,9 @@
 
 #define PROBE_LIMIT_MS 8000
 #define VOLUME_PREPARE_LIMIT_MS 60000
+#define STAY_MS 20000 /* a fence agent's usual time; later START looks at everything anew */
+#define STAY_SLACK_MS 2000
+#define AFTER_MS 5000 /* for what is left to do after the result */
 
 static enum driver_op to_driver(enum drive_op op)
 {
@@ -65,7 +68,7 @@ static struct drive_run *run_new(struct daemon *d)
 	return NULL;
 }
 
-static void finish(struct drive_run *r, const struct spawn_result *res);
+static void on_result(struct drive_run *r);
 
 static void on_line(void *arg, const char *text)
 {
@@ -73,6 +76,8 @@ static void on_line(void *arg, const char *text)
 	struct res_seen *seen = &r->d->seen[r->service][r->res];
 	struct driver_line line;
 
+	if (r->phase != RUN_AT_WORK)
+		return; /* it has said its last */
 	if (driver_line_parse(&line, text) < 0) {
 		log_warning("driver.line", "text=\"%s\"", text);
 		return;
@@ -89,12 +94,10 @@ static void on_line(void *arg, const char *text)
 		break;
 	case DRIVER_LINE_LIFE: break; /* the heartbeat child's, not ours */
 	case DRIVER_LINE_RESULT:
-		if (r->told)
-			break;
 		r->result = line;
 		r->has_result = true;
-		if (r->run) /* its last word: the next step need not wait for the process to be taken down */
-			finish(r, NULL);
+		if (r->run)
+			on_result(r);
 		break;
 	}
 }
@@ -146,14 +149,13 @@ static void words(const struct drive_run *r, const struct spawn_result *res, cha
 			 what, drive_op_name(r->op), res->signal, res->status);
 }
 
-/* The operation is over: tell the core, once. @res: how the child ended; NULL: it has given its result and is about to. */
-static void finish(struct drive_run *r, const struct spawn_result *res)
+/* The operation is over: by its result line, or (@res) by the end of its process without one. */
+static void over(struct drive_run *r, const struct spawn_result *res)
 {
-	struct place_event ev = { .type = PLACE_EV_DRIVER };
 	struct daemon *d = r->d;
 	char why[RUNNER_WHY_MAX];
+	struct place_event ev = { .type = PLACE_EV_DRIVER };
 
-	r->told = true;
 	learn(r);
 	words(r, res, why, sizeof(why));
 	log_debug("driver.done", "run=%llu op=%s resource=%s result=%s took_ms=%llu text=\"%s\"",
@@ -168,6 +170,17 @@ static void finish(struct drive_run *r, const struct spawn_result *res)
 	feed(d, ev);
 }
 
+/* Nobody waits for the process to end: an exit takes time, and some of them have things left to do. */
+static void on_result(struct drive_run *r)
+{
+	bool stays = r->op == DRIVE_PREPARE && r->result.result == DRIVER_OK;
+
+	r->phase = stays ? RUN_STAYS : RUN_OVER;
+	r->until_ms = mono_ms() + STAY_MS - STAY_SLACK_MS;
+	spawn_limit(r->spawn, stays ? STAY_MS : AFTER_MS);
+	over(r, NULL);
+}
+
 static void on_done(void *arg, const struct spawn_result *res)
 {
 	struct drive_run *r = arg;
@@ -179,11 +192,11 @@ static void on_done(void *arg, const struct spawn_result *res)
 			 r->run ? frame_res(d, r->service, r->res)->ref
 				: d->cfg->volume[r->volume].name,
 			 res->err);
+	r->used = false;
 	if (!r->run)
 		answer_prepared(d, r);
-	else if (!r->told)
-		finish(r, res);
-	r->used = false;
+	else if (r->phase == RUN_AT_WORK)
+		over(r, res);
 }
 
 static void fill_job(struct daemon *d, struct driver_job *job)
@@ -195,31 +208,90 @@ static void fill_job(struct daemon *d, struct driver_job *job)
 	job->fence = &d->fence_state;
 }
 
+/* The process that prepared this resource and waits; NULL: none, or for too long already. Whatever comes next, nobody
+ * else gets it. */
+static struct drive_run *stayer(struct daemon *d, unsigned service, unsigned res)
+{
+	struct drive_run *found = NULL;
+
+	for (unsigned i = 0; i < RUNS_MAX; i++) {
+		struct drive_run *r = &d->run[i];
+
+		if (r->used && r->phase == RUN_STAYS && r->service == service && r->res == res)
+			found = r;
+	}
+	return found;
+}
+
+static void dismiss(struct drive_run *r)
+{
+	r->phase = RUN_OVER;
+	spawn_kill(r->spawn);
+}
+
+/* START by the process that stays. false: it has to be started the long way. */
+static bool tell_stayer(struct daemon *d, struct drive_run *r, const struct place_action *act,
+			uint32_t limit_ms)
+{
+	static struct driver_go go;
+	int n = fence_state_encode(&d->fence_state, go.fence, sizeof(go.fence));
+
+	if (n < 0 || mono_ms() > r->until_ms)
+		return false;
+	go.what = DRIVER_GO_START;
+	go.limit_ms = limit_ms;
+	go.epoch = act->drive.epoch;
+	go.released = act->drive.released;
+	go.dirty = act->drive.dirty;
+	go.self = d->life;
+	go.fence_len = (uint32_t)n;
+	if (spawn_tell(r->spawn, &go, sizeof(go)) < 0)
+		return false;
+	spawn_limit(r->spawn, limit_ms);
+	r->phase = RUN_AT_WORK;
+	r->run = act->drive.run;
+	r->op = DRIVE_START;
+	r->started_ms = mono_ms();
+	r->has_result = false;
+	return true;
+}
+
+/* The first START of a service has begun, so the proofs are in: the addresses further to the right may be asked for now. */
+static void tell_soon(struct daemon *d, unsigned service, unsigned res)
+{
+	static const struct driver_go soon = { .what = DRIVER_GO_SOON };
+
+	for (unsigned i = 0; i < RUNS_MAX; i++) {
+		struct drive_run *r = &d->run[i];
+
+		if (!r->used || r->phase != RUN_STAYS || r->service != service || r->res <= res ||
+		    r->soon_told || frame_res(d, service, r->res)->type != CONFIG_RES_IP)
+			continue;
+		r->soon_told = true;
+		if (spawn_tell(r->spawn, &soon, sizeof(soon)) < 0)
+			dismiss(r);
+	}
+}
+
 void drive_start(struct daemon *d, const struct place_action *act)
 {
 	const struct config_service *svc = &d->cfg->service[act->drive.service];
 	const struct config_resource *res = &svc->resource[act->drive.res];
 	struct place_event ev = { .type = PLACE_EV_DRIVER, .driver = { .run = act->drive.run } };
-	struct drive_run *r = run_new(d);
+	enum drive_op op = act->drive.op;
+	struct drive_run *r;
 	struct driver_job job;
 
-	if (!r) {
-		feed_later(d, ev, "too many driver processes run already");
-		return;
-	}
-	r->run = act->drive.run;
-	r->service = act->drive.service;
-	r->res = act->drive.res;
-	r->op = act->drive.op;
 	fill_job(d, &job);
-	job.op = to_driver(r->op);
+	job.op = to_driver(op);
+	job.stay = op == DRIVE_PREPARE;
 	job.service = svc->name;
 	job.res = res;
 	job.vol = res->type == CONFIG_RES_VOLUME ? &d->cfg->volume[res->volume] : NULL;
 	job.epoch = act->drive.epoch;
 	job.released = act->drive.released;
 	job.dirty = act->drive.dirty;
-	switch (r->op) {
+	switch (op) {
 	case DRIVE_PROBE: job.limit_ms = PROBE_LIMIT_MS; break;
 	case DRIVE_PREPARE:
 	case DRIVE_START: job.limit_ms = res->start_ms; break;
@@ -228,10 +300,28 @@ void drive_start(struct daemon *d, const struct place_action *act)
 	}
 	if (act->drive.limit_ms && act->drive.limit_ms < job.limit_ms)
 		job.limit_ms = act->drive.limit_ms;
-	if (r->op == DRIVE_START || r->op == DRIVE_STOP || r->op == DRIVE_KILL)
-		d->seen[r->service][r->res].progress[0] = d->seen[r->service][r->res].step[0] =
-			'\0';
-	r->spawn = spawn_work(d->loop, drive_work, &job, job.limit_ms, on_line, on_done, r);
+	if (op == DRIVE_START || op == DRIVE_STOP || op == DRIVE_KILL)
+		d->seen[act->drive.service][act->drive.res].progress[0] =
+			d->seen[act->drive.service][act->drive.res].step[0] = '\0';
+	r = stayer(d, act->drive.service, act->drive.res);
+	if (r && op == DRIVE_START && tell_stayer(d, r, act, job.limit_ms)) {
+		tell_soon(d, act->drive.service, act->drive.res);
+		return;
+	}
+	if (r)
+		dismiss(r);
+	if (op == DRIVE_START)
+		tell_soon(d, act->drive.service, act->drive.res);
+	r = run_new(d);
+	if (!r) {
+		feed_later(d, ev, "too many driver processes run already");
+		return;
+	}
+	r->run = act->drive.run;
+	r->service = act->drive.service;
+	r->res = act->drive.res;
+	r->op = op;
+	r->spawn = spawn_work_told(d->loop, drive_work, &job, job.limit_ms, on_line, on_done, r);
 	if (!r->spawn) {
 		char why[RUNNER_WHY_MAX];
 
@@ -245,7 +335,8 @@ void drive_start(struct daemon *d, const struct place_action *act)
 void drive_cancel(struct daemon *d, uint64_t run)
 {
 	for (unsigned i = 0; i < RUNS_MAX; i++)
-		if (d->run[i].used && d->run[i].run == run && d->run[i].spawn)
+		if (d->run[i].used && d->run[i].phase == RUN_AT_WORK && d->run[i].run == run &&
+		    d->run[i].spawn)
 			spawn_kill(d->run[i].spawn);
 }
 

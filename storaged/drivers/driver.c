@@ -3,25 +3,100 @@
 #include "op.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static enum driver_result run(struct op *op)
+{
+	const struct driver_job *job = op->job;
+
+	if (job->vol)
+		return job->vol->file[0] ? file_op(op) : volume_op(op);
+	if (job->res) {
+		switch (job->res->type) {
+		case CONFIG_RES_IP: return ip_op(op);
+		case CONFIG_RES_UNIT: return unit_op(op);
+		case CONFIG_RES_SCRIPT: return script_op(op);
+		case CONFIG_RES_VOLUME: break; /* comes with job->vol */
+		}
+	}
+	return DRIVER_UNKNOWN;
+}
+
+/* 0, or -1: nobody needs us, or what came is no message. */
+static int go_read(struct driver_go *go)
+{
+	size_t have = 0;
+
+	while (have < sizeof(*go)) {
+		ssize_t n = read(STDIN_FILENO, (char *)go + have, sizeof(*go) - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		have += (size_t)n;
+	}
+	return 0;
+}
+
+/* PREPARE is done and told. Wait for what comes of it. */
+static int stay(const struct driver_job *prepared, int fd, int urgency)
+{
+	static struct driver_go go;
+	static struct fence_state fence;
+	struct driver_job job = *prepared;
+	struct op op;
+
+	for (;;) {
+		if (go_read(&go) < 0)
+			return 0;
+		op_init(&op, &job, fd);
+		if (go.what == DRIVER_GO_START)
+			break;
+		op.soon = true;
+		run(&op);
+	}
+	/* unreadable: no result, which is unknown (SAFE-3) */
+	if (fence_state_decode(&fence, go.fence, go.fence_len) < 0)
+		return 1;
+	job.op = DRIVER_START;
+	job.limit_ms = go.limit_ms;
+	job.epoch = go.epoch;
+	job.released = go.released;
+	job.dirty = go.dirty;
+	job.self = go.self;
+	job.fence = &fence;
+	op.told = true;
+	setpriority(PRIO_PROCESS, 0, urgency);
+	enum driver_result r = run(&op);
+
+	assert(r == op.end.result);
+	if (driver_line_write(fd, &op.end) < 0)
+		return 1;
+	if (op.after)
+		op.after(&op);
+	return 0;
+}
 
 int driver_run(void *arg, int fd)
 {
 	const struct driver_job *job = arg;
+	int urgency = getpriority(PRIO_PROCESS, 0);
 	struct op op;
-	enum driver_result r = DRIVER_UNKNOWN;
 
 	assert(job->fence);
+	if (job->op == DRIVER_PREPARE && urgency < 0)
+		setpriority(PRIO_PROCESS, 0, 0); /* fencing goes on meanwhile, and goes first */
 	op_init(&op, job, fd);
-	if (job->vol) {
-		r = job->vol->file[0] ? file_op(&op) : volume_op(&op);
-	} else if (job->res) {
-		switch (job->res->type) {
-		case CONFIG_RES_IP: r = ip_op(&op); break;
-		case CONFIG_RES_UNIT: r = unit_op(&op); break;
-		case CONFIG_RES_SCRIPT: r = script_op(&op); break;
-		case CONFIG_RES_VOLUME: break; /* comes with job->vol */
-		}
-	}
+	enum driver_result r = run(&op);
+
 	assert(r == op.end.result); /* every end has its words */
-	return driver_line_write(fd, &op.end) < 0 ? 1 : 0;
+	if (driver_line_write(fd, &op.end) < 0)
+		return 1;
+	if (op.after)
+		op.after(&op);
+	return job->stay && job->op == DRIVER_PREPARE && r == DRIVER_OK ? stay(job, fd, urgency)
+									: 0;
 }

@@ -10,7 +10,8 @@
  *	{"life":"stale","node":2,"epoch":17}                     HEARTBEAT only, at each change
  *	{"result":"failed","code":"vg_missing","reason":"...","remedy":"...","epoch":17, ...}
  *
- * One result line, the last, ends every operation but HEARTBEAT. No result line (child killed, crashed,
+ * One result line, the last, ends every operation but HEARTBEAT; the daemon goes on with it at once, while the child may
+ * still have to clear away (free a udev cookie, announce an address once more) or to stay (struct driver_go). No result line (child killed, crashed,
  * out of time) is DRIVER_UNKNOWN, whatever it said before (SAFE-3). Unknown keys are ignored.
  * Both sides of a line, writing and reading, live in drivers/line.c so that they cannot drift.
  *
@@ -84,8 +85,10 @@ struct driver_job {
 	const struct config_resource *res; /* NULL: HEARTBEAT, VOLUME_PREPARE */
 	const struct config_volume *vol;   /* of res, or of the operation; NULL: not a volume */
 	const struct config *cfg;
-	const char *rundir;      /* STOCKADE_RUNDIR, or the test's; exists */
-	uint32_t limit_ms;       /* the daemon kills the child after this; 0: never */
+	const char *rundir; /* STOCKADE_RUNDIR, or the test's; exists */
+	uint32_t limit_ms;  /* the daemon kills the child after this; 0: never */
+	/* PREPARE: after an ok result stay, with what was learned in memory, and wait on stdin for struct driver_go. */
+	bool stay;
 	struct incarnation self; /* this node's life, as fenced knows it */
 
 	/*
@@ -108,6 +111,22 @@ struct driver_job {
 	 * work, and it stood still for stale_ms. LIFE_UNKNOWN: reads or writes fail or hang. */
 	uint32_t owner; /* nodeid */
 	struct driver_beat *beat;
+};
+
+/* What a PREPARE that stays is told: one write each, to its stdin. End of file: nobody needs it any more. */
+struct driver_go {
+	enum {
+		/* START of a resource before this one has begun, so every proof is in. What may be asked from now on, and
+		 * takes time (is the address in use?), is asked now. Nothing is made active, nothing is answered. */
+		DRIVER_GO_SOON = 1,
+		DRIVER_GO_START, /* do START with the values below; its lines follow as always */
+	} what;
+	uint32_t limit_ms;
+	uint64_t epoch, released;
+	bool dirty;
+	struct incarnation self;
+	uint32_t fence_len;
+	uint8_t fence[FENCE_STATE_WIRE_MAX]; /* fence_state_encode() */
 };
 
 /**

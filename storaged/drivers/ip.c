@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ip.c - a virtual address.
  *
- * The duplicate check is in START, right before the address is added, and takes PROBE_MS. It cannot be earlier: until the
- * service moves, the address is rightly in use, and answers. It can be this short: the cluster's own
+ * The duplicate check takes PROBE_MS. It is made when the first resource of the service is started (DRIVER_GO_SOON), or else
+ * in START, right before the address is added. It cannot be earlier: until the service moves, the address is
+ * rightly in use, and answers. It can be this short: the cluster's own
  * previous holder has stopped or is proven dead, so only a stranger on the same wire can answer, and such
  * a one answers in a millisecond or two; the kernel's own check (one second for IPv6) is therefore switched off.
  * Who comes later is seen by nobody's check; the announcements take the address back to us.
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define PROBE_MS 100
+#define PROBE_GOOD_MS 10000 /* so long the answer counts: the resources before it take their time */
 
 /* Pauses before the further announcements: a switch that was slow, a neighbour that missed the first. */
 static const uint32_t announce_ms[] = { 150, 500, 1500, 3000 };
@@ -34,6 +36,8 @@ struct ip {
 	struct neigh who;
 	char iface[IFNAMSIZ];
 	bool up, ether;
+	bool asked; /* silence was the answer, at asked_ms */
+	uint64_t asked_ms;
 };
 
 struct here { /* an address in the kernel */
@@ -48,6 +52,8 @@ static void ip_done(struct ip *ip)
 		nl_addr_put(ip->addr);
 	if (ip->nl)
 		nl_socket_free(ip->nl);
+	ip->addr = NULL;
+	ip->nl = NULL;
 }
 
 static enum driver_result ip_init(struct op *op, struct ip *ip)
@@ -190,9 +196,14 @@ static struct rtnl_addr *address_new(const struct ip *ip, int ifindex)
 	return a;
 }
 
+static struct ip
+	the_ip; /* of this process: from a PREPARE that stays to its START, and to what follows that */
+
 /* Announce on for a few seconds, in a process of its own: the service is served meanwhile. */
-static void announce_on(const struct op *op, struct ip *ip)
+static void announce_on(const struct op *op)
 {
+	struct ip *ip = &the_ip;
+
 	if (!op_detach(op))
 		return; /* or it could not be made: then the first announcement has to do */
 	/* a socket of its own: two processes on one would take each other's answers */
@@ -221,13 +232,14 @@ static enum driver_result start(struct op *op, struct ip *ip)
 	struct here here;
 	uint8_t mac[6];
 	int network;
-	enum driver_result end = look(op, ip, &here);
+	bool silent = op->told && ip->asked && begin - ip->asked_ms <= PROBE_GOOD_MS;
+	enum driver_result end = silent ? DRIVER_OK : look(op, ip, &here);
 
 	if (end != DRIVER_OK)
 		return end;
-	if (here.found)
+	if (!silent && here.found)
 		return op_end(op, DRIVER_OK, "%s is on %s", ref, ip->iface);
-	if (ip->ether) {
+	if (ip->ether && !silent) {
 		int busy = neigh_probe(&ip->who, PROBE_MS, mac);
 
 		if (busy > 0)
@@ -249,13 +261,13 @@ static enum driver_result start(struct op *op, struct ip *ip)
 	if (r < 0 && r != -NLE_EXIST)
 		return op_fail(op, "no_interface", "look at `ip addr`",
 			       "%s cannot be added to %s: %s", ref, ip->iface, nl_geterror(r));
+	if (ip->ether)
+		neigh_announce(&ip->who); /* the kernel has taken it: clients wait */
 	if (addresses(ip, &here, &network) < 0 || !here.found)
 		return op_unknown(op, "internal", "look at `ip addr`",
 				  "%s was added to %s, yet is not there", ref, ip->iface);
-	if (ip->ether) {
-		neigh_announce(&ip->who);
-		announce_on(op, ip);
-	}
+	if (ip->ether)
+		op->after = announce_on;
 	op_step(op, "ip.add", begin, 0, "%s on %s", ref, ip->iface);
 	return op_end(op, DRIVER_OK, "%s is on %s", ref, ip->iface);
 }
@@ -312,34 +324,57 @@ static enum driver_result check(struct op *op, struct ip *ip, bool monitor)
 	return end == DRIVER_OK ? op_end(op, DRIVER_HEALTHY, "%s is on %s", ref, ip->iface) : end;
 }
 
+/* The duplicate check early: every proof is in, so that only a stranger could answer. Silence is kept; whatever else
+ * comes of it is found again by START, which has the words for it. */
+static void ask_now(struct op *op, struct ip *ip)
+{
+	struct here here;
+	uint8_t mac[6];
+
+	ip->asked = look(op, ip, &here) == DRIVER_OK && !here.found && ip->ether &&
+		    neigh_probe(&ip->who, PROBE_MS, mac) == 0;
+	ip->asked_ms = op_now_ms();
+}
+
 enum driver_result ip_op(struct op *op)
 {
-	enum driver_result end;
+	struct ip *ip = &the_ip;
+	enum driver_result end = DRIVER_OK;
 	struct here here;
-	struct ip ip;
 
-	end = ip_init(op, &ip);
+	if (!ip->nl)
+		end = ip_init(op, ip);
 	if (end != DRIVER_OK) {
-		ip_done(&ip);
+		ip_done(ip);
 		return end;
+	}
+	if (op->soon) {
+		ask_now(op, ip);
+		return DRIVER_UNKNOWN;
 	}
 	switch (op->job->op) {
 	case DRIVER_PREPARE:
-		end = look(op, &ip, &here);
+		end = look(op, ip, &here);
 		if (end == DRIVER_OK)
 			end = op_end(op, DRIVER_OK, "%s belongs on %s", op->job->res->ref,
-				     ip.iface);
+				     ip->iface);
+		if (end == DRIVER_OK && op->job->stay)
+			return end;
 		break;
-	case DRIVER_START: end = start(op, &ip); break;
+	case DRIVER_START:
+		end = start(op, ip);
+		if (op->after)
+			return end; /* it still needs the address */
+		break;
 	case DRIVER_STOP:
-	case DRIVER_KILL: end = stop(op, &ip); break;
-	case DRIVER_PROBE: end = check(op, &ip, false); break;
-	case DRIVER_MONITOR: end = check(op, &ip, true); break;
+	case DRIVER_KILL: end = stop(op, ip); break;
+	case DRIVER_PROBE: end = check(op, ip, false); break;
+	case DRIVER_MONITOR: end = check(op, ip, true); break;
 	case DRIVER_HEARTBEAT:
 	case DRIVER_VOLUME_PREPARE:
 		end = op_unknown(op, "internal", "report this", "not for an address");
 		break;
 	}
-	ip_done(&ip);
+	ip_done(ip);
 	return end;
 }

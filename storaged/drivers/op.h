@@ -17,6 +17,11 @@ struct op {
 	int fd;                       /* lines go here */
 	uint64_t begin_ms;
 	struct driver_line end; /* the result line to be */
+	/* What is left to do after the result line, when nobody waits any more. May be NULL; must not be long, and must be
+	 * able to fail. */
+	void (*after)(const struct op *op);
+	bool told; /* START in the child that did PREPARE moments ago: what it kept in memory is still good */
+	bool soon; /* DRIVER_GO_SOON: only ask */
 };
 
 void op_init(struct op *op, const struct driver_job *job, int fd);

@@ -21,6 +21,7 @@
 struct unit {
 	struct op *op;
 	sd_bus *bus;
+	bool listening; /* JobRemoved comes to us */
 	char name[CONFIG_PATH_MAX + 16];
 	char path[512]; /* D-Bus object */
 	char load[32], active[32], sub[32], file[32];
@@ -136,20 +137,29 @@ static int on_job_removed(sd_bus_message *m, void *arg, sd_bus_error *e)
 	return 0;
 }
 
+static int listen_for_jobs(struct unit *u, sd_bus_error *e)
+{
+	if (u->listening)
+		return 0;
+	int r = sd_bus_match_signal(u->bus, NULL, DEST, MANAGER, "JobRemoved", on_job_removed, u);
+
+	if (r >= 0)
+		r = sd_bus_call_method(u->bus, DEST, MANAGER, "Subscribe", e, NULL, NULL);
+	u->listening = r >= 0;
+	return r;
+}
+
 /* Start or stop and wait for the job. DRIVER_OK: the job is over, whatever it said. */
 static enum driver_result run_job(struct unit *u, const char *method)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	sd_bus_message *m = NULL;
-	sd_bus_slot *slot = NULL;
 	const char *path;
 	uint64_t until = op_now_ms() + op_left_ms(u->op, JOB_MS);
 	enum driver_result end = DRIVER_OK;
 
-	int r = sd_bus_match_signal(u->bus, &slot, DEST, MANAGER, "JobRemoved", on_job_removed, u);
+	int r = listen_for_jobs(u, &e);
 
-	if (r >= 0)
-		r = sd_bus_call_method(u->bus, DEST, MANAGER, "Subscribe", &e, NULL, NULL);
 	if (r >= 0)
 		r = sd_bus_call_method(u->bus, DEST, MANAGER, method, &e, &m, "ss", u->name,
 				       "replace");
@@ -173,7 +183,6 @@ static enum driver_result run_job(struct unit *u, const char *method)
 		else
 			r = sd_bus_wait(u->bus, (until - now) * 1000);
 	}
-	sd_bus_slot_unref(slot);
 	if (r < 0)
 		return bus_fail(u, method, &e, r);
 	sd_bus_error_free(&e);
@@ -272,18 +281,38 @@ static enum driver_result monitor(struct unit *u)
 			  u->sub);
 }
 
+static enum driver_result prepare(struct unit *u)
+{
+	enum driver_result end = allowed(u);
+	sd_bus_error e = SD_BUS_ERROR_NULL;
+	int r = end == DRIVER_OK && u->op->job->stay ? listen_for_jobs(u, &e) : 0;
+
+	if (r < 0)
+		return bus_fail(u, "cannot ask systemd about jobs of", &e, r);
+	return end == DRIVER_OK ? op_end(u->op, DRIVER_OK, "%s is there", u->name) : end;
+}
+
 enum driver_result unit_op(struct op *op)
 {
-	struct unit u;
-	enum driver_result end = unit_init(op, &u);
+	static struct unit u; /* with its connection, from a PREPARE that stays to its START */
+	enum driver_result end = DRIVER_OK;
+
+	if (op->soon)
+		return DRIVER_UNKNOWN; /* nothing here takes long */
+	if (op->told && u.bus) {
+		u.op = op;
+		end = sd_bus_set_method_call_timeout(u.bus,
+						     (uint64_t)op_left_ms(op, CALL_MS) * 1000) < 0
+			      ? op_unknown(op, "internal", "", "the bus is gone")
+			      : DRIVER_OK;
+		/* moments ago it was inactive and allowed; StartUnit of an active one changes nothing */
+	} else {
+		end = unit_init(op, &u);
+	}
 
 	if (end == DRIVER_OK) {
 		switch (op->job->op) {
-		case DRIVER_PREPARE:
-			end = allowed(&u);
-			if (end == DRIVER_OK)
-				end = op_end(op, DRIVER_OK, "%s is there", u.name);
-			break;
+		case DRIVER_PREPARE: end = prepare(&u); break;
 		case DRIVER_START: end = start(&u); break;
 		case DRIVER_STOP: end = stop(&u, false); break;
 		case DRIVER_KILL: end = stop(&u, true); break;
@@ -295,6 +324,8 @@ enum driver_result unit_op(struct op *op)
 			break;
 		}
 	}
-	sd_bus_flush_close_unref(u.bus);
+	if (op->job->stay && op->job->op == DRIVER_PREPARE && end == DRIVER_OK)
+		return end;
+	u.bus = sd_bus_flush_close_unref(u.bus);
 	return end;
 }

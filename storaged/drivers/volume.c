@@ -216,14 +216,24 @@ static enum driver_result open_area(struct op *op, struct lvm_plan *plan, bool w
 
 /* ---- the operations ---- */
 
+/* What PREPARE found, for a START in the same process. */
+static struct volume kept;
+static bool kept_ready;
+
 static enum driver_result prepare(struct op *op)
 {
 	struct volume v;
 	struct dm_state st;
 	struct epoch_record rec;
 	struct area a = AREA_CLOSED;
+
+	if (op->soon)
+		return DRIVER_UNKNOWN; /* nothing here takes long */
 	enum driver_result end = ready(op, &v);
 
+	kept_ready = end == DRIVER_OK;
+	if (kept_ready)
+		kept = v;
 	if (end == DRIVER_OK)
 		end = mount_point_free(op, &v.plan, &st);
 	if (end == DRIVER_OK)
@@ -243,12 +253,22 @@ static enum driver_result prepare(struct op *op)
  * udev makes and removes its links in its own time, 0.1 to 0.3 s. /dev/dm-N is the kernel's and there at once, so nobody waits
  * for the links, neither at start nor at stop; the cookie is waited for aside, as it must be freed.
  */
-static void settle_later(const struct op *op, uint32_t cookie)
+static uint32_t settle_cookie;
+
+static void settle_now(const struct op *op)
 {
-	if (!cookie || !op_detach(op))
+	if (!op_detach(op))
 		return;
-	dm_settle(cookie, SETTLE_MS);
+	dm_settle(settle_cookie, SETTLE_MS);
 	_exit(0);
+}
+
+static void settle_later(struct op *op, uint32_t cookie)
+{
+	if (!cookie)
+		return;
+	settle_cookie = cookie;
+	op->after = settle_now;
 }
 
 /* From a written epoch to a mounted filesystem. */
@@ -296,8 +316,13 @@ static enum driver_result start(struct op *op)
 	struct owner own;
 	struct dm_state st;
 	struct area a = AREA_CLOSED;
-	enum driver_result end = ready(op, &v);
+	enum driver_result end = DRIVER_OK;
 
+	/* the marks on the disk say whether what PREPARE found moments ago still holds */
+	if (op->told && kept_ready && lvm_plan_true(&kept.plan, &kept.devs) == 0)
+		v = kept;
+	else
+		end = ready(op, &v);
 	if (end == DRIVER_OK)
 		end = mount_point_free(op, &v.plan, &st);
 	if (end != DRIVER_OK)

@@ -421,6 +421,65 @@ static void a_signal_to_a_young_child_is_not_taken_for_ours(void **state)
 	assert_int_equal(own_terms, 0);
 }
 
+/* Echoes what it is told until the end of the talk. */
+static int listen_on(void *arg, int fd)
+{
+	char buf[64];
+	ssize_t n;
+
+	(void)arg;
+	dprintf(fd, "ready\n");
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0)
+		dprintf(fd, "%.*s\n", (int)n, buf);
+	return 5;
+}
+
+static void work_that_stays_is_told_and_has_a_new_limit(void **state)
+{
+	(void)state;
+	f.child = spawn_work_told(f.loop, listen_on, NULL, 5000, on_line, on_done, &f);
+	assert_non_null(f.child);
+	run_for(100);
+	assert_int_equal(f.lines, 1);
+	assert_int_equal(spawn_tell(f.child, "start", 5), 0);
+	run_for(100);
+	assert_int_equal(f.lines, 2);
+	assert_string_equal(f.line[1], "start");
+	assert_int_equal(f.done, 0);
+	spawn_limit(f.child, 50);
+	run_for(10000);
+	assert_int_equal(f.done, 1);
+	assert_true(f.r.timed_out);
+}
+
+static void a_message_is_whole_or_refused(void **state)
+{
+	static char big[SPAWN_TELL_MAX + 1];
+
+	(void)state;
+	f.child = spawn_work_told(f.loop, hang, NULL, 5000, on_line, on_done, &f);
+	assert_non_null(f.child);
+	assert_int_equal(spawn_tell(f.child, big, SPAWN_TELL_MAX + 1), -EAGAIN);
+	assert_int_equal(spawn_tell(f.child, big, SPAWN_TELL_MAX), 0);
+	assert_int_equal(spawn_tell(f.child, big, SPAWN_TELL_MAX), 0);
+	assert_int_equal(spawn_tell(f.child, big, 1), -EAGAIN); /* nobody reads */
+	spawn_kill(f.child);
+	assert_int_equal(spawn_tell(f.child, big, 1), -EPIPE);
+	run_for(10000);
+	assert_int_equal(f.done, 1);
+}
+
+static void work_that_is_not_told_has_nothing_to_read(void **state)
+{
+	(void)state;
+	f.child = spawn_work(f.loop, listen_on, NULL, 5000, on_line, on_done, &f);
+	assert_non_null(f.child);
+	assert_int_equal(spawn_tell(f.child, "x", 1), -EPIPE);
+	run_for(10000);
+	assert_int_equal(f.r.status, 5);
+	assert_int_equal(f.lines, 1);
+}
+
 /* A daemon that is killed with a program and a piece of work running. */
 static void daemon_with_children(int report)
 {
@@ -477,6 +536,9 @@ int main(void)
 		T(a_line_without_end_is_cut),
 		T(work_is_killed_at_its_deadline),
 		T(a_signal_to_a_young_child_is_not_taken_for_ours),
+		T(work_that_stays_is_told_and_has_a_new_limit),
+		T(a_message_is_whole_or_refused),
+		T(work_that_is_not_told_has_nothing_to_read),
 		T(children_die_with_their_daemon),
 	};
 
