@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,6 +91,8 @@ static int monitor_work(void *arg, int fd)
 	pid_t parent = getppid();
 
 	child_name("storaged-watch");
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		setpriority(PRIO_PROCESS, 0, 0); /* it has time */
 	for (unsigned i = 0; i < svc->n_resources; i++) {
 		last[i] = DRIVER_HEALTHY;
 		due[i] = mono_ms() + svc->resource[i].monitor_ms;

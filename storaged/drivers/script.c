@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +115,9 @@ enum driver_result script_op(struct op *op)
 {
 	enum driver_result end = exists(op);
 
+	/* our urgency is not the service's */
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		setpriority(PRIO_PROCESS, 0, 0);
 	if (end != DRIVER_OK) {
 		/* without the script nothing tells whether its service runs */
 		if (op->job->op != DRIVER_PREPARE && op->job->op != DRIVER_START) {
