@@ -25,6 +25,7 @@
 #define BUSY_RETRY_MS 50
 
 /* struct ext2_super_block: s_magic and s_state, both little-endian 16 bit; bit 1 of the state: errors were seen */
+#define SUPER_BYTES 4096
 #define EXT_SUPER_AT 1024
 #define EXT_MAGIC_AT 56
 #define EXT_STATE_AT 58
@@ -154,8 +155,9 @@ struct super {
 
 static int super_read(const char *dev, enum config_fs fs, struct super *ret)
 {
-	unsigned char b[EXT_SUPER_AT + 64];
-	int fd = open(dev, O_RDONLY | O_CLOEXEC);
+	static _Alignas(SUPER_BYTES) unsigned char b[SUPER_BYTES];
+	/* direct: one small read, and nothing is read ahead or kept */
+	int fd = open(dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
 
 	memset(ret, 0, sizeof(*ret));
 	if (fd < 0)
@@ -285,22 +287,21 @@ static int where(struct op *op, const struct mount_is *is, enum driver_result *e
 	struct mount_at at;
 	char root[256];
 	struct mounts m;
-	int r = mounts_find(&m, is, false);
+	int r = mounts_here(&m, is, vol->mount, &at, &on, root, sizeof(root));
 
 	*end = DRIVER_OK;
-	for (unsigned i = 0; r == 0 && i < m.n; i++) {
+	if (r < 0) {
+		*end = op_unknown(op, "internal", "", "mountinfo cannot be read: %s", strerror(-r));
+		return 0;
+	}
+	for (unsigned i = 0; i < m.n; i++) {
 		if (strcmp(m.at[i].target, vol->mount) == 0)
 			continue;
 		*end = op_fail(op, "mount_busy", "unmount it there: the volume has one mount point",
 			       "volume %s is mounted on %s already", vol->name, m.at[i].target);
 		return 0;
 	}
-	r = r ? r : mount_on(vol->mount, &at, &on, root, sizeof(root));
-	if (r < 0 && r != -ENOENT) {
-		*end = op_unknown(op, "internal", "", "mountinfo cannot be read: %s", strerror(-r));
-		return 0;
-	}
-	if (r == -ENOENT)
+	if (r == 0)
 		return 0;
 	if (on.dev != is->dev || (is->root && strcmp(root, is->root) != 0)) {
 		*end = op_fail(op, "mount_busy", "unmount it, or choose another mount point",

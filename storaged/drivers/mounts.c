@@ -62,6 +62,24 @@ static void mount_fill(struct mount_at *m, struct libmnt_fs *fs, bool ours, pid_
 	snprintf(m->fstype, sizeof(m->fstype), "%s", mnt_fs_get_fstype(fs));
 }
 
+static int table_on(struct libmnt_table *t, const char *target, struct mount_at *ret,
+		    struct mount_is *is, char *root, size_t root_len)
+{
+	/* backwards: the topmost of several mounts on one directory */
+	struct libmnt_fs *fs = mnt_table_find_target(t, target, MNT_ITER_BACKWARD);
+
+	if (!fs)
+		return -ENOENT;
+	mount_fill(ret, fs, true, getpid());
+	if (is)
+		is->dev = mnt_fs_get_devno(fs);
+	if (root)
+		snprintf(root, root_len, "%s", mnt_fs_get_root(fs));
+	if (is)
+		is->root = root;
+	return 0;
+}
+
 int mount_on(const char *target, struct mount_at *ret, struct mount_is *is, char *root,
 	     size_t root_len)
 {
@@ -70,19 +88,7 @@ int mount_on(const char *target, struct mount_at *ret, struct mount_is *is, char
 
 	if (r < 0)
 		return r;
-	/* backwards: the topmost of several mounts on one directory */
-	struct libmnt_fs *fs = mnt_table_find_target(t, target, MNT_ITER_BACKWARD);
-
-	r = fs ? 0 : -ENOENT;
-	if (fs) {
-		mount_fill(ret, fs, true, getpid());
-		if (is)
-			is->dev = mnt_fs_get_devno(fs);
-		if (root)
-			snprintf(root, root_len, "%s", mnt_fs_get_root(fs));
-		if (is)
-			is->root = root;
-	}
+	r = table_on(t, target, ret, is, root, root_len);
 	mnt_unref_table(t);
 	return r;
 }
@@ -107,6 +113,22 @@ static void table_find(struct mounts *ret, struct libmnt_table *t, const struct 
 			ret->more = true;
 	}
 	mnt_free_iter(it);
+}
+
+int mounts_here(struct mounts *ret, const struct mount_is *is, const char *target,
+		struct mount_at *at, struct mount_is *on, char *root, size_t root_len)
+{
+	struct libmnt_table *t;
+
+	memset(ret, 0, sizeof(*ret));
+	int r = table_of("self", &t);
+
+	if (r < 0)
+		return r;
+	table_find(ret, t, is, true, getpid());
+	r = table_on(t, target, at, on, root, root_len) == 0;
+	mnt_unref_table(t);
+	return r;
 }
 
 int mounts_find(struct mounts *ret, const struct mount_is *is, bool all_namespaces)

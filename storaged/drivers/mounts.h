@@ -41,6 +41,13 @@ struct mounts {
 int mount_on(const char *target, struct mount_at *ret, struct mount_is *is, char *root,
 	     size_t root_len);
 
+/*
+ * Both questions by one look at our own mountinfo: where @is is mounted (@ret), and what is on @target (the rest, as
+ * mount_on()). 1: something is on @target; 0: nothing is; -errno.
+ */
+int mounts_here(struct mounts *ret, const struct mount_is *is, const char *target,
+		struct mount_at *at, struct mount_is *on, char *root, size_t root_len);
+
 /* Every mount of @is; @all_namespaces: look into those of all processes. 0 or -errno (cannot tell, SAFE-3). */
 int mounts_find(struct mounts *ret, const struct mount_is *is, bool all_namespaces);
 
