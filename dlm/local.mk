@@ -14,8 +14,12 @@ tests_unit_dlm_domain_SOURCES = tests/unit/dlm_domain.c tests/unit/dlm_bus.h
 tests_unit_dlm_domain_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/dlm_resource
-tests_unit_dlm_resource_SOURCES = tests/unit/dlm_resource.c
+tests_unit_dlm_resource_SOURCES = tests/unit/dlm_resource.c tests/unit/dlm_table.h
 tests_unit_dlm_resource_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/dlm_oracle
+tests_unit_dlm_oracle_SOURCES = tests/unit/dlm_oracle.c tests/unit/dlm_table.h
+tests_unit_dlm_oracle_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 sbin_PROGRAMS += stockade-dlmd
 stockade_dlmd_SOURCES = \
