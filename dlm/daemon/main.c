@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,6 +342,9 @@ int main(int argc, char **argv)
 	}
 	for (unsigned i = 0; i < DLM_CLIENTS_MAX; i++)
 		d.watch[i].pidfd = -1;
+	/* Big buffers are used for a moment: they go back to the system, and do not stay in the heap. */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 	log_open("stockade-dlmd", debug);
 	d.loop = loop_new();
 	rc = d.loop ? setup(&d, path) : -ENOMEM;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <linux/reboot.h>
 #include <signal.h>
 #include <stdio.h>
@@ -206,6 +207,9 @@ int main(int argc, char **argv)
 			fprintf(stderr, "stockade-fenced: %s: %s\n", path, strerror(errno));
 		return 1;
 	}
+	/* Big buffers are used for a moment: they go back to the system, and do not stay in the heap. */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 	log_open("stockade-fenced", debug);
 	f.start_ms = mono_ms();
 	int r = serve(&f);
