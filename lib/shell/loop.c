@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <qb/qbloop.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -66,6 +67,10 @@ struct loop *loop_new(void)
 	}
 	/* A reader that went away is an error of one write(), not the end of a daemon. */
 	signal(SIGPIPE, SIG_IGN);
+	/* The configuration's parser and each state that a view hands round take a peak of memory once: give it back. */
+	mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 32 * 1024);
+	mallopt(M_TOP_PAD, 8 * 1024);
 	return loop;
 }
 
