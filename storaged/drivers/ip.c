@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ip.c - a virtual address.
  *
- * The duplicate check takes PROBE_MS. It is made when the first resource of the service is started (DRIVER_GO_SOON), or else
- * in START, right before the address is added. It cannot be earlier: until the service moves, the address is
+ * The duplicate check is made when the first resource of the service is started (DRIVER_GO_SOON, PROBE_SOON_MS), or else
+ * in START (PROBE_MS), right before the address is added. It cannot be earlier: until the service moves, the address is
  * rightly in use, and answers. It can be this short: the cluster's own
  * previous holder has stopped or is proven dead, so only a stranger on the same wire can answer, and such
  * a one answers in a millisecond or two; the kernel's own check (one second for IPv6) is therefore switched off.
@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define PROBE_MS 100
+#define PROBE_SOON_MS 400   /* beside the other resources' start it costs nobody any time */
 #define PROBE_GOOD_MS 10000 /* so long the answer counts: the resources before it take their time */
 
 /* Pauses before the further announcements: a switch that was slow, a neighbour that missed the first. */
@@ -332,7 +333,7 @@ static void ask_now(struct op *op, struct ip *ip)
 	uint8_t mac[6];
 
 	ip->asked = look(op, ip, &here) == DRIVER_OK && !here.found && ip->ether &&
-		    neigh_probe(&ip->who, PROBE_MS, mac) == 0;
+		    neigh_probe(&ip->who, PROBE_SOON_MS, mac) == 0;
 	ip->asked_ms = op_now_ms();
 }
 

@@ -197,11 +197,13 @@ static int listen_once(int fd, const struct neigh *n, uint8_t mac[6])
 	return 0;
 }
 
+#define PROBE_AGAIN_MS 40
+
 int neigh_probe(const struct neigh *n, uint32_t wait_ms, uint8_t mac[6])
 {
 	uint8_t buf[NEIGH_PACKET_MAX];
 	size_t len = neigh_probe_packet(n, buf);
-	uint64_t begin = op_now_ms(), again = begin + wait_ms * 2 / 5, until = begin + wait_ms;
+	uint64_t begin = op_now_ms(), again = begin + PROBE_AGAIN_MS, until = begin + wait_ms;
 	int fd = open_socket(n);
 	int r = fd < 0 ? fd : send_packet(fd, n, buf, len);
 
@@ -209,11 +211,14 @@ int neigh_probe(const struct neigh *n, uint32_t wait_ms, uint8_t mac[6])
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		uint64_t now = op_now_ms(), next = again < until ? again : until;
 
-		if (now >= until)
+		if (now >=
+		    until) { /* we may have been kept from running: an answer that waits counts */
+			r = listen_once(fd, n, mac);
 			break;
+		}
 		if (now >= again) {
 			r = send_packet(fd, n, buf, len);
-			again = UINT64_MAX;
+			again = now + PROBE_AGAIN_MS;
 			continue;
 		}
 		if (poll(&p, 1, (int)(next - now)) > 0)
