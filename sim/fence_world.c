@@ -50,7 +50,7 @@ bool powered(const struct snode *s)
 	return s->feed[0] && (s->feed[1] || s->feed[2]);
 }
 
-static void forget(struct world *w, uint32_t id)
+void world_forget(struct world *w, uint32_t id)
 {
 	for (uint32_t n = 1; n <= w->n; n++)
 		for (unsigned b = 0; b < LIVES_MAX; b++)
@@ -61,7 +61,7 @@ void life_ends(struct world *w, uint32_t id)
 {
 	struct snode *s = &w->node[id];
 
-	forget(w, id);
+	world_forget(w, id);
 	s->runs = s->wrecked = s->hung = false;
 	s->boot_ms = s->fenced_ms = s->reboot_ms = 0;
 	s->dom = fence_free(s->dom);
@@ -154,7 +154,7 @@ void fenced_stop(struct world *w, uint32_t id)
 
 	if (!s->dom)
 		return;
-	forget(w, id);
+	world_forget(w, id);
 	s->dom = fence_free(s->dom);
 	s->gen++;
 	net_stop(w->net, 0, id, w->now_ms);

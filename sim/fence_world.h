@@ -94,6 +94,8 @@ void world_open(
 void world_close(struct world *w);
 uint64_t world_next_ms(struct world *w); /* when something is due */
 void world_check_lives(struct world *w);
+void world_forget(struct world *w,
+		  uint32_t id);   /* what it knew counts no more: gone, or mute for long */
 void world_tick(struct world *w); /* do what is due at w->now_ms */
 
 void say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -137,6 +137,7 @@ static void inject(struct world *w)
 			s->hung = !s->hung;
 			say(w, "FAULT node%u fenced %s", id, s->hung ? "hangs" : "goes on");
 			net_hang(w->net, 0, id, s->hung);
+			world_forget(w, id); /* a majority may go on without its word */
 		}
 		break;
 	case 10: /* an operator reboots it */

@@ -363,12 +363,10 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 		}
 		if (!a->run)
 			run(d, slot, FENCE_AGENT_OFF);
-		want(d, d->now_ms + d->cfg.stall_ms); /* to notice when we sleep */
 		break;
 	case ATT_STATUS:
 		if (!a->run)
 			run(d, slot, FENCE_AGENT_STATUS);
-		want(d, d->now_ms + d->cfg.stall_ms);
 		break;
 	case ATT_FAILED: {
 		struct op op = {
@@ -407,6 +405,8 @@ void plan_attempts(struct fence_domain *d)
 		}
 		if (!may || r->state != FENCE_NODE_VICTIM || i == d->self)
 			continue;
+		/* As long as there is a victim, notice when we slept: what we hear then may be old. */
+		want(d, d->now_ms + d->cfg.stall_ms);
 		plan_attempt(d, i);
 		if (l->proof.kind != PROOF_NONE && !l->proof_sent)
 			l->proof_sent = emit(d,
