@@ -351,7 +351,9 @@ static void check_proofs(struct world *w, uint32_t id)
 		bool lives = s->runs && memcmp(now_id, x->proof.victim.boot_id, BOOT_ID_BYTES) == 0;
 
 		if (x->proof.kind == PROOF_CLEAN_LEAVE)
-			lives = lives && s->signs.holds && x->state == FENCE_NODE_DEAD;
+			/* who hung has not heard yet that it is back; its storaged has, in its own group */
+			lives = lives && s->signs.holds && x->state == FENCE_NODE_DEAD &&
+				st.view.seq == net_ring(w->net, id);
 		if (incarnation_unseen(&x->proof.victim))
 			lives = x->proof.kind == PROOF_OFF_VERIFIED && s->offs == 0;
 		if (lives)

@@ -307,6 +307,10 @@ static void plan_idle(struct fence_domain *d, unsigned slot)
 	struct local *l = &d->local[slot];
 	uint64_t due = attempt_due_ms(d, slot);
 
+	if (d->now_ms < d->hold_ms) {
+		want(d, d->hold_ms);
+		return;
+	}
 	if (d->now_ms < due) {
 		want(d, due);
 		if (!l->wait_noted && r->attempts == 0) {
@@ -344,6 +348,10 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 	if (a->stage > ATT_ASKED && a->stage != ATT_PROVING &&
 	    (r->actor != d->cfg.self.nodeid || r->attempts != a->number))
 		attempt_drop(d, &d->local[slot]);
+	/* After a sleep: what others answered before it, or will have answered in a view that is over, does not count. */
+	if (d->now_ms < d->hold_ms &&
+	    (a->stage == ATT_ASKED || a->stage == ATT_CONFIRM || (a->stage == ATT_OFF && !a->run)))
+		attempt_drop(d, &d->local[slot]);
 	switch (a->stage) {
 	case ATT_IDLE: plan_idle(d, slot); break;
 	case ATT_ASKED: break;
@@ -357,10 +365,6 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 		plan_attempt(d, slot);
 		break;
 	case ATT_OFF:
-		if (!a->run && d->now_ms < d->hold_ms) {
-			want(d, d->hold_ms);
-			break;
-		}
 		if (!a->run)
 			run(d, slot, FENCE_AGENT_OFF);
 		break;

@@ -198,7 +198,7 @@ struct fence_domain {
 
 	/* The clock inside stands still while we sleep: no wait is over because nobody ran. */
 	uint64_t lost_ms;
-	uint64_t hold_ms; /* no agent switches off before */
+	uint64_t hold_ms; /* nothing is begun before, and what was asked is asked again */
 
 	/* for the length of one step */
 	uint64_t now_ms;  /* without what was lost */
