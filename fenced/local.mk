@@ -46,8 +46,3 @@ stockade_fenced_LDADD = \
 	lib/shell/libstockade-shell.la \
 	lib/libstockade-base.la \
 	$(SHELL_LIBS)
-
-check_PROGRAMS += tests/unit/agents
-tests_unit_agents_SOURCES = tests/unit/agents.c %reldir%/daemon/agent.c
-tests_unit_agents_LDADD = %reldir%/core/libfence-core.la lib/shell/libstockade-shell.la \
-	lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)

@@ -390,13 +390,15 @@ static ssize_t compose(struct lane *l, const struct job *j, char *buf)
 }
 
 static struct spawn *start(struct lane *l, struct program *p, const char *in, size_t in_len,
-			   uint32_t timeout_ms,
+			   uint32_t timeout_ms, bool patient,
 			   void (*done)(void *arg, const struct spawn_result *r))
 {
 	const char *const argv[] = { p->path, NULL };
-	struct spawn_program prog = {
-		.argv = argv, .in = in, .in_len = in_len, .timeout_ms = timeout_ms
-	};
+	struct spawn_program prog = { .argv = argv,
+				      .in = in,
+				      .in_len = in_len,
+				      .timeout_ms = timeout_ms,
+				      .patient = patient };
 	struct spawn *s = spawn_program(l->owner->loop, &prog, done, l);
 
 	if (!s)
@@ -438,7 +440,7 @@ static void lane_next(struct lane *l)
 		p->meta = META_ASKED;
 		j->asked = true;
 		l->asking = p;
-		l->child = start(l, p, ask, sizeof(ask) - 1, CHECK_MS_MAX, on_metadata);
+		l->child = start(l, p, ask, sizeof(ask) - 1, CHECK_MS_MAX, false, on_metadata);
 		if (l->child)
 			return;
 		l->asking = NULL;
@@ -449,8 +451,10 @@ static void lane_next(struct lane *l)
 	l->running = j;
 	choose_word(l, j);
 	ssize_t len = compose(l, j, in);
+	/* To switch on again, or to look whether a path works, must not slow the takeover down. */
+	bool patient = j->check || j->action == FENCE_AGENT_ON;
 
-	l->child = len < 0 ? NULL : start(l, p, in, (size_t)len, j->timeout_ms, on_child);
+	l->child = len < 0 ? NULL : start(l, p, in, (size_t)len, j->timeout_ms, patient, on_child);
 	explicit_bzero(in, sizeof(in));
 	if (!l->child)
 		loop_timer_arm(l->soon, mono_ms());

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -433,7 +434,7 @@ static bool find_program(const char *name, char path[PATH_MAX])
  * we are, and what exec said is there when we go on. Signals wait, so that no handler runs in it.
  */
 static pid_t run_program(const char *path, char *const argv[], char *const env[],
-			 const struct child_fds *fds, int *ret_error)
+			 const struct child_fds *fds, bool patient, int *ret_error)
 {
 	pid_t parent = getpid();
 	volatile int error = 0;
@@ -445,6 +446,8 @@ static pid_t run_program(const char *path, char *const argv[], char *const env[]
 
 	if (pid == 0) {
 		become_child(fds, parent);
+		if (patient)
+			setpriority(PRIO_PROCESS, 0, 10);
 		execve(path, argv, env);
 		error = errno;
 		_exit(127);
@@ -484,7 +487,8 @@ struct spawn *spawn_program(struct loop *loop, const struct spawn_program *p,
 		return NULL;
 	s->done = done;
 	s->arg = arg;
-	s->pid = run_program(path, (char *const *)p->argv, (char *const *)env, &fds, &error);
+	s->pid = run_program(path, (char *const *)p->argv, (char *const *)env, &fds, p->patient,
+			     &error);
 	close_child_fds(&fds);
 	if (error != 0) {
 		spawn_free(s);

@@ -44,6 +44,7 @@ struct spawn_program {
 	size_t in_len;
 	const char *const *env; /* NULL-terminated, added to PATH and LC_ALL; may be NULL */
 	uint32_t timeout_ms;    /* 0: none */
+	bool patient;           /* it has time: runs at nice 10 whatever ours is */
 };
 
 /* Return: the child, or NULL with errno, also when it cannot be executed (done() is then not called). done() is called

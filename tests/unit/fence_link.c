@@ -277,7 +277,7 @@ static void a_fenced_that_is_not_there_is_tried_again(void **state)
 	wait_until(is_up, 5000);
 	assert_int_equal(states, 2);
 	stop_fenced();
-	assert_in_range(longest_ms, 0, 300);
+	assert_in_range(longest_ms, 0, 1900); /* less than any wait for a daemon that hangs */
 }
 
 static void one_that_dies_with_a_request_answers_with_why(void **state)
@@ -318,8 +318,8 @@ static void one_that_hangs_stops_nobody(void **state)
 	wait_until(is_down, 5000);
 	assert_int_equal(losts, 1);
 	assert_int_equal(failures, 1);
-	wait_until(never, 3000); /* several tries to connect */
-	assert_in_range(longest_ms, 0, 300);
+	wait_until(never, 3000);              /* several tries to connect */
+	assert_in_range(longest_ms, 0, 1900); /* less than any wait for a daemon that hangs */
 	kill(fenced_pid, SIGCONT);
 	wait_until(is_up, 5000);
 	assert_int_equal(states, 2);
