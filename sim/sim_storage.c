@@ -149,8 +149,8 @@ void step(struct world *w, uint32_t id, struct place_event *ev)
 		struct place_service ps;
 
 		place_service(n->place, s, &ps);
-		if (w->lock[s].holder == id && w->lock[s].boot == n->boot && ps.local.probed &&
-		    ps.local.fact == RUNNER_STOPPED)
+		if (!n->wants[s] && w->lock[s].holder == id && w->lock[s].boot == n->boot &&
+		    ps.local.probed && ps.local.fact == RUNNER_STOPPED)
 			lock_drop(w, id, s);
 	}
 	if (!n->joined && place_probed(n->place)) {

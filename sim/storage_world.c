@@ -66,6 +66,7 @@ void daemon_ends(struct world *w, uint32_t id)
 	n->joined = n->leaving = n->left = n->reboots = false;
 	n->noquorum_ms = 0;
 	memset(n->monitor, 0, sizeof(n->monitor));
+	memset(n->wants, 0, sizeof(n->wants));
 	net_stop(w->net, 0, id, w->now_ms);
 	/* Its children die with it: what they were about to do may have happened. */
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
@@ -227,6 +228,7 @@ void lock_ask(struct world *w, uint32_t id, unsigned v)
 {
 	bool own = w->lock[v].holder == id && w->lock[v].boot == w->node[id].boot;
 
+	w->node[id].wants[v] = true;
 	say(w, "n%u: asks for lock %u, held by n%u", id, v, w->lock[v].holder);
 
 	if (!w->locks || own) {
@@ -248,6 +250,7 @@ void lock_ask(struct world *w, uint32_t id, unsigned v)
 
 void lock_drop(struct world *w, uint32_t id, unsigned v)
 {
+	w->node[id].wants[v] = false;
 	nodeset_del(&w->lock[v].waiting, id);
 	for (unsigned i = 0; i < LATER_MAX; i++)
 		if (w->later[i].at_ms && w->later[i].what == LATER_LOCK && w->later[i].node == id &&

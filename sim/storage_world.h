@@ -50,6 +50,7 @@ struct snode {
 	struct nodeset standby;
 	bool enabled[S_MAX];
 	bool monitor[S_MAX];
+	bool wants[S_MAX];      /* the lock of that volume: asked for by this daemon */
 	uint64_t noquorum_ms;   /* as its core was told; 0: has quorum */
 	struct nodeset unready; /* as its core was told: alive, and no fence path to it passes */
 };

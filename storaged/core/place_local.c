@@ -373,6 +373,20 @@ static void duty_move(struct place *p, unsigned s)
 	place_send_prepared(p, s, v->moves, st.prepared == DRIVE_OK, st.prepare_why);
 }
 
+/* A move comes here, the source still runs: stand in the queue for its lock. Nothing starts by that. */
+static void duty_expect(struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+	bool expect = p->synced && p->agreed && !p->halted && v->move != SERVICE_MOVE_NONE &&
+		      v->move_ready && v->target == p->cfg.self;
+
+	if (expect == p->expected[s])
+		return;
+	p->expected[s] = expect;
+	place_feed(p, s,
+		   (struct runner_event){ .type = RUNNER_EV_EXPECT, .expect = { .on = expect } });
+}
+
 static void duty_report(struct place *p, unsigned s)
 {
 	struct place_told *told = &p->told[s];
@@ -635,6 +649,7 @@ void place_duties(struct place *p)
 		if (runner_deadline_ms(p->runner[s]) <= p->now_ms)
 			place_feed(p, s, tick);
 		duty_service(p, s);
+		duty_expect(p, s);
 		duty_move(p, s);
 		duty_report(p, s);
 		duty_stuck(p, s);

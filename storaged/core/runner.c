@@ -16,6 +16,7 @@ struct runner {
 
 	bool decided; /* UP or DOWN came: until then what the probe found is left alone */
 	bool up, go, failed, urgent;
+	bool expected; /* the locks are asked for before UP */
 	bool found_all;
 	/* Stop whatever may be active from this index on before anything is started; cfg.n: nothing. */
 	unsigned lower;
@@ -210,6 +211,16 @@ static void on_op_done(struct runner *r, enum drive_result result, const char *w
 	assert(!"op is START, STOP or KILL");
 }
 
+static void ask_locks(struct runner *r, struct runner_actions *out)
+{
+	for (unsigned i = 0; i < r->cfg.n; i++) {
+		if (!r->cfg.volume[i] || r->res[i].lock != RUNNER_LOCK_NONE)
+			continue;
+		r->res[i].lock = RUNNER_LOCK_ASKED;
+		emit(out, (struct runner_action){ .type = RUNNER_ACT_LOCK, .res = i });
+	}
+}
+
 static void on_up(struct runner *r, struct runner_actions *out)
 {
 	if (r->up)
@@ -226,12 +237,7 @@ static void on_up(struct runner *r, struct runner_actions *out)
 	for (unsigned i = 0; i < r->cfg.n && r->lower == r->cfg.n; i++)
 		if (r->res[i].state != RUNNER_RES_RUNNING)
 			r->lower = i;
-	for (unsigned i = 0; i < r->cfg.n; i++) {
-		if (!r->cfg.volume[i] || r->res[i].lock != RUNNER_LOCK_NONE)
-			continue;
-		r->res[i].lock = RUNNER_LOCK_ASKED;
-		emit(out, (struct runner_action){ .type = RUNNER_ACT_LOCK, .res = i });
-	}
+	ask_locks(r, out);
 }
 
 static int on_driver(struct runner *r, const struct runner_event *ev)
@@ -360,7 +366,8 @@ static void plan(struct runner *r, struct runner_actions *out)
 		return;
 	}
 	if (!rise) {
-		unlock_all(r, out);
+		if (!r->expected)
+			unlock_all(r, out);
 		r->lower = r->cfg.n;
 		return;
 	}
@@ -394,6 +401,15 @@ int runner_step(struct runner *r, const struct runner_event *ev, uint64_t *run_n
 	case RUNNER_EV_PREPARE:
 		if (!r->go)
 			start_prepare(r, out, false);
+		break;
+	case RUNNER_EV_EXPECT:
+		r->expected = ev->expect.on;
+		if (!r->up && all_in(r, RUNNER_RES_STOPPED)) {
+			if (r->expected)
+				ask_locks(r, out);
+			else
+				unlock_all(r, out);
+		}
 		break;
 	case RUNNER_EV_UP: on_up(r, out); break;
 	case RUNNER_EV_GO:

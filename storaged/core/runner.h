@@ -67,6 +67,7 @@ struct runner_event {
 	enum {
 		RUNNER_EV_PROBE = 1, /* look what is there; once, at the start of the daemon */
 		RUNNER_EV_PREPARE,   /* harmless early work on whatever is stopped */
+		RUNNER_EV_EXPECT, /* UP will come soon (`on`): ask for the locks now, behind whoever has them */
 		RUNNER_EV_UP, /* should run here; asks for the locks; keeps what runs already */
 		RUNNER_EV_GO, /* the gate is open (SAFE-1, SAFE-6): START may begin; until the next DOWN */
 		RUNNER_EV_DOWN, /* should not run here; `urgent`: cancel a START that is under way */
@@ -77,6 +78,9 @@ struct runner_event {
 	} type;
 	uint64_t now_ms;
 	union {
+		struct {
+			bool on;
+		} expect;
 		struct {
 			bool urgent;
 		} down;

@@ -256,7 +256,7 @@ static bool tell_stayer(struct daemon *d, struct drive_run *r, const struct plac
 	return true;
 }
 
-/* The first START of a service has begun, so the proofs are in: the addresses further to the right may be asked for now. */
+/* The first START of a service has begun, so the proofs are in: the addresses further to the right may be asked from here on. */
 static void tell_soon(struct daemon *d, unsigned service, unsigned res)
 {
 	static const struct driver_go soon = { .what = DRIVER_GO_SOON };
