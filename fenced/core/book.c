@@ -22,6 +22,7 @@ void book_empty(struct book *b, struct nodeset nodes)
 void book_copy(struct book *to, struct nodeset nodes, const struct book *from)
 {
 	book_empty(to, nodes);
+	to->history = from->history;
 	to->number = from->number;
 	to->proofs = from->proofs;
 	for (unsigned i = 0; i < to->n; i++)

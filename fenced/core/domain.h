@@ -35,6 +35,8 @@ struct record {
 /* number: high half counts synced quorate views, low half messages since: a node that heard only itself in a dead view
  * cannot overtake those who went on (ref/netlab.md 7, zombie 1). */
 struct book {
+	uint64_t
+		history; /* whose number it is: named when a book is begun, numbers of two are not compared */
 	uint64_t number;
 	uint64_t proofs; /* made so far */
 	unsigned n;

@@ -88,6 +88,7 @@ void book_encode(struct wire_w *w, const struct book *b)
 {
 	size_t mark = wire_w_open(w);
 
+	wire_w_u64(w, b->history);
 	wire_w_u64(w, b->number);
 	wire_w_u64(w, b->proofs);
 	wire_w_u8(w, (uint8_t)b->n);
@@ -119,6 +120,7 @@ static void book_decode(struct wire_r *r, struct book *b)
 
 	memset(b, 0, sizeof(*b));
 	wire_r_section(r, &s);
+	b->history = wire_r_u64(&s);
 	b->number = wire_r_u64(&s);
 	b->proofs = wire_r_u64(&s);
 	b->n = wire_r_u8(&s);

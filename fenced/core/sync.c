@@ -86,15 +86,16 @@ static bool accuses(const struct fence_domain *d, uint32_t a, uint32_t b)
 	return false;
 }
 
-/* @b made a history in which @a had no part. */
-static bool stranger_to(const struct fence_domain *d, uint32_t a, uint32_t b)
+static unsigned supporters(const struct fence_domain *d, uint64_t history)
 {
-	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < ya->book.n; i++)
-		if (ya->book.rec[i].nodeid == b)
-			return yb->informed && incarnation_unseen(&ya->book.rec[i].life);
-	return false;
+	nodeset_for_each (m, members(d)) {
+		const struct sync *y = &d->sync[d->slot[m]];
+
+		n += y->have && y->informed && y->book.history == history;
+	}
+	return n;
 }
 
 static bool holds_proof_of(const struct fence_domain *d, uint32_t a, uint32_t b)
@@ -123,8 +124,8 @@ static unsigned accusers(const struct fence_domain *d, uint32_t b)
 /*
  * Whose book goes on? One history: the longer one. Who is accused has no say. Two sides that accuse each other (a two-node
  * cut that healed): the one that already has a proof of the other's end may have taken its services over and must stay; then
- * the one that more members stand by; then the one that serves more; then the lower nodeid. Two that never met (each started
- * alone): the one that holds something.
+ * the one that more members stand by; then the one that serves more; then the lower nodeid. Two histories that have nothing in
+ * common (each started alone, or all but a sleeper began anew): the one of more members, then of who holds something.
  */
 static bool better(const struct fence_domain *d, uint32_t a, uint32_t b)
 {
@@ -145,7 +146,11 @@ static bool better(const struct fence_domain *d, uint32_t a, uint32_t b)
 			return ya->weight > yb->weight;
 		return a < b;
 	}
-	if (stranger_to(d, a, b) && stranger_to(d, b, a)) {
+	if (ya->book.history != yb->book.history) {
+		unsigned na = supporters(d, ya->book.history), nb = supporters(d, yb->book.history);
+
+		if (na != nb)
+			return na > nb;
 		if (ya->holds != yb->holds)
 			return ya->holds;
 		if (ya->weight != yb->weight)
@@ -257,7 +262,19 @@ static void miss(struct fence_domain *d, struct record *r)
 /* Nobody knows anything: all that is known is who is here, and proofs that were kept in this very ring. */
 static void start_empty(struct fence_domain *d)
 {
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^
+		     d->view.id.seq; /* a name that no other beginning has */
+
+	nodeset_for_each (m, members(d))
+		if (d->sync[d->slot[m]].have) {
+			const struct incarnation *l = &d->sync[d->slot[m]].life;
+
+			for (unsigned i = 0; i < BOOT_ID_BYTES; i++)
+				h = (h ^ l->boot_id[i]) * UINT64_C(0x100000001b3);
+			h = (h ^ l->join) * UINT64_C(0x100000001b3);
+		}
 	book_empty(&d->book, d->cfg.nodes);
+	d->book.history = h;
 	nodeset_for_each (m, members(d)) {
 		const struct sync *y = &d->sync[d->slot[m]];
 
