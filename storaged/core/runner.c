@@ -12,6 +12,7 @@ struct runner {
 	uint64_t probe_run[RUNNER_RESOURCES_MAX]; /* 0: none open */
 	uint64_t prepare_run[RUNNER_RESOURCES_MAX];
 	uint64_t prepare_again_ms[RUNNER_RESOURCES_MAX]; /* UINT64_MAX: not due */
+	unsigned prepare_fails[RUNNER_RESOURCES_MAX];    /* in a row, up to 4 */
 	unsigned unknowns[RUNNER_RESOURCES_MAX];
 
 	bool decided; /* UP or DOWN came: until then what the probe found is left alone */
@@ -163,8 +164,17 @@ static void on_prepare_done(struct runner *r, unsigned i, enum drive_result resu
 	r->res[i].preparing = false;
 	r->res[i].prepared = result == DRIVE_OK ? DRIVE_OK : DRIVE_FAILED;
 	text_set(r->res[i].prepare_why, result == DRIVE_OK ? "" : why);
-	r->prepare_again_ms[i] = result == DRIVE_OK ? UINT64_MAX
-						    : r->now_ms + r->cfg.prepare_retry_ms;
+	if (result == DRIVE_OK) {
+		r->prepare_fails[i] = 0;
+		r->prepare_again_ms[i] = UINT64_MAX;
+		return;
+	}
+	/* After a boot the network or a daemon may be a moment late: soon at first, then less and less. */
+	r->prepare_again_ms[i] = r->now_ms +
+				 (r->cfg.prepare_retry_ms >>
+				  (r->prepare_fails[i] < 4 ? 4 - r->prepare_fails[i] : 0));
+	if (r->prepare_fails[i] < 4)
+		r->prepare_fails[i]++;
 }
 
 static void on_op_done(struct runner *r, enum drive_result result, const char *why)

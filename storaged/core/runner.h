@@ -58,7 +58,8 @@ struct runner_config {
 	uint32_t window_ms;
 	uint32_t unknowns_max;  /* so many monitor answers "unknown" in a row are a failure; >= 1 */
 	uint32_t kill_retry_ms; /* stuck: KILL again after this */
-	uint32_t prepare_retry_ms; /* PREPARE failed: again after this */
+	uint32_t
+		prepare_retry_ms; /* PREPARE failed: again after 1/16, 1/8, ... and then all of this */
 };
 
 enum runner_lock { RUNNER_LOCK_NONE = 0, RUNNER_LOCK_ASKED, RUNNER_LOCK_HELD };
