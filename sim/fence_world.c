@@ -353,7 +353,10 @@ static void check_proofs(struct world *w, uint32_t id)
 		if (x->proof.kind == PROOF_CLEAN_LEAVE)
 			/* who hung has not heard yet that it is back; its storaged has, in its own group */
 			lives = lives && s->signs.holds && x->state == FENCE_NODE_DEAD &&
-				st.view.seq == net_ring(w->net, id);
+				st.view.seq == net_ring(w->net, id) &&
+				w->buried[id] !=
+					w->node[id]
+						.boot; /* an operator buried it alive: he was told */
 		if (incarnation_unseen(&x->proof.victim))
 			lives = x->proof.kind == PROOF_OFF_VERIFIED && s->offs == 0;
 		if (lives)
@@ -404,19 +407,25 @@ static void condemn(struct world *w, uint32_t by, uint32_t node, enum fence_note
 		if (memcmp(note == FENCE_NOTE_PROOF ? n->proof.victim.boot_id : n->life.boot_id, id,
 			   sizeof(id)) == 0) {
 			nodeset_add(&w->condemned[node][b], by);
+			if (note == FENCE_NOTE_PROOF && a->history.kind == PROOF_OPERATOR)
+				w->buried[node] = b;
 			nodeset_add(&w->remember[node][b], by);
 		}
 	}
 }
 
-/* One witness may be alone in a view that is over; two nodes that cut each other off accuse each other. */
+/* A majority must remember it: fewer may be alone in a view that is over, or have adopted the history of those who began
+ * anew. Two nodes that cut each other off accuse each other.
+ */
 void world_check_lives(struct world *w)
 {
 	for (uint32_t id = 1; id <= w->n && !w->two_node; id++) {
 		const struct snode *s = &w->node[id];
 
-		if (s->dom && s->boot < LIVES_MAX && nodeset_count(w->condemned[id][s->boot]) > 1 &&
-		    !nodeset_empty(w->remember[id][s->boot]))
+		unsigned need = w->buried[id] == s->boot ? 2 : w->n / 2 + 1;
+
+		if (s->dom && s->boot < LIVES_MAX &&
+		    nodeset_count(w->remember[id][s->boot]) >= need)
 			broken(w, "FENCE-10", id, "lives on in life %u, which was declared over",
 			       s->boot);
 	}
@@ -579,9 +588,10 @@ uint64_t world_next_ms(struct world *w)
 
 	for (uint32_t id = 1; id <= w->n; id++) {
 		struct snode *s = &w->node[id];
-		uint64_t at[] = { s->boot_ms, s->fenced_ms, s->reboot_ms };
+		uint64_t at[] = { s->boot_ms, s->fenced_ms, s->reboot_ms,
+				  s->hung && s->dom ? s->dog_ms : 0 };
 
-		for (unsigned i = 0; i < 3; i++)
+		for (unsigned i = 0; i < 4; i++)
 			if (at[i] && at[i] < best && (i == 0 || !net_is_frozen(w->net, id)))
 				best = at[i];
 		if (s->dom && !s->hung && !net_is_frozen(w->net, id) &&
@@ -612,6 +622,12 @@ void world_tick(struct world *w)
 
 		if (s->boot_ms && s->boot_ms <= w->now_ms)
 			boot(w, id);
+		if (s->hung && s->dom && s->dog_ms <= w->now_ms && !net_is_frozen(w->net, id)) {
+			say(w, "TRUTH node%u fenced hangs: its watchdog ends it", id);
+			fenced_stop(w, id);
+			s->hung = false;
+			s->fenced_ms = w->now_ms + 100;
+		}
 		if (s->reboot_ms && s->reboot_ms <= w->now_ms && !net_is_frozen(w->net, id))
 			self_reboot(w, id);
 		if (s->fenced_ms && s->fenced_ms <= w->now_ms && !net_is_frozen(w->net, id)) {

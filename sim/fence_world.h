@@ -43,6 +43,7 @@ struct snode {
 	uint64_t boot_ms;   /* comes up then; 0: not booting */
 	uint32_t offs;      /* how often it has lost its power */
 	uint64_t fenced_ms; /* its fenced starts then; 0: not due */
+	uint64_t dog_ms;    /* it hangs: systemd's watchdog ends it then */
 	uint64_t reboot_ms; /* it reboots itself then; 0: no */
 	bool hung, down_proc;
 	uint64_t join;
@@ -74,6 +75,7 @@ struct world {
 	/* FENCE-10: who said of which life of a node that it is a victim, or proven over */
 	struct nodeset condemned[N_MAX + 1][LIVES_MAX];
 	struct nodeset remember[N_MAX + 1][LIVES_MAX]; /* and whose fenced has run ever since */
+	uint32_t buried[N_MAX + 1];                    /* the life that an operator vouched for */
 	uint32_t offs_asked[N_MAX + 1];                /* runs of off, by victim */
 	void (*noted)(struct world *w, uint32_t by, const struct fence_action *a); /* may be NULL */
 	uint8_t path_levels; /* 1: the BMC alone; 2: the outlets too */
