@@ -8,6 +8,7 @@
  *   RUN-*, STORE-1..3, 5, 6   place_broken() of every core, after every step
  *   STORE-4   members at one point of the agreed order hold the same group
  *   SAFE-1    a volume is activated only while no other life may write it (half of the seeds without any lock)
+ *             nor beside one that is known, or could be, to be active by an operator's hand elsewhere
  *   EPOCH     the epoch on the disk grows with every activation
  *   SAFE-6    no gate opens while a node that is alive has no fence path that passes its check
  *   SAFE-7    a node without quorum holds nothing stop_ms later, or is rebooted
@@ -87,6 +88,7 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	case PLACE_ACT_UNLOCK: lock_drop(w, id, act->lock.volume); break;
 	case PLACE_ACT_MONITOR: n->monitor[act->monitor.service] = act->monitor.on; break;
 	case PLACE_ACT_BEAT: break;
+	case PLACE_ACT_LOOK: look_at(w, id, w->now_ms + prng_range(&w->prng, 0, 5)); break;
 	case PLACE_ACT_FENCE:
 		say(w, "n%u: asks to fence n%u: %s", id, act->fence.node, act->fence.reason);
 		if (net_ring_quorate(w->net, net_ring(w->net, id)))
@@ -292,7 +294,7 @@ static void inject(struct world *w)
 	struct snode *n = &w->node[id];
 	struct place_event ev = { .type = PLACE_EV_MONITOR };
 
-	switch (prng_range(&w->prng, 0, 12)) {
+	switch (prng_range(&w->prng, 0, 13)) {
 	case 0:
 		if (n->runs) {
 			say(w, "n%u: power off", id);
@@ -350,6 +352,10 @@ static void inject(struct world *w)
 		w->dom[id].unready = prng_permille(&w->prng, 400);
 		say(w, "n%u: its fence path %s", id, w->dom[id].unready ? "fails" : "passes");
 		fence_news(w);
+		break;
+	case 13:
+		hand(w, id, prng_range(&w->prng, 0, w->n_services - 1),
+		     prng_permille(&w->prng, 500));
 		break;
 	case 11:
 		if (n->place && !n->leaving && n->joined && !net_is_frozen(w->net, id) &&
@@ -430,6 +436,7 @@ static void later_turn(struct world *w)
 			ev.fence.state = &st;
 			step(w, l.node, &ev);
 			break;
+		case LATER_LOOK: look(w, l.node); break;
 		case LATER_LOCK:
 			ev.type = PLACE_EV_LOCK;
 			ev.lock.volume = l.volume;
@@ -595,6 +602,8 @@ static void heal(struct world *w)
 		net_island(w->net, id, 0, w->now_ms);
 		net_freeze(w->net, id, false, w->now_ms);
 		w->dom[id].unready = false;
+		for (unsigned s = 0; s < w->n_services; s++)
+			hand(w, id, s, false);
 		if (!n->runs && (!n->boot_ms || n->boot_ms > w->now_ms + 5000))
 			n->boot_ms = w->now_ms + 1000;
 		if (n->runs && !n->place && !n->daemon_ms)

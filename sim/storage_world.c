@@ -67,6 +67,8 @@ void daemon_ends(struct world *w, uint32_t id)
 	n->noquorum_ms = 0;
 	memset(n->monitor, 0, sizeof(n->monitor));
 	memset(n->wants, 0, sizeof(n->wants));
+	memset(n->look, 0, sizeof(n->look));
+	memset(n->began, 0, sizeof(n->began));
 	net_stop(w->net, 0, id, w->now_ms);
 	/* Its children die with it: what they were about to do may have happened. */
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
@@ -89,6 +91,7 @@ void life_ends(struct world *w, uint32_t id)
 	n->runs = false;
 	n->daemon_ms = 0;
 	memset(n->active, 0, sizeof(n->active));
+	memset(n->hand_ms, 0, sizeof(n->hand_ms));
 	memset(n->ours, 0, sizeof(n->ours));
 	for (unsigned i = 0; i < RUNS_MAX; i++)
 		if (w->run[i].node == id)
@@ -261,7 +264,82 @@ void lock_drop(struct world *w, uint32_t id, unsigned v)
 	lock_turn(w, v);
 }
 
+/* ---- what others than storaged activate ---- */
+
+void hand(struct world *w, uint32_t id, unsigned v, bool on)
+{
+	struct snode *n = &w->node[id];
+
+	if (!n->runs || n->active[v][0] || on == (n->hand_ms[v] != 0))
+		return;
+	n->hand_ms[v] = on ? w->now_ms : 0;
+	say(w, "n%u: volume %u is %s by hand", id, v, on ? "activated" : "let go");
+	look_at(w, id, w->now_ms + prng_range(&w->prng, 1, 10000));
+}
+
+void look_at(struct world *w, uint32_t id, uint64_t at_ms)
+{
+	for (unsigned i = 0; i < LATER_MAX; i++) {
+		struct later *l = &w->later[i];
+
+		if (l->at_ms == 0 || l->what != LATER_LOOK || l->node != id ||
+		    l->gen != w->node[id].gen)
+			continue;
+		if (at_ms < l->at_ms)
+			l->at_ms = at_ms;
+		return;
+	}
+	later_add(w,
+		  (struct later){
+			  .at_ms = at_ms, .node = id, .gen = w->node[id].gen, .what = LATER_LOOK });
+}
+
+void look(struct world *w, uint32_t id)
+{
+	static struct place_look v[SERVICES_MAX];
+	struct place_event ev = { .type = PLACE_EV_LOOK, .look = { v } };
+	struct snode *n = &w->node[id];
+	bool again = false;
+
+	memset(v, 0, sizeof(v));
+	for (unsigned s = 0; s < w->n_services; s++) {
+		uint64_t starts = place_group(n->place)->service[s].starts;
+
+		v[s].active = n->hand_ms[s] || n->active[s][0] ? DRIVE_OK : DRIVE_NONE;
+		if (!w->healed && prng_permille(&w->prng, w->p_probe_unknown))
+			v[s].active = DRIVE_UNKNOWN;
+		again = again || n->hand_ms[s] || v[s].active == DRIVE_UNKNOWN;
+		if (n->look[s].starts != starts) {
+			n->look[s].starts = starts;
+			n->look[s].at_ms = w->now_ms;
+		}
+	}
+	if (again) /* as the daemon: sooner than else */
+		look_at(w, id, w->now_ms + 1000);
+	step(w, id, &ev);
+}
+
 /* ---- drivers ---- */
+
+/* A volume is about to be activated. By hand, since before that node looked for this placement: it has said so. */
+static void beside_hands(struct world *w, uint32_t id, unsigned v)
+{
+	struct snode *n = &w->node[id];
+	uint64_t starts = place_ours(n->place, v);
+	bool first = n->began[v] != starts;
+
+	n->began[v] = starts;
+	if (!nodeset_empty(place_group(n->place)->service[v].stray))
+		broken(w, "SAFE-1", id, "activates volume %u beside one known to be active by hand",
+		       v);
+	for (uint32_t o = 1; o <= w->n && first; o++) {
+		const struct snode *h = &w->node[o];
+
+		if (o != id && h->runs && h->place && h->hand_ms[v] &&
+		    h->look[v].starts == starts && h->hand_ms[v] < h->look[v].at_ms)
+			broken(w, "SAFE-1", id, "activates volume %u beside n%u's, by hand", v, o);
+	}
+}
 
 void drive(struct world *w, uint32_t id, const struct place_action *act)
 {
@@ -292,6 +370,8 @@ void drive(struct world *w, uint32_t id, const struct place_action *act)
 		took = prng_range(&w->prng, 20, 900);
 	r->effect_ms = w->now_ms + prng_range(&w->prng, 0, took);
 	r->end_ms = w->now_ms + took;
+	if (r->op == DRIVE_START && r->res == 0)
+		beside_hands(w, id, r->s);
 	if (r->op == DRIVE_PROBE) {
 		r->effect_ms = r->end_ms; /* answers as things are then */
 		if (!w->healed && prng_permille(&w->prng, w->p_probe_unknown))
@@ -329,6 +409,10 @@ static bool record_take(struct world *w, struct drun *r)
 			broken(w, "SAFE-1", id,
 			       "activates volume %u while n%u life %u may write it", v, o,
 			       w->node[o].boot);
+	if (w->node[id].hand_ms[v]) {
+		say(w, "n%u: volume %u refused: active by hand", id, v);
+		return false;
+	}
 	if (w->disk[v].active && !own && w->disk[v].epoch > r->released) {
 		fence_view(w, id, &st);
 		f = fence_state_node(&st, w->disk[v].owner);

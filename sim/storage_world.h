@@ -32,7 +32,7 @@ struct drun { /* a driver child */
 struct later { /* an event for one core, some time ahead */
 	uint64_t at_ms;
 	uint32_t node, gen;
-	enum { LATER_FENCE = 1, LATER_LOCK } what;
+	enum { LATER_FENCE = 1, LATER_LOCK, LATER_LOOK } what;
 	unsigned volume;
 	bool held;
 };
@@ -51,6 +51,11 @@ struct snode {
 	bool enabled[S_MAX];
 	bool monitor[S_MAX];
 	bool wants[S_MAX];      /* the lock of that volume: asked for by this daemon */
+	uint64_t hand_ms[S_MAX]; /* somebody activated the volume by hand, since; 0: no */
+	uint64_t began[S_MAX];   /* the last placement whose volume was activated */
+	struct {                 /* the first look since a placement, which lets it start */
+		uint64_t starts, at_ms;
+	} look[S_MAX];
 	uint64_t noquorum_ms;   /* as its core was told; 0: has quorum */
 	struct nodeset unready; /* as its core was told: alive, and no fence path to it passes */
 };
@@ -115,6 +120,11 @@ void lock_turn(struct world *w, unsigned v);
 void lock_ask(struct world *w, uint32_t id, unsigned v);
 void lock_drop(struct world *w, uint32_t id, unsigned v);
 
+void hand(struct world *w, uint32_t id, unsigned v,
+	  bool on); /* an operator (de)activates a volume by hand */
+void look_at(struct world *w, uint32_t id,
+	     uint64_t at_ms); /* or sooner, if that was asked before */
+void look(struct world *w, uint32_t id);
 void drive(struct world *w, uint32_t id, const struct place_action *act);
 void driver_effect(struct world *w, struct drun *r);
 void driver_end(struct world *w, struct drun *r);

@@ -306,6 +306,10 @@ static void settle(struct place *p)
 		g->history++;
 	}
 	p->leaving_sent = p->leaving;
+	for (unsigned s = 0; s < f->n_services; s++) {
+		p->look[s].known = p->look[s].told_stray = false;
+		p->look[s].told_starts = 0;
+	}
 	memset(p->prep_told, 0, sizeof(p->prep_told));
 	memset(p->clear_sent_ms, 0, sizeof(p->clear_sent_ms));
 	for (unsigned s = 0; s < f->n_services; s++)
@@ -384,6 +388,37 @@ static void on_clear(struct place *p, const struct place_op *op)
 	p->group.history++;
 }
 
+static void on_looked(struct place *p, uint32_t from, const struct place_op *op)
+{
+	struct nodeset was;
+	unsigned s;
+
+	if (op->service < 0)
+		return;
+	s = (unsigned)op->service;
+	was = p->group.service[s].stray;
+	service_looked(&p->group, s, from, op->stray, op->starts);
+	if (op->stray) {
+		p->stray_from[s] = from;
+		memcpy(p->stray_text[s], op->why, sizeof(op->why));
+	}
+	if (op->stray && !nodeset_has(was, from))
+		place_note(p, PLACE_NOTE_STRAY, op->service, from, 0, place_text(p, "%s", op->why));
+	else if (!op->stray && nodeset_has(was, from))
+		place_note(p, PLACE_NOTE_STRAY_GONE, op->service, from, 0, NULL);
+}
+
+static void on_look(struct place *p, const struct place_look *v)
+{
+	p->look_asked = false;
+	for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
+		p->look[s].known = true; /* place_local.c takes it back where it is held by us */
+		p->look[s].active = v[s].active;
+		p->look[s].starts = p->group.service[s].starts;
+		snprintf(p->look[s].text, sizeof(p->look[s].text), "%s", v[s].text);
+	}
+}
+
 static int on_deliver(struct place *p, uint32_t from, const void *data, size_t len)
 {
 	const struct service_frame *f = &p->cfg.frame;
@@ -414,6 +449,7 @@ static int on_deliver(struct place *p, uint32_t from, const void *data, size_t l
 				   place_text(p, "%s", op.why));
 		break;
 	case PLACE_MSG_CLEAR: on_clear(p, &op); break;
+	case PLACE_MSG_LOOKED: on_looked(p, from, &op); break;
 	case PLACE_MSG_QUORATE:
 		if (!p->agreed) {
 			p->agreed = p->informed = true;
@@ -496,9 +532,11 @@ static int on_operator(struct place *p, const struct place_event *ev)
 					    p->group.service[s].node);
 		if (to && nodeset_has(p->members, to)) {
 			place_gate(p, s, to, &w);
+			place_stray(p, s, 0, &w);
 			/* It would be stopped here and then wait: refuse while it still runs. */
 			if (w.gate == PLACE_GATE_READY || w.gate == PLACE_GATE_PROOF ||
-			    w.gate == PLACE_GATE_STORAGED || w.gate == PLACE_GATE_FENCED) {
+			    w.gate == PLACE_GATE_STORAGED || w.gate == PLACE_GATE_FENCED ||
+			    w.gate == PLACE_GATE_STRAY) {
 				answer(p, ev->command.req, -EPERM, 0, place_text(p, "%s", w.text));
 				return 0;
 			}
@@ -565,6 +603,7 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 		break;
 	case PLACE_EV_LOCK: r = on_lock(p, ev->lock.volume, ev->lock.held); break;
 	case PLACE_EV_COMMAND: r = on_operator(p, ev); break;
+	case PLACE_EV_LOOK: on_look(p, ev->look.v); break;
 	case PLACE_EV_LEAVE: p->leaving = true; break;
 	case PLACE_EV_TIMEOUT: break; /* only the clock moved; the duties see it */
 	}
@@ -636,6 +675,7 @@ const char *place_ev_name(const struct place_event *ev)
 	case PLACE_EV_LOCK: return "lock";
 	case PLACE_EV_COMMAND: return "command";
 	case PLACE_EV_LEAVE: return "leave";
+	case PLACE_EV_LOOK: return "look";
 	case PLACE_EV_TIMEOUT: return "timeout";
 	}
 	return "?";

@@ -14,6 +14,9 @@
  *   its storaged said goodbye after letting go, and it is still that life;
  *   its storaged's last life is over and no storaged has run in its present one.
  *
+ * And every other member looked since the placement, and found no volume of it active there by other hands than ours (LOOK,
+ * LOOKED). While one is known, nothing of it is placed (gate "stray"); what runs already stays, with loud words.
+ *
  *   STORE-1  a service has a node unless it is stopped                         service_group_broken()
  *   STORE-2  a move has a target                                               service_group_broken()
  *   STORE-3  a placement has a number, and numbers only grow                   service_group_broken(), sim
@@ -78,6 +81,7 @@ struct place_config {
 	  "must not start before storaged runs on %s and says what is active there") \
 	X(HOLDER, "holder", "%s still holds some of it")                             \
 	X(READY, "ready", "no fence path to %s has passed its check (SAFE-6)")       \
+	X(STRAY, "stray", "%s")                                                      \
 	X(LOCK, "lock", "waits for the lock of volume %s")                           \
 	X(PREPARE, "prepare", "prepares %s")                                         \
 	X(STEP, "step", "%s")                                                        \
@@ -97,6 +101,12 @@ struct place_wait { /* why something is not where it should be */
 	char text[PLACE_TEXT_MAX]; /* a clause, ready to print; "" when NONE */
 };
 
+struct place_look { /* of one service: what of its volumes is active in this kernel, whoever did it */
+	enum drive_result
+		active; /* DRIVE_NONE: nothing; DRIVE_OK: some; DRIVE_UNKNOWN: cannot tell */
+	char text[RUNNER_WHY_MAX]; /* unless NONE: a clause for people, with node and remedy */
+};
+
 struct place_event {
 	enum {
 		PLACE_EV_START = 1, /* first of all: look what is active */
@@ -109,6 +119,7 @@ struct place_event {
 		PLACE_EV_LOCK,
 		PLACE_EV_COMMAND, /* from an operator here; answered by PLACE_ACT_ANSWER, perhaps at once */
 		PLACE_EV_LEAVE, /* this storaged shall stop: let go of everything, then PLACE_ACT_LEFT */
+		PLACE_EV_LOOK, /* looked just now: asked by PLACE_ACT_LOOK, or because it was time */
 		PLACE_EV_TIMEOUT,
 	} type;
 	uint64_t now_ms;
@@ -144,6 +155,9 @@ struct place_event {
 			bool held; /* false: lost, or refused for good */
 		} lock;
 		struct {
+			const struct place_look *v; /* [n_services], borrowed */
+		} look;
+		struct {
 			uint64_t req; /* the caller's, handed back */
 			enum service_cmd cmd;
 			unsigned service;
@@ -159,16 +173,18 @@ enum place_note {
 	PLACE_NOTE_PLACED,        /* service, node, text: reason */
 	PLACE_NOTE_MOVE,
 	PLACE_NOTE_NO_MOVE,
-	PLACE_NOTE_GATE_OPEN, /* service: GO; the start begins */
-	PLACE_NOTE_RUNNING,   /* service, took_ms since GO */
-	PLACE_NOTE_STOP,      /* service, text: reason */
-	PLACE_NOTE_STOPPED,   /* service, took_ms since STOP */
-	PLACE_NOTE_FAILED,    /* service, text */
-	PLACE_NOTE_FOREIGN,   /* service: found active, not ours; being stopped (SAFE-10) */
-	PLACE_NOTE_HALT,      /* text: everything here is stopped (SAFE-7) */
-	PLACE_NOTE_RESUME,    /* quorum is back in time */
-	PLACE_NOTE_COMMAND,   /* text */
-	PLACE_NOTE_DIFFERS,   /* node: another config, or text: the same tag as ours */
+	PLACE_NOTE_GATE_OPEN,  /* service: GO; the start begins */
+	PLACE_NOTE_RUNNING,    /* service, took_ms since GO */
+	PLACE_NOTE_STOP,       /* service, text: reason */
+	PLACE_NOTE_STOPPED,    /* service, took_ms since STOP */
+	PLACE_NOTE_FAILED,     /* service, text */
+	PLACE_NOTE_FOREIGN,    /* service: found active, not ours; being stopped (SAFE-10) */
+	PLACE_NOTE_HALT,       /* text: everything here is stopped (SAFE-7) */
+	PLACE_NOTE_RESUME,     /* quorum is back in time */
+	PLACE_NOTE_COMMAND,    /* text */
+	PLACE_NOTE_STRAY,      /* service, node, text: a volume is active there by hand (SAFE-1) */
+	PLACE_NOTE_STRAY_GONE, /* service, node */
+	PLACE_NOTE_DIFFERS,    /* node: another config, or text: the same tag as ours */
 };
 
 struct place_action {
@@ -180,7 +196,8 @@ struct place_action {
 		PLACE_ACT_UNLOCK,
 		PLACE_ACT_MONITOR, /* watch (on) or stop watching the resources of a service */
 		PLACE_ACT_BEAT, /* disk heartbeat of a volume: node self: write; another: watch its; 0: none */
-		PLACE_ACT_FENCE,  /* ask fenced for it */
+		PLACE_ACT_LOOK,  /* look now what is active; LOOK event, not before the next step */
+		PLACE_ACT_FENCE, /* ask fenced for it */
 		PLACE_ACT_REBOOT, /* this node, now, by sysrq (SAFE-7) */
 		PLACE_ACT_STORE,  /* the operator's word changed: store place_intent() */
 		PLACE_ACT_STATE, /* place_ours() changed: write it before anything that follows in this list */

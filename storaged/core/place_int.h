@@ -15,7 +15,8 @@ enum place_msg {
 	PLACE_MSG_PREPARED,
 	PLACE_MSG_CLEAR,
 	PLACE_MSG_LEAVING,
-	PLACE_MSG_QUORATE
+	PLACE_MSG_QUORATE,
+	PLACE_MSG_LOOKED
 };
 #define PLACE_WIRE_VERSION 1
 #define PLACE_PENDING_MAX 32
@@ -78,6 +79,17 @@ struct place {
 	struct {
 		uint64_t req;         /* 0: free */
 	} pending[PLACE_PENDING_MAX]; /* commands sent and not yet delivered back */
+	struct { /* the last look (SAFE-1), of services that are not held here */
+		bool known;
+		enum drive_result active;
+		uint64_t starts; /* placement as it was then */
+		char text[RUNNER_WHY_MAX];
+		bool told_stray; /* in this view */
+		uint64_t told_starts;
+	} look[SERVICES_MAX];
+	bool look_asked;
+	uint32_t stray_from[SERVICES_MAX]; /* who told stray_text; 0: nobody */
+	char stray_text[SERVICES_MAX][RUNNER_WHY_MAX];
 	bool leaving_sent;
 	const char *stop_reason[SERVICES_MAX]; /* static; why the group wanted it stopped last */
 	uint64_t fence_self_ms[SERVICES_MAX];  /* asked; again after kill_retry_ms */
@@ -117,6 +129,7 @@ void place_send_prepared(struct place *p, unsigned s, uint64_t move, bool ok, co
 void place_send_clear(struct place *p, unsigned s, uint32_t node);
 void place_send_leaving(struct place *p);
 void place_send_quorate(struct place *p);
+void place_send_looked(struct place *p, unsigned s, uint64_t starts, bool stray, const char *text);
 struct place_op { /* a decoded message */
 	enum place_msg type;
 	bool informed;            /* SYNC: p->scratch and p->sync_scratch are filled */
@@ -127,7 +140,9 @@ struct place_op { /* a decoded message */
 	uint32_t node;            /* COMMAND, CLEAR */
 	uint64_t move;            /* PREPARED */
 	bool ok;                  /* PREPARED */
-	char why[RUNNER_WHY_MAX]; /* PREPARED */
+	bool stray;               /* LOOKED */
+	uint64_t starts;          /* LOOKED */
+	char why[RUNNER_WHY_MAX]; /* PREPARED, LOOKED */
 };
 int place_decode(struct place *p, struct place_op *op, const void *data, size_t len);
 
@@ -139,6 +154,9 @@ void place_duties(
 	struct place *p); /* after every event: gate, runners, reports, halting, absentees */
 void place_gate(const struct place *p, unsigned s, uint32_t at,
 		struct place_wait *ret); /* of activating s on node `at` */
+/* Does somebody have a volume of @s by hand, or has a member not looked since it was placed on @at? (SAFE-1) @at 0: only what
+ * is known. true: @ret is set. */
+bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret);
 void place_wait_set(struct place_wait *ret, enum place_gate gate, uint32_t node, const char *what);
 void place_prepare_all(struct place *p);
 bool place_agree(const struct place *p, uint32_t *differs);

@@ -143,6 +143,49 @@ static enum place_gate gate_of_node(const struct place *p, unsigned s, uint32_t 
 	return fn->ready ? PLACE_GATE_NONE : PLACE_GATE_READY;
 }
 
+bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret)
+{
+	const struct service_frame *f = &p->cfg.frame;
+	const struct service *v = &p->group.service[s];
+	uint32_t n = nodeset_lowest(v->stray);
+	char text[PLACE_TEXT_MAX];
+
+	if (n) {
+		bool told = nodeset_has(v->stray, p->stray_from[s]);
+
+		if (told)
+			n = p->stray_from[s];
+		if (told && p->stray_text[s][0])
+			snprintf(text, sizeof(text), "%s%s",
+				 v->state == SERVICE_RUNNING ? "data is at risk: " : "",
+				 p->stray_text[s]);
+		else
+			snprintf(text, sizeof(text), "a volume of it is active on %s by hand",
+				 service_node_name(f, n));
+		place_wait_set(ret, PLACE_GATE_STRAY, n, text);
+		return true;
+	}
+	if (!at || v->state != SERVICE_STARTING || !service_has_volume(f, s))
+		return false;
+	nodeset_for_each (id, p->members) {
+		if (nodeset_has(v->looked, id) || (id == at && id != p->cfg.self))
+			continue;
+		if (id == at) {
+			struct runner_status st;
+
+			runner_status(p->runner[s], &st);
+			if (st.holds) /* taken over from an earlier storaged here */
+				continue;
+		}
+		snprintf(text, sizeof(text),
+			 "%s has not said yet that its volume is not active there",
+			 service_node_name(f, id));
+		place_wait_set(ret, PLACE_GATE_STRAY, id, text);
+		return true;
+	}
+	return false;
+}
+
 void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret)
 {
 	const struct service_frame *f = &p->cfg.frame;
@@ -195,6 +238,9 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 			return;
 		}
 	}
+	if (s < f->n_services && p->group.service[s].state != SERVICE_RUNNING &&
+	    place_stray(p, s, at, ret))
+		return;
 	place_wait_set(ret, PLACE_GATE_NONE, 0, NULL);
 }
 
@@ -332,6 +378,14 @@ static void duty_service(struct place *p, unsigned s)
 		p->run_starts[s] = v->starts;
 		st.failed = false; /* of the older placement; UP forgets it */
 	}
+	/* Whole, it goes on beside somebody's hands; but nothing of it is started again there (SAFE-1). */
+	if (mine(p, s) && !nodeset_empty(v->stray) &&
+	    ((st.go && (st.fact == RUNNER_STARTING || st.fact == RUNNER_WAITING)) ||
+	     (!st.up && (st.fact == RUNNER_STOPPING || st.fact == RUNNER_STUCK)))) {
+		if (st.up)
+			down(p, s, true, "its volume is active elsewhere by hand");
+		return;
+	}
 	if (mine(p, s)) {
 		if (!st.up && !st.failed)
 			place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_UP });
@@ -403,6 +457,41 @@ static void duty_report(struct place *p, unsigned s)
 	told->starts = fact.starts;
 	memcpy(told->epoch, fact.epoch, sizeof(fact.epoch));
 	place_send_report(p, s, &fact);
+}
+
+/* What others than us have active here (SAFE-1). What our runner holds, or may hold, is told by its facts instead; a look
+ * from that time says nothing later. */
+static void duty_look(struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+	bool placed = v->state == SERVICE_STARTING, answers, stray;
+	struct runner_status st;
+
+	if (!p->synced || !service_has_volume(&p->cfg.frame, s))
+		return;
+	runner_status(p->runner[s], &st);
+	if (st.holds) {
+		p->look[s].known = false;
+		if (p->look[s].told_stray) {
+			p->look[s].told_stray = false;
+			place_send_looked(p, s, 0, false, "");
+		}
+		return;
+	}
+	answers = placed && p->look[s].known && p->look[s].starts == v->starts;
+	if (placed && !answers && !p->look_asked) {
+		p->look_asked = true;
+		place_emit(p, (struct place_action){ .type = PLACE_ACT_LOOK });
+	}
+	if (!p->look[s].known || (p->look[s].active == DRIVE_UNKNOWN && !answers))
+		return; /* SAFE-3: what was told before stands */
+	stray = p->look[s].active != DRIVE_NONE;
+	if (stray == p->look[s].told_stray && (!answers || p->look[s].told_starts == v->starts))
+		return;
+	p->look[s].told_stray = stray;
+	if (answers)
+		p->look[s].told_starts = v->starts;
+	place_send_looked(p, s, answers ? v->starts : 0, stray, stray ? p->look[s].text : "");
 }
 
 static void fence(struct place *p, uint32_t node, const char *reason)
@@ -652,6 +741,7 @@ void place_duties(struct place *p)
 		duty_expect(p, s);
 		duty_move(p, s);
 		duty_report(p, s);
+		duty_look(p, s);
 		duty_stuck(p, s);
 	}
 	if (p->halted)

@@ -43,6 +43,8 @@ static void wait_stopped(const struct place *p, unsigned s, struct place_wait *w
 		place_wait_set(w, PLACE_GATE_CONFIG, differs, service_node_name(f, differs));
 		return;
 	}
+	if (place_stray(p, s, 0, w))
+		return;
 	held = v->held;
 	if (!nodeset_empty(held)) {
 		place_wait_set(w, PLACE_GATE_HOLDER, nodeset_lowest(held),
@@ -117,6 +119,8 @@ static void wait_of(const struct place *p, unsigned s, const struct runner_statu
 	}
 	switch (v->state) {
 	case SERVICE_RUNNING:
+		if (place_stray(p, s, 0, w))
+			return;
 		if (v->target)
 			place_wait_set(w, PLACE_GATE_MOVE, v->target,
 				       service_node_name(f, v->target));

@@ -116,6 +116,18 @@ void place_send_quorate(struct place *p)
 	msg_send(p, &w, sec);
 }
 
+void place_send_looked(struct place *p, unsigned s, uint64_t starts, bool stray, const char *text)
+{
+	struct wire_w w;
+	size_t sec = msg_begin(p, &w, PLACE_MSG_LOOKED);
+
+	wire_w_str(&w, p->cfg.frame.service[s].name);
+	wire_w_u64(&w, starts);
+	wire_w_bool(&w, stray);
+	wire_w_str(&w, text);
+	msg_send(p, &w, sec);
+}
+
 static void decode_sync(struct place *p, struct place_op *op, struct wire_r *s)
 {
 	const struct service_frame *f = &p->cfg.frame;
@@ -181,6 +193,12 @@ int place_decode(struct place *p, struct place_op *op, const void *data, size_t 
 		op->service = decode_service(p, &s);
 		op->move = wire_r_u64(&s);
 		op->ok = wire_r_bool(&s);
+		wire_r_str(&s, op->why, sizeof(op->why));
+		break;
+	case PLACE_MSG_LOOKED:
+		op->service = decode_service(p, &s);
+		op->starts = wire_r_u64(&s);
+		op->stray = wire_r_bool(&s);
 		wire_r_str(&s, op->why, sizeof(op->why));
 		break;
 	case PLACE_MSG_CLEAR:

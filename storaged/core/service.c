@@ -205,7 +205,7 @@ static void plan_up(struct plan *p, unsigned s)
 		changed(p, s, SERVICE_CHANGE_MOVE, to,
 			p->g->node[i].standby ? "standby" : "its node leaves");
 	}
-	if (v->state == SERVICE_RUNNING && !v->target) {
+	if (v->state == SERVICE_RUNNING && !v->target && nodeset_empty(v->stray)) {
 		uint32_t to = failback_to(p->f, p->g, s, p->members);
 
 		if (to) {
@@ -213,7 +213,9 @@ static void plan_up(struct plan *p, unsigned s)
 			changed(p, s, SERVICE_CHANGE_MOVE, to, "failback");
 		}
 	}
-	if (v->target && (v->move_ready || v->state == SERVICE_STARTING))
+	/* While somebody has the volume by hand it could start nowhere: it stays, unless its node goes. */
+	if (v->target && (v->move_ready || v->state == SERVICE_STARTING) &&
+	    (nodeset_empty(v->stray) || p->g->node[i].leaving))
 		stop(p, s, "moves");
 }
 
@@ -239,7 +241,7 @@ static void plan_stopped(struct plan *p, unsigned s)
 	const char *reason;
 	uint32_t to;
 
-	if (!v->enabled || !p->agree || !nodeset_empty(v->held))
+	if (!v->enabled || !p->agree || !nodeset_empty(v->held) || !nodeset_empty(v->stray))
 		return;
 	if (v->target && eligible(p->f, p->g, s, p->members, v->target))
 		to = v->target;
@@ -254,6 +256,7 @@ static void plan_stopped(struct plan *p, unsigned s)
 	v->node = to;
 	v->state = SERVICE_STARTING;
 	v->starts++;
+	v->looked = NODESET_EMPTY;
 	for (unsigned i = 0; i < p->f->service[s].n; i++)
 		if (p->f->service[s].is_volume[i])
 			p->g->epoch[p->f->service[s].volume[i]]++;
@@ -428,7 +431,7 @@ void service_settle(const struct service_frame *f, struct service_group *g, stru
 		struct service *v = &g->service[s];
 		const struct service_claim *owner = NULL, *found = NULL;
 
-		v->held = NODESET_EMPTY;
+		v->held = v->stray = v->looked = NODESET_EMPTY; /* each says so anew */
 		for (unsigned k = 0; k < n; k++) {
 			const struct service_fact *fact = &claim[k].fact[s];
 
@@ -465,6 +468,33 @@ void service_settle(const struct service_frame *f, struct service_group *g, stru
 		if (v->node == 0 && found)
 			settle_found(v, found, &found->fact[s]);
 	}
+}
+
+bool service_looked(struct service_group *g, unsigned s, uint32_t from, bool stray, uint64_t starts)
+{
+	struct service *v = &g->service[s];
+	struct nodeset was = v->stray, looked = v->looked;
+
+	if (stray) {
+		nodeset_add(&v->stray, from);
+		nodeset_del(&v->looked, from);
+	} else {
+		nodeset_del(&v->stray, from);
+		if (starts && starts == v->starts)
+			nodeset_add(&v->looked, from);
+	}
+	if (nodeset_equal(was, v->stray) && nodeset_equal(looked, v->looked))
+		return false;
+	g->history++;
+	return true;
+}
+
+bool service_has_volume(const struct service_frame *f, unsigned s)
+{
+	for (unsigned i = 0; i < f->service[s].n; i++)
+		if (f->service[s].is_volume[i])
+			return true;
+	return false;
 }
 
 bool service_prepared(const struct service_frame *f, struct service_group *g, unsigned s,

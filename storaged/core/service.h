@@ -58,6 +58,9 @@ struct service {
 	uint64_t starts; /* numbers the placements; grows by one at each (never shrinks) */
 	struct nodeset
 		held; /* members that say they hold some of it (or may): not replaced by wishes (SAFE-1) */
+	/* Told in this view (SAFE-1): members where somebody else than us has its volume active, or may have; */
+	struct nodeset stray;
+	struct nodeset looked; /* and those that looked since this placement, and found nothing */
 	struct nodeset
 		failed; /* nodes where it failed; not tried until the cool-down or a command */
 	char failed_why[NODES_MAX][RUNNER_WHY_MAX]; /* by index of the node */
@@ -160,6 +163,14 @@ struct service_claim {
  */
 void service_settle(const struct service_frame *f, struct service_group *g, struct nodeset nodes,
 		    const struct service_claim *claim, unsigned n, uint64_t *ret_lost);
+
+/* @from looked what is active there that we did not start. @starts: since that placement; 0: since none.
+ * Return: true when the group changed. */
+bool service_looked(struct service_group *g, unsigned s, uint32_t from, bool stray,
+		    uint64_t starts);
+
+/* Does it have a volume at all? */
+bool service_has_volume(const struct service_frame *f, unsigned s);
 
 /* The target of a move has prepared, or could not. Return: true when the group changed. */
 bool service_prepared(const struct service_frame *f, struct service_group *g, unsigned s,

@@ -353,6 +353,8 @@ static const char *remedy_of(enum place_gate gate)
 	case PLACE_GATE_STORAGED:
 		return "start stockade-storaged on that node, or fence it: stockade fence NODE";
 	case PLACE_GATE_DISABLED: return "stockade service enable NAME";
+	case PLACE_GATE_STRAY:
+		return "unmount and deactivate it on that node; the service goes on by itself";
 	case PLACE_GATE_READY: return "stockade check shows which fence path fails";
 	case PLACE_GATE_NONE:
 	case PLACE_GATE_QUORUM:
@@ -404,6 +406,7 @@ static json_t *why_service(const struct daemon *d, unsigned s)
 	case PLACE_GATE_READY:
 	case PLACE_GATE_STUCK:
 	case PLACE_GATE_ABSENT:
+	case PLACE_GATE_STRAY:
 		if (ps.wait.node)
 			on_add(on, "node", node_name(d, ps.wait.node));
 		break;

@@ -132,6 +132,7 @@ struct daemon {
 	struct res_seen seen[SERVICES_MAX][RUNNER_RESOURCES_MAX];
 	struct monitor monitor[SERVICES_MAX];
 	struct beat beat[SERVICE_VOLUMES_MAX];
+	struct loop_timer *look_timer;
 	struct loop_timer *watch_timer; /* looks at the pages of monitors and beats */
 
 	struct vlock lock[SERVICE_VOLUMES_MAX];
@@ -164,6 +165,8 @@ void child_name(const char *name); /* in a child: what ps shows; at most 15 byte
 /* watch.c */
 void monitor_set(struct daemon *d, unsigned service, bool on);
 void beat_set(struct daemon *d, unsigned volume, uint32_t node);
+void look_soon(
+	struct daemon *d); /* what is active here, whoever did it; feeds the core from the loop */
 int watch_start(struct daemon *d);
 void signs_update(struct daemon *d);
 

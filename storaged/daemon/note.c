@@ -2,6 +2,8 @@
 /* The history: names of events and keys as in doc/protocol.md. */
 #include "daemon.h"
 
+#include "lib/shell/log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +24,8 @@ static const char *event_name(enum place_note n)
 	case PLACE_NOTE_HALT: return "self.stop";
 	case PLACE_NOTE_RESUME: return "self.resume";
 	case PLACE_NOTE_COMMAND: return "operator";
+	case PLACE_NOTE_STRAY: return "volume.stray";
+	case PLACE_NOTE_STRAY_GONE: return "volume.stray_gone";
 	case PLACE_NOTE_DIFFERS: return "config.differs";
 	}
 	return "?";
@@ -105,6 +109,25 @@ void note(struct daemon *d, const struct place_action *act)
 		history_add(d->history, name, o, "operator: %s", text);
 		return;
 	}
+	case PLACE_NOTE_STRAY: {
+		struct place_service ps;
+
+		place_service(d->place, (unsigned)act->note.service, &ps);
+		bool runs = ps.group->state == SERVICE_RUNNING;
+
+		log_error("volume.stray", "service=%s node=%s runs=%d text=\"%s\"", svc, node, runs,
+			  text);
+		json_object_set_new(o, "node", json_string(node));
+		json_object_set_new(o, "error", json_string(text));
+		history_add(d->history, event, o, "%s%s",
+			    runs ? "data is at risk while the service runs: " : "", text);
+		return;
+	}
+	case PLACE_NOTE_STRAY_GONE:
+		json_object_set_new(o, "node", json_string(node));
+		history_add(d->history, event, o,
+			    "no volume of %s is active on %s by hand any more", svc, node);
+		return;
 	case PLACE_NOTE_DIFFERS:
 		json_object_set_new(o, "node", json_string(node));
 		history_add(d->history, event, o, "%s", text);

@@ -20,6 +20,8 @@
 
 #define HANG_MS 10000 /* a check that takes this much longer than its interval hangs */
 #define BEAT_AGAIN_MS 1000
+#define LOOK_MS 10000      /* is something active here by other hands? */
+#define LOOK_STRAY_MS 1000 /* while something is, or cannot be told */
 
 struct monitor_page {
 	_Atomic uint64_t
@@ -402,8 +404,57 @@ static void on_watch(void *arg)
 		loop_timer_arm(d->watch_timer, mono_ms() + d->cfg->timing.stale_ms);
 }
 
+/* ---- what others than us have active here (SAFE-1) ---- */
+
+/* One call to device-mapper per volume, by the daemon itself: a process for it would cost a hundred times more. */
+static void on_look(void *arg)
+{
+	static struct place_look look[SERVICES_MAX];
+	struct daemon *d = arg;
+	uint64_t again = LOOK_MS;
+
+	memset(look, 0, sizeof(look));
+	for (unsigned s = 0; s < d->cfg->n_services; s++) {
+		struct place_service ps;
+
+		look[s].active = DRIVE_NONE;
+		for (unsigned i = 0; i < d->cfg->service[s].n_resources; i++) {
+			const struct config_resource *r = frame_res(d, s, i);
+			struct driver_job job = { .op = DRIVER_PROBE,
+						  .service = d->cfg->service[s].name,
+						  .res = r,
+						  .cfg = d->cfg,
+						  .rundir = d->rundir,
+						  .self = d->life,
+						  .fence = &d->fence_state };
+			enum driver_result found;
+
+			if (r->type != CONFIG_RES_VOLUME || look[s].active != DRIVE_NONE)
+				continue;
+			job.vol = &d->cfg->volume[r->volume];
+			found = driver_look(&job, d->self->name, look[s].text,
+					    sizeof(look[s].text));
+			if (found != DRIVER_INACTIVE)
+				look[s].active = found == DRIVER_ACTIVE ? DRIVE_OK : DRIVE_UNKNOWN;
+		}
+		place_service(d->place, s, &ps);
+		if (look[s].active != DRIVE_NONE && !ps.local.holds)
+			again = LOOK_STRAY_MS;
+	}
+	loop_timer_arm(d->look_timer, mono_ms() + again);
+	feed(d, (struct place_event){ .type = PLACE_EV_LOOK, .look = { look } });
+}
+
+void look_soon(struct daemon *d)
+{
+	loop_timer_arm(d->look_timer, mono_ms());
+}
+
 int watch_start(struct daemon *d)
 {
 	d->watch_timer = loop_timer_new(d->loop, on_watch, d);
-	return d->watch_timer ? 0 : -ENOMEM;
+	d->look_timer = loop_timer_new(d->loop, on_look, d);
+	if (d->look_timer)
+		loop_timer_arm(d->look_timer, mono_ms() + LOOK_MS);
+	return d->watch_timer && d->look_timer ? 0 : -ENOMEM;
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -78,6 +79,30 @@ static int stay(const struct driver_job *prepared, int fd, int urgency)
 	if (op.after)
 		op.after(&op);
 	return 0;
+}
+
+enum driver_result driver_look(const struct driver_job *job, const char *node, char *text,
+			       size_t len)
+{
+	char why[DRIVER_TEXT_MAX] = "";
+	struct op op;
+
+	op_init(&op, job, -1);
+	enum driver_result r = job->vol->file[0] ? file_look(&op, why, sizeof(why))
+						 : volume_look(&op, why, sizeof(why));
+
+	if (r == DRIVER_ACTIVE && job->vol->file[0])
+		snprintf(text, len, "%s is active on %s by hand (%s): unmount it there",
+			 job->vol->name, node, why);
+	else if (r == DRIVER_ACTIVE)
+		snprintf(
+			text, len,
+			"%s is active on %s by hand (%s): unmount it there and run vgchange -an %s",
+			job->vol->name, node, why, job->vol->vg);
+	else if (r != DRIVER_INACTIVE)
+		snprintf(text, len, "%s cannot tell whether %s is active there: %s", node,
+			 job->vol->name, why);
+	return r;
 }
 
 int driver_run(void *arg, int fd)

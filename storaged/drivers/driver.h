@@ -136,6 +136,17 @@ struct driver_go {
  */
 int driver_run(void *job, int fd);
 
+/**
+ * driver_look() - is that volume active in this kernel, whoever activated it? (SAFE-1)
+ * Called by the daemon itself, not by a child: no process, no LVM, no access to a disk.
+ * @job:  vol, cfg, rundir, fence; the operation does not matter
+ * @node: our name, for @text
+ * @text: [len] unless INACTIVE: a clause for people, with a remedy
+ * Return: DRIVER_ACTIVE, DRIVER_INACTIVE, or DRIVER_UNKNOWN (SAFE-3)
+ */
+enum driver_result driver_look(const struct driver_job *job, const char *node, char *text,
+			       size_t len);
+
 /* The stable words for "code", besides "" for none. Adding one is fine, changing one is not. */
 #define DRIVER_CODES                                                                               \
 	"owner_alive", "not_prepared", "target_down", "login_refused", "vg_missing", "lv_missing", \

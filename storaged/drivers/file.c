@@ -299,3 +299,25 @@ enum driver_result file_op(struct op *op)
 	}
 	return op_unknown(op, "internal", "report this", "no such operation");
 }
+
+enum driver_result file_look(struct op *op, char *why, size_t len)
+{
+	char root[PATH_MAX];
+	struct mount_is is;
+	struct mounts m;
+
+	if (identity(op, &is, root) != DRIVER_OK) {
+		snprintf(why, len, "%s", op->end.text);
+		return bare(op) ? DRIVER_INACTIVE : DRIVER_UNKNOWN;
+	}
+	int r = mounts_find(&m, &is, false);
+
+	if (r < 0) {
+		snprintf(why, len, "mountinfo cannot be read: %s", strerror(-r));
+		return DRIVER_UNKNOWN;
+	}
+	if (!m.n)
+		return DRIVER_INACTIVE;
+	snprintf(why, len, "mounted on %.80s", m.at[0].target);
+	return DRIVER_ACTIVE;
+}

@@ -759,3 +759,34 @@ enum driver_result volume_op(struct op *op)
 	}
 	return op_unknown(op, "internal", "report this", "no such operation");
 }
+
+/* By its name and, when a plan is kept, by its uuid. No disk is touched. */
+enum driver_result volume_look(const struct op *op, char *why, size_t len)
+{
+	const struct config_volume *vol = op->job->vol;
+	char name[DM_LV_NAME_MAX], uuid[DM_LV_UUID_MAX];
+	struct dm_state st = { 0 };
+	struct lvm_plan plan;
+	struct mounts m;
+
+	dm_lv_name(vol->vg, vol->lv, name);
+	int r = dm_uuid_of(name, uuid);
+
+	if (r == 0 && uuid[0])
+		r = dm_look(&st, uuid);
+	if (r == 0 && !st.exists && lvm_plan_kept(op, &plan) == 0 && plan.dm_uuid[0])
+		r = dm_look(&st, plan.dm_uuid);
+	if (r < 0) {
+		snprintf(why, len, "device-mapper does not answer: %s", strerror(-r));
+		return DRIVER_UNKNOWN;
+	}
+	if (!st.exists)
+		return DRIVER_INACTIVE;
+	struct mount_is is = { .dev = st.dev };
+
+	if (mounts_find(&m, &is, false) == 0 && m.n)
+		snprintf(why, len, "mounted on %.80s", m.at[0].target);
+	else
+		snprintf(why, len, "as %.80s", st.name);
+	return DRIVER_ACTIVE;
+}

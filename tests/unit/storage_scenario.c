@@ -15,6 +15,7 @@
  *	release N                                     what hangs there ends as unknown
  *	monitor N SERVICE RESOURCE ok|fail|unknown
  *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
+ *	look N [unknown]                                  the slow period is over: what is active there?
  *	lock held|free                                do locks come at once? (held: by nobody that answers)
  *	config N HASH                                 before boot
  *	wait MS
@@ -42,7 +43,7 @@
 enum answer { SAYS_OK, SAYS_FAIL, SAYS_UNKNOWN, SAYS_HANG };
 
 struct item { /* something for one core, in the order in which it arises */
-	enum { ITEM_MSG, ITEM_DRIVER, ITEM_LOCK } what;
+	enum { ITEM_MSG, ITEM_DRIVER, ITEM_LOCK, ITEM_LOOK } what;
 	uint32_t to, from;
 	size_t len;
 	uint8_t *data;
@@ -64,7 +65,7 @@ struct node {
 	struct nodeset standby;
 	bool enabled[SERVICES_MAX];
 	enum answer says[6][3];
-	bool has_fenced, not_ready;
+	bool has_fenced, not_ready, look_fails;
 	bool victim, dead;
 	unsigned dead_boot;
 	struct nodeset left_clean;
@@ -150,10 +151,11 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 
 static const char *note_name(enum place_note n)
 {
-	static const char *const names[] = { "?",    "view.lost", "lost",    "placed",
-					     "move", "no-move",   "start",   "running",
-					     "stop", "stopped",   "failed",  "foreign",
-					     "halt", "resume",    "command", "differs" };
+	static const char *const names[] = { "?",          "view.lost", "lost",    "placed",
+					     "move",       "no-move",   "start",   "running",
+					     "stop",       "stopped",   "failed",  "foreign",
+					     "halt",       "resume",    "command", "stray",
+					     "stray gone", "differs" };
 
 	return names[n];
 }
@@ -199,6 +201,7 @@ static void carry_out(uint32_t id, const struct place_action *a)
 		break;
 	case PLACE_ACT_MONITOR:
 	case PLACE_ACT_BEAT: break;
+	case PLACE_ACT_LOOK: put((struct item){ .what = ITEM_LOOK, .to = id }); break;
 	case PLACE_ACT_FENCE:
 		trace("  n%u asks to fence n%u: %s\n", id, a->fence.node, a->fence.reason);
 		break;
@@ -286,6 +289,20 @@ static void driver(struct item *it)
 	step(it->to, ev);
 }
 
+static void look(uint32_t id)
+{
+	static struct place_look v[SERVICES_MAX];
+
+	for (unsigned s = 0; s < w.cfg.frame.n_services; s++) {
+		v[s].active = w.node[id].look_fails     ? DRIVE_UNKNOWN
+			      : w.node[id].active[s][0] ? DRIVE_OK
+							: DRIVE_NONE;
+		snprintf(v[s].text, sizeof(v[s].text), "%s n%u",
+			 v[s].active == DRIVE_OK ? "active on" : "nobody can tell on", id);
+	}
+	step(id, (struct place_event){ .type = PLACE_EV_LOOK, .look = { v } });
+}
+
 static void settle(void)
 {
 	while (w.head != w.tail) {
@@ -300,6 +317,7 @@ static void settle(void)
 			free(it.data);
 			break;
 		case ITEM_DRIVER: driver(&it); break;
+		case ITEM_LOOK: look(it.to); break;
 		case ITEM_LOCK:
 			if (!w.locks_held)
 				step(it.to, (struct place_event){ .type = PLACE_EV_LOCK,
@@ -653,6 +671,10 @@ static void play_line(char *line)
 	} else if (strcmp(a[0], "active") == 0 || strcmp(a[0], "gone") == 0) {
 		w.node[node_arg(a[1])].active[service_arg(a[2])][res_arg(a[3])] =
 			strcmp(a[0], "active") == 0;
+	} else if (strcmp(a[0], "look") == 0) {
+		w.node[node_arg(a[1])].look_fails = a[2] && strcmp(a[2], "unknown") == 0;
+		look(node_arg(a[1]));
+		settle();
 	} else if (strcmp(a[0], "monitor") == 0) {
 		static const enum drive_result results[] = { DRIVE_OK, DRIVE_FAILED, DRIVE_UNKNOWN,
 							     DRIVE_UNKNOWN };
