@@ -286,3 +286,8 @@ int dm_vg_lock(const char *vg, uint32_t timeout_ms)
 		sleep_ms(POLL_MS);
 	}
 }
+
+void dm_close(void)
+{
+	dm_lib_release();
+}

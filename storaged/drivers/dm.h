@@ -63,6 +63,9 @@ bool dm_settle(uint32_t cookie, uint32_t timeout_ms);
 /* "vg-lv" with LVM's doubling of dashes. */
 void dm_lv_name(const char *vg, const char *lv, char name[DM_LV_NAME_MAX]);
 
+/* Give the descriptor of device-mapper back: a process forked later, which closes what it inherits, would take another for it. */
+void dm_close(void);
+
 /* LVM's own lock of a VG on this host, for as long as @fd is open. Its fd, or -errno (-ETIMEDOUT: an LVM command runs). */
 int dm_vg_lock(const char *vg, uint32_t timeout_ms);
 

@@ -776,6 +776,7 @@ enum driver_result volume_look(const struct op *op, char *why, size_t len)
 		r = dm_look(&st, uuid);
 	if (r == 0 && !st.exists && lvm_plan_kept(op, &plan) == 0 && plan.dm_uuid[0])
 		r = dm_look(&st, plan.dm_uuid);
+	dm_close();
 	if (r < 0) {
 		snprintf(why, len, "device-mapper does not answer: %s", strerror(-r));
 		return DRIVER_UNKNOWN;

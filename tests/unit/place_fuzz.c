@@ -68,9 +68,12 @@ static struct incarnation life_of(uint32_t id)
 /* Feed one event and do what a daemon would; drivers find nothing, then succeed, and locks are free. */
 static int feed(struct cluster *c, uint32_t id, struct place_event ev)
 {
+	static struct place_look nothing[SERVICES_MAX];
 	struct place_event answers[PLACE_ACTIONS_MAX];
 	unsigned n = 0;
 
+	for (unsigned s = 0; s < SERVICES_MAX; s++)
+		nothing[s].active = DRIVE_NONE;
 	ev.now_ms = c->now_ms;
 	int r = place_step(c->place[id], &ev, c->out);
 
@@ -88,6 +91,9 @@ static int feed(struct cluster *c, uint32_t id, struct place_event ev)
 										: DRIVE_OK;
 			answers[n].driver.epoch = act->drive.epoch;
 			answers[n++].driver.why = "";
+		} else if (act->type == PLACE_ACT_LOOK) {
+			answers[n] = (struct place_event){ .type = PLACE_EV_LOOK };
+			answers[n++].look.v = nothing;
 		} else if (act->type == PLACE_ACT_LOCK) {
 			answers[n] = (struct place_event){ .type = PLACE_EV_LOCK };
 			answers[n].lock.volume = act->lock.volume;
