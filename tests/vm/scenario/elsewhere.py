@@ -13,7 +13,7 @@ def play(t):
     two.sh(f"iscsiadm -m node -T {L.TARGET} --login; sleep 2; vgchange -q -ay {L.VG}; mkdir -p /m; mount /dev/{L.VG}/{L.LV} /m", check=False)
     t.check(L.LV in two.run("cat", "/proc/mounts").out, "node2 mounted the volume by hand")
     with t.step("node1 does not start the service beside it"):
-        c.stockade(1, "service", "enable", "web", check=False, timeout=60)
+        c.stockade(1, "service", "enable", "web", "--no-wait", timeout=60)
         end = time.monotonic() + 20
         while time.monotonic() < end:
             both = "/var/www/html" in c.lab.node(1).run("cat", "/proc/mounts").out and " /m " in two.run("cat", "/proc/mounts").out
@@ -21,6 +21,7 @@ def play(t):
             time.sleep(1)
         why = c.stockade(1, "why", "web", check=False).out
         t.say(f"          {' '.join(why.split())[:200]}")
+        t.check("active on node2 by hand (mounted on /m)" in " ".join(why.split()), "why names the node, the mount and who did it")
     with t.step("unmounted by hand: it goes on"):
         two.sh(f"umount /m; vgchange -q -an {L.VG}", check=False)
         c.command(1, "service", "enable", "web", timeout=120)
