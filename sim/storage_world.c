@@ -321,24 +321,12 @@ void look(struct world *w, uint32_t id)
 
 /* ---- drivers ---- */
 
-/* A volume is about to be activated. By hand, since before that node looked for this placement: it has said so. */
+/* A volume is about to be activated: not beside a hand that the group knows of. */
 static void beside_hands(struct world *w, uint32_t id, unsigned v)
 {
-	struct snode *n = &w->node[id];
-	uint64_t starts = place_ours(n->place, v);
-	bool first = n->began[v] != starts;
-
-	n->began[v] = starts;
-	if (!nodeset_empty(place_group(n->place)->service[v].stray))
+	if (!nodeset_empty(place_group(w->node[id].place)->service[v].stray))
 		broken(w, "SAFE-1", id, "activates volume %u beside one known to be active by hand",
 		       v);
-	for (uint32_t o = 1; o <= w->n && first; o++) {
-		const struct snode *h = &w->node[o];
-
-		if (o != id && h->runs && h->place && h->hand_ms[v] &&
-		    h->look[v].starts == starts && h->hand_ms[v] < h->look[v].at_ms)
-			broken(w, "SAFE-1", id, "activates volume %u beside n%u's, by hand", v, o);
-	}
 }
 
 void drive(struct world *w, uint32_t id, const struct place_action *act)
