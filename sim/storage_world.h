@@ -52,7 +52,6 @@ struct snode {
 	bool monitor[S_MAX];
 	bool wants[S_MAX];       /* the lock of that volume: asked for by this daemon */
 	uint64_t hand_ms[S_MAX]; /* somebody activated the volume by hand, since; 0: no */
-	uint64_t began[S_MAX];   /* the last placement whose volume was activated */
 	struct {                 /* the first look since a placement, which lets it start */
 		uint64_t starts, at_ms;
 	} look[S_MAX];
