@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
-struct nodeset candidates(const struct fence_domain *d, const struct record *r)
+struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r)
 {
 	struct nodeset s = NODESET_EMPTY;
 
@@ -32,9 +32,9 @@ struct nodeset candidates(const struct fence_domain *d, const struct record *r)
 	return s;
 }
 
-uint32_t actor_of(const struct fence_domain *d, const struct record *r)
+uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r)
 {
-	struct nodeset c = candidates(d, r);
+	struct nodeset c = fence_candidates(d, r);
 	uint32_t next = nodeset_next(c, r->last_actor);
 
 	if (r->actor && nodeset_has(c, r->actor))
@@ -50,7 +50,7 @@ static uint32_t cut_wait_ms(const struct fence_domain *d, unsigned slot)
 	uint32_t self = d->cfg.self.nodeid;
 
 	if (!d->view.two_node || r->reason == FENCE_REASON_REQUEST ||
-	    2 * nodeset_count(candidates(d, r)) > nodeset_count(d->cfg.nodes))
+	    2 * nodeset_count(fence_candidates(d, r)) > nodeset_count(d->cfg.nodes))
 		return 0;
 	if (d->signs.peer[r->nodeid] == LIFE_STALE)
 		return 0;
@@ -64,7 +64,7 @@ static uint32_t cut_wait_ms(const struct fence_domain *d, unsigned slot)
 	return 2 * d->cfg.cut_delay_ms; /* neither serves: the two must not wait equally long */
 }
 
-uint64_t attempt_due_ms(const struct fence_domain *d, unsigned slot)
+uint64_t fence_attempt_due_ms(const struct fence_domain *d, unsigned slot)
 {
 	const struct local *l = &d->local[slot];
 	uint64_t cut = l->since_ms + cut_wait_ms(d, slot);
@@ -81,10 +81,10 @@ static uint32_t backoff_ms(const struct fence_domain *d, uint32_t rounds)
 	return ms < d->cfg.retry_max_ms ? (uint32_t)ms : d->cfg.retry_max_ms;
 }
 
-void attempt_drop(struct fence_domain *d, struct local *l)
+void fence_attempt_drop(struct fence_domain *d, struct local *l)
 {
 	if (l->att.run)
-		act(d, FENCE_ACT_CANCEL_RUN)->cancel = l->att.run;
+		fence_act(d, FENCE_ACT_CANCEL_RUN)->cancel = l->att.run;
 	memset(&l->att, 0, sizeof(l->att));
 }
 
@@ -97,12 +97,12 @@ static void level_begin(struct fence_domain *d, unsigned slot, uint8_t level)
 	a->device = 0;
 	a->evidence[0] = '\0';
 	if (path->n_levels == 0)
-		text_copy(a->text, "no fence device is configured for it");
+		fence_text_copy(a->text, "no fence device is configured for it");
 	a->stage = level < path->n_levels ? ATT_OFF : ATT_FAILED;
 	d->local[slot].failed_sent = false;
 }
 
-void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op)
+void fence_on_attempt(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	struct record *r = rec_of(d, op->node);
 	uint32_t self = d->cfg.self.nodeid;
@@ -113,25 +113,25 @@ void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op)
 	bool ours = from == self && l->att.stage == ATT_ASKED && l->att.number == op->number;
 
 	if (r->state != FENCE_NODE_VICTIM || !incarnation_same_boot(&r->life, &op->life) ||
-	    op->number != r->attempts + 1 || from != actor_of(d, r)) {
+	    op->number != r->attempts + 1 || from != fence_actor_of(d, r)) {
 		if (ours)
 			l->att.stage = ATT_IDLE; /* somebody was first: plan anew */
 		return;
 	}
 	r->attempts = op->number;
 	r->actor = from;
-	struct fence_action *n = note(d, FENCE_NOTE_ATTEMPT, op->node, "");
+	struct fence_action *n = fence_note(d, FENCE_NOTE_ATTEMPT, op->node, "");
 
 	if (n) {
 		n->history.by = from;
 		n->history.number = op->number;
 	}
 	if (!ours) {
-		if (nodeset_has(candidates(d, r), self))
-			emit(d, &(struct op){ .type = OP_SEEN,
-					      .node = op->node,
-					      .life = op->life,
-					      .number = op->number });
+		if (nodeset_has(fence_candidates(d, r), self))
+			fence_emit(d, &(struct op){ .type = OP_SEEN,
+						    .node = op->node,
+						    .life = op->life,
+						    .number = op->number });
 		return;
 	}
 	bool alone = nodeset_count(d->view.nodes) == 1; /* in this ring: nobody can confirm */
@@ -144,7 +144,7 @@ void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op)
 	}
 }
 
-void on_seen(struct fence_domain *d, uint32_t from, const struct op *op)
+void fence_on_seen(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	struct record *r = rec_of(d, op->node);
 
@@ -157,7 +157,7 @@ void on_seen(struct fence_domain *d, uint32_t from, const struct op *op)
 		level_begin(d, d->slot[op->node], 0);
 }
 
-void on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
+void fence_on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	struct record *r = rec_of(d, op->node);
 
@@ -169,15 +169,15 @@ void on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
 
 	r->actor = 0;
 	r->last_actor = from;
-	text_copy(r->failed, op->text);
-	if (nodeset_next(candidates(d, r), from) == 0) { /* all have tried */
+	fence_text_copy(r->failed, op->text);
+	if (nodeset_next(fence_candidates(d, r), from) == 0) { /* all have tried */
 		r->rounds++;
 		wait = backoff_ms(d, r->rounds);
 	}
 	l->retry_at_ms = d->now_ms + wait;
 	if (from == d->cfg.self.nodeid && l->att.stage == ATT_FAILED)
 		memset(&l->att, 0, sizeof(l->att));
-	struct fence_action *n = note(d, FENCE_NOTE_FAILED, op->node, op->text);
+	struct fence_action *n = fence_note(d, FENCE_NOTE_FAILED, op->node, op->text);
 
 	if (n) {
 		n->history.by = from;
@@ -186,7 +186,7 @@ void on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
 	}
 }
 
-void on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
+void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	struct record *r = rec_of(d, op->node);
 
@@ -198,7 +198,7 @@ void on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 	struct proof p = op->proof;
 
 	p.victim.join = r->life.join;
-	rec_dead(&d->book, r, &p);
+	fence_rec_dead(&d->book, r, &p);
 	d->store = true;
 	l->proof.kind = PROOF_NONE;
 	if (l->att.stage == ATT_PROVING && from == d->cfg.self.nodeid &&
@@ -207,7 +207,7 @@ void on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 		l->att.device = 0;
 		l->att.failed_levels = l->att.level;
 	} else {
-		attempt_drop(d, l);
+		fence_attempt_drop(d, l);
 	}
 }
 
@@ -232,17 +232,18 @@ static void proven(struct fence_domain *d, unsigned slot)
 }
 
 /* One answer moves an attempt by one device. SAFE-3: only DONE is done, only OFF is off. */
-int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text)
+int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer,
+		      const char *text)
 {
 	unsigned i = 0;
 
 	while (i < d->n && (run == 0 || d->local[i].att.run != run))
 		i++;
 	if (i == d->n)
-		return ack_run_done(d, run, answer, text)
+		return fence_ack_run_done(d, run, answer, text)
 			       ? 0
-			       : refuse(d, -ENOENT, "nobody waits for run %llu",
-					(unsigned long long)run);
+			       : fence_refuse(d, -ENOENT, "nobody waits for run %llu",
+					      (unsigned long long)run);
 	struct attempt *a = &d->local[i].att;
 	unsigned n = d->cfg.path[d->book.rec[i].nodeid].n_devices[a->level];
 
@@ -250,7 +251,7 @@ int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, 
 	switch (a->stage) {
 	case ATT_OFF:
 		if (answer != FENCE_ANSWER_DONE) {
-			text_add(a->text, text);
+			fence_text_add(a->text, text);
 			level_failed(d, i);
 		} else if (++a->device == n) {
 			a->stage = ATT_STATUS;
@@ -259,16 +260,16 @@ int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, 
 		break;
 	case ATT_STATUS:
 		if (answer != FENCE_ANSWER_OFF) {
-			text_add(a->text, text);
+			fence_text_add(a->text, text);
 			level_failed(d, i);
 			break;
 		}
-		text_add(a->evidence, text);
+		fence_text_add(a->evidence, text);
 		if (++a->device == n)
 			proven(d, i);
 		break;
 	case ATT_ON:
-		note(d, FENCE_NOTE_ON, d->book.rec[i].nodeid, text);
+		fence_note(d, FENCE_NOTE_ON, d->book.rec[i].nodeid, text);
 		if (++a->device < n)
 			break;
 		/* A level that failed may have switched something off all the same. */
@@ -290,7 +291,7 @@ int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, 
 static void run(struct fence_domain *d, unsigned slot, enum fence_agent_action action)
 {
 	struct attempt *a = &d->local[slot].att;
-	struct fence_action *x = act(d, FENCE_ACT_RUN);
+	struct fence_action *x = fence_act(d, FENCE_ACT_RUN);
 
 	a->run = ++d->runs;
 	x->run.run = a->run;
@@ -305,16 +306,16 @@ static void plan_idle(struct fence_domain *d, unsigned slot)
 {
 	struct record *r = &d->book.rec[slot];
 	struct local *l = &d->local[slot];
-	uint64_t due = attempt_due_ms(d, slot);
+	uint64_t due = fence_attempt_due_ms(d, slot);
 
 	if (d->now_ms < d->hold_ms) {
-		want(d, d->hold_ms);
+		fence_want(d, d->hold_ms);
 		return;
 	}
 	if (d->now_ms < due) {
-		want(d, due);
+		fence_want(d, due);
 		if (!l->wait_noted && r->attempts == 0) {
-			struct fence_action *n = note(d, FENCE_NOTE_WAIT, r->nodeid, "");
+			struct fence_action *n = fence_note(d, FENCE_NOTE_WAIT, r->nodeid, "");
 
 			l->wait_noted = true;
 			if (n)
@@ -326,7 +327,7 @@ static void plan_idle(struct fence_domain *d, unsigned slot)
 		.type = OP_ATTEMPT, .node = r->nodeid, .life = r->life, .number = r->attempts + 1
 	};
 
-	if (!emit(d, &op))
+	if (!fence_emit(d, &op))
 		return;
 	memset(&l->att, 0, sizeof(l->att));
 	l->att.stage = ATT_ASKED;
@@ -339,28 +340,28 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 	struct record *r = &d->book.rec[slot];
 	struct attempt *a = &d->local[slot].att;
 
-	if (actor_of(d, r) != d->cfg.self.nodeid) {
+	if (fence_actor_of(d, r) != d->cfg.self.nodeid) {
 		if (a->stage != ATT_IDLE && a->stage != ATT_PROVING)
-			attempt_drop(d, &d->local[slot]);
+			fence_attempt_drop(d, &d->local[slot]);
 		return;
 	}
 	/* What was begun is ours only as long as the book says so. */
 	if (a->stage > ATT_ASKED && a->stage != ATT_PROVING &&
 	    (r->actor != d->cfg.self.nodeid || r->attempts != a->number))
-		attempt_drop(d, &d->local[slot]);
+		fence_attempt_drop(d, &d->local[slot]);
 	/* After a sleep: what others answered before it, or will have answered in a view that is over, does not count. */
 	if (d->now_ms < d->hold_ms &&
 	    (a->stage == ATT_ASKED || a->stage == ATT_CONFIRM || (a->stage == ATT_OFF && !a->run)))
-		attempt_drop(d, &d->local[slot]);
+		fence_attempt_drop(d, &d->local[slot]);
 	switch (a->stage) {
 	case ATT_IDLE: plan_idle(d, slot); break;
 	case ATT_ASKED: break;
 	case ATT_CONFIRM:
 		if (d->now_ms < a->confirm_at_ms) {
-			want(d, a->confirm_at_ms);
+			fence_want(d, a->confirm_at_ms);
 			break;
 		}
-		note(d, FENCE_NOTE_CONFIRM, r->nodeid, "");
+		fence_note(d, FENCE_NOTE_CONFIRM, r->nodeid, "");
 		level_begin(d, slot, 0);
 		plan_attempt(d, slot);
 		break;
@@ -377,9 +378,9 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 			.type = OP_FAILED, .node = r->nodeid, .life = a->life, .number = a->number
 		};
 
-		text_copy(op.text, a->text);
+		fence_text_copy(op.text, a->text);
 		if (!d->local[slot].failed_sent)
-			d->local[slot].failed_sent = emit(d, &op);
+			d->local[slot].failed_sent = fence_emit(d, &op);
 		break;
 	}
 	case ATT_PROVING:
@@ -387,9 +388,9 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 	}
 }
 
-void plan_attempts(struct fence_domain *d)
+void fence_plan_attempts(struct fence_domain *d)
 {
-	bool may = may_decide(d);
+	bool may = fence_may_decide(d);
 
 	for (unsigned i = 0; i < d->n; i++) {
 		struct record *r = &d->book.rec[i];
@@ -404,16 +405,16 @@ void plan_attempts(struct fence_domain *d)
 		}
 		if (!d->view.quorate || (d->synced && !may)) {
 			if (a->stage != ATT_PROVING) /* a minority never fences (SAFE-4) */
-				attempt_drop(d, l);
+				fence_attempt_drop(d, l);
 			continue;
 		}
 		if (!may || r->state != FENCE_NODE_VICTIM || i == d->self)
 			continue;
 		/* As long as there is a victim, notice when we slept: what we hear then may be old. */
-		want(d, d->now_ms + d->cfg.stall_ms);
+		fence_want(d, d->now_ms + d->cfg.stall_ms);
 		plan_attempt(d, i);
 		if (l->proof.kind != PROOF_NONE && !l->proof_sent)
-			l->proof_sent = emit(d,
-					     &(struct op){ .type = OP_PROOF, .proof = l->proof });
+			l->proof_sent =
+				fence_emit(d, &(struct op){ .type = OP_PROOF, .proof = l->proof });
 	}
 }

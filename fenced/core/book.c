@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void book_empty(struct book *b, struct nodeset nodes)
+void fence_book_empty(struct book *b, struct nodeset nodes)
 {
 	memset(b, 0, sizeof(*b));
 	nodeset_for_each (id, nodes) {
@@ -19,9 +19,9 @@ void book_empty(struct book *b, struct nodeset nodes)
 }
 
 /* Take over another member's book: the nodes of our own configuration, what it knows about each. */
-void book_copy(struct book *to, struct nodeset nodes, const struct book *from)
+void fence_book_copy(struct book *to, struct nodeset nodes, const struct book *from)
 {
-	book_empty(to, nodes);
+	fence_book_empty(to, nodes);
 	to->history = from->history;
 	to->number = from->number;
 	to->proofs = from->proofs;
@@ -31,7 +31,7 @@ void book_copy(struct book *to, struct nodeset nodes, const struct book *from)
 				to->rec[i] = from->rec[k];
 }
 
-bool rec_proven(const struct record *r)
+bool fence_rec_proven(const struct record *r)
 {
 	return r->proof.kind != PROOF_NONE && incarnation_same_boot(&r->proof.victim, &r->life) &&
 	       r->life.join <= r->proof.victim.join;
@@ -46,7 +46,7 @@ static void rec_clear(struct record *r)
 	r->why[0] = r->failed[0] = '\0';
 }
 
-void rec_member(struct record *r, const struct incarnation *life)
+void fence_rec_member(struct record *r, const struct incarnation *life)
 {
 	rec_clear(r);
 	r->life = *life;
@@ -54,13 +54,13 @@ void rec_member(struct record *r, const struct incarnation *life)
 }
 
 /* FENCE-2: a victim has no proof; one that named this very life was wrong. */
-void rec_victim(struct record *r, enum fence_reason reason, const char *why)
+void fence_rec_victim(struct record *r, enum fence_reason reason, const char *why)
 {
 	if (r->proof.kind != PROOF_NONE && incarnation_same_boot(&r->proof.victim, &r->life))
 		memset(&r->proof, 0, sizeof(r->proof));
 	rec_clear(r);
 	r->reason = reason;
-	text_copy(r->why, why);
+	fence_text_copy(r->why, why);
 	r->state = FENCE_NODE_VICTIM;
 }
 
@@ -70,7 +70,7 @@ static void rec_prove(struct book *b, struct record *r, const struct proof *proo
 	r->proof.number = ++b->proofs;
 }
 
-void rec_dead(struct book *b, struct record *r, const struct proof *proof)
+void fence_rec_dead(struct book *b, struct record *r, const struct proof *proof)
 {
 	assert(proof->kind != PROOF_NONE && incarnation_same_boot(&proof->victim, &r->life));
 	rec_clear(r);
@@ -79,7 +79,8 @@ void rec_dead(struct book *b, struct record *r, const struct proof *proof)
 }
 
 /* It is here with another boot id: its older life is over. */
-void rec_new_boot(struct book *b, struct record *r, const struct incarnation *life, int64_t wall_s)
+void fence_rec_new_boot(struct book *b, struct record *r, const struct incarnation *life,
+			int64_t wall_s)
 {
 	struct proof p = {
 		.victim = r->life, .kind = PROOF_NEW_BOOT, .by = r->nodeid, .wall_s = wall_s
@@ -89,11 +90,11 @@ void rec_new_boot(struct book *b, struct record *r, const struct incarnation *li
 	incarnation_boot_text(life, boot);
 	snprintf(p.evidence, sizeof(p.evidence), "joined with boot id %s", boot);
 	rec_prove(b, r, &p);
-	rec_member(r, life);
+	fence_rec_member(r, life);
 }
 
 /* It left after its goodbye. */
-void rec_gone(struct book *b, struct record *r)
+void fence_rec_gone(struct book *b, struct record *r)
 {
 	struct proof p = { .victim = r->life,
 			   .kind = PROOF_CLEAN_LEAVE,
@@ -101,7 +102,7 @@ void rec_gone(struct book *b, struct record *r)
 			   .wall_s = r->goodbye_wall_s };
 
 	snprintf(p.evidence, sizeof(p.evidence), "said goodbye, held nothing");
-	rec_dead(b, r, &p);
+	fence_rec_dead(b, r, &p);
 }
 
 const char *fence_reason_name(enum fence_reason reason)

@@ -219,15 +219,15 @@ struct fence_domain {
 };
 
 /* fence.c */
-struct fence_action *act(struct fence_domain *d, enum fence_action_type type);
-struct fence_action *note(struct fence_domain *d, enum fence_note n, uint32_t node,
-			  const char *text);
-void want(struct fence_domain *d, uint64_t at_ms); /* be woken then at the latest */
-void text_copy(char to[FENCE_TEXT_MAX], const char *from);
-void text_add(char to[FENCE_TEXT_MAX], const char *from); /* "; " between */
-int refuse(struct fence_domain *d, int rc, const char *fmt, ...)
+struct fence_action *fence_act(struct fence_domain *d, enum fence_action_type type);
+struct fence_action *fence_note(struct fence_domain *d, enum fence_note n, uint32_t node,
+				const char *text);
+void fence_want(struct fence_domain *d, uint64_t at_ms); /* be woken then at the latest */
+void fence_text_copy(char to[FENCE_TEXT_MAX], const char *from);
+void fence_text_add(char to[FENCE_TEXT_MAX], const char *from); /* "; " between */
+int fence_refuse(struct fence_domain *d, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-bool may_decide(const struct fence_domain *d); /* synced, quorate, not a victim: SAFE-4 */
+bool fence_may_decide(const struct fence_domain *d); /* synced, quorate, not a victim: SAFE-4 */
 
 static inline struct record *rec_of(struct fence_domain *d, uint32_t nodeid)
 {
@@ -236,58 +236,62 @@ static inline struct record *rec_of(struct fence_domain *d, uint32_t nodeid)
 }
 
 /* book.c */
-void book_empty(struct book *b, struct nodeset nodes);
-void book_copy(struct book *to, struct nodeset nodes, const struct book *from);
-void rec_member(struct record *r, const struct incarnation *life);
-void rec_victim(struct record *r, enum fence_reason reason, const char *why);
-void rec_dead(struct book *b, struct record *r, const struct proof *proof);
-void rec_new_boot(struct book *b, struct record *r, const struct incarnation *life, int64_t wall_s);
-void rec_gone(struct book *b, struct record *r);
-bool rec_proven(const struct record *r); /* the record's proof is about its present life */
+void fence_book_empty(struct book *b, struct nodeset nodes);
+void fence_book_copy(struct book *to, struct nodeset nodes, const struct book *from);
+void fence_rec_member(struct record *r, const struct incarnation *life);
+void fence_rec_victim(struct record *r, enum fence_reason reason, const char *why);
+void fence_rec_dead(struct book *b, struct record *r, const struct proof *proof);
+void fence_rec_new_boot(struct book *b, struct record *r, const struct incarnation *life,
+			int64_t wall_s);
+void fence_rec_gone(struct book *b, struct record *r);
+bool fence_rec_proven(const struct record *r); /* the record's proof is about its present life */
 
 /* msg.c: emit returns false when there is no room left in this step's message */
-bool emit_sync(struct fence_domain *d);
-bool emit(struct fence_domain *d, const struct op *op);
-void emit_flush(struct fence_domain *d);
-int msg_decode(struct fence_domain *d, const void *data, size_t len, struct msg *m);
-void book_encode(struct wire_w *w, const struct book *b);
+bool fence_emit_sync(struct fence_domain *d);
+bool fence_emit(struct fence_domain *d, const struct op *op);
+void fence_emit_flush(struct fence_domain *d);
+int fence_msg_decode(struct fence_domain *d, const void *data, size_t len, struct msg *m);
+void fence_book_encode(struct wire_w *w, const struct book *b);
 
 /* sync.c */
-int on_view(struct fence_domain *d, const struct fence_view *v);
-void on_lost(struct fence_domain *d);
-int on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t len);
-void plan_round(struct fence_domain *d);
+int fence_on_view(struct fence_domain *d, const struct fence_view *v);
+void fence_on_lost(struct fence_domain *d);
+int fence_on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t len);
+void fence_plan_round(struct fence_domain *d);
 
 /* attempt.c */
-void on_attempt(struct fence_domain *d, uint32_t from, const struct op *op);
-void on_seen(struct fence_domain *d, uint32_t from, const struct op *op);
-void on_failed(struct fence_domain *d, uint32_t from, const struct op *op);
-void on_proof(struct fence_domain *d, uint32_t from, const struct op *op);
-int on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text);
-void attempt_drop(struct fence_domain *d, struct local *l); /* cancels a run in flight */
-void plan_attempts(struct fence_domain *d);
-struct nodeset candidates(const struct fence_domain *d, const struct record *r);
-uint32_t actor_of(const struct fence_domain *d, const struct record *r);
-uint64_t attempt_due_ms(const struct fence_domain *d, unsigned slot);
+void fence_on_attempt(struct fence_domain *d, uint32_t from, const struct op *op);
+void fence_on_seen(struct fence_domain *d, uint32_t from, const struct op *op);
+void fence_on_failed(struct fence_domain *d, uint32_t from, const struct op *op);
+void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op);
+int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer,
+		      const char *text);
+void fence_attempt_drop(struct fence_domain *d, struct local *l); /* cancels a run in flight */
+void fence_plan_attempts(struct fence_domain *d);
+struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r);
+uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r);
+uint64_t fence_attempt_due_ms(const struct fence_domain *d, unsigned slot);
 
 /* request.c */
-int on_request(struct fence_domain *d, uint32_t node, const char *text);
-int on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text);
-bool ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text);
-int on_leave(struct fence_domain *d);
-int on_signs(struct fence_domain *d, const struct fence_signs *signs);
-void on_declare(struct fence_domain *d, uint32_t from, const struct op *op);
-void plan_requests(struct fence_domain *d);
+int fence_on_request(struct fence_domain *d, uint32_t node, const char *text);
+int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text);
+bool fence_ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer,
+			const char *text);
+int fence_on_leave(struct fence_domain *d);
+int fence_on_signs(struct fence_domain *d, const struct fence_signs *signs);
+void fence_on_declare(struct fence_domain *d, uint32_t from, const struct op *op);
+void fence_plan_requests(struct fence_domain *d);
 
 /* ready.c */
-int on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text);
-void on_ready(struct fence_domain *d, uint32_t from, const struct op *op);
-void ready_from_sync(struct fence_domain *d);
-bool ready_now(const struct fence_domain *d, unsigned slot, uint64_t now_ms, uint32_t *ret_age_ms);
-void plan_ready(struct fence_domain *d);
+int fence_on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text);
+void fence_on_ready(struct fence_domain *d, uint32_t from, const struct op *op);
+void fence_ready_from_sync(struct fence_domain *d);
+bool fence_ready_now(const struct fence_domain *d, unsigned slot, uint64_t now_ms,
+		     uint32_t *ret_age_ms);
+void fence_plan_ready(struct fence_domain *d);
 
 /* state.c */
-void track(struct fence_domain *d);
-void plan_publish(struct fence_domain *d);
+void fence_track(struct fence_domain *d);
+void fence_plan_publish(struct fence_domain *d);
 
 #endif

@@ -43,7 +43,7 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 	d->lost_ms = -(UINT64_C(1) << 40); /* so that the clock inside never falls below zero */
 	d->deadline_ms = UINT64_MAX;
 	memset(d->slot, NO_SLOT, sizeof(d->slot));
-	book_empty(&d->book, cfg->nodes);
+	fence_book_empty(&d->book, cfg->nodes);
 	d->n = d->book.n;
 	for (unsigned i = 0; i < d->n; i++) {
 		d->slot[d->book.rec[i].nodeid] = (uint8_t)i;
@@ -59,7 +59,7 @@ struct fence_domain *fence_free(struct fence_domain *d)
 	return NULL;
 }
 
-struct fence_action *act(struct fence_domain *d, enum fence_action_type type)
+struct fence_action *fence_act(struct fence_domain *d, enum fence_action_type type)
 {
 	assert(d->out->n < FENCE_ACTIONS_MAX);
 	struct fence_action *a = &d->out->v[d->out->n++];
@@ -70,26 +70,26 @@ struct fence_action *act(struct fence_domain *d, enum fence_action_type type)
 }
 
 /* NULL: there are too many facts in this step; what must be done goes first. */
-struct fence_action *note(struct fence_domain *d, enum fence_note n, uint32_t node,
-			  const char *text)
+struct fence_action *fence_note(struct fence_domain *d, enum fence_note n, uint32_t node,
+				const char *text)
 {
 	if (d->out->n >= FENCE_ACTIONS_MAX - ACTIONS_KEPT)
 		return NULL;
-	struct fence_action *a = act(d, FENCE_ACT_HISTORY);
+	struct fence_action *a = fence_act(d, FENCE_ACT_HISTORY);
 
 	a->history.note = n;
 	a->history.node = node;
-	text_copy(a->history.text, text);
+	fence_text_copy(a->history.text, text);
 	return a;
 }
 
-void want(struct fence_domain *d, uint64_t at_ms)
+void fence_want(struct fence_domain *d, uint64_t at_ms)
 {
 	if (at_ms < d->deadline_ms)
 		d->deadline_ms = at_ms;
 }
 
-void text_copy(char to[FENCE_TEXT_MAX], const char *from)
+void fence_text_copy(char to[FENCE_TEXT_MAX], const char *from)
 {
 	size_t n = from ? strnlen(from, FENCE_TEXT_MAX - 1) : 0;
 
@@ -98,7 +98,7 @@ void text_copy(char to[FENCE_TEXT_MAX], const char *from)
 	to[n] = '\0';
 }
 
-void text_add(char to[FENCE_TEXT_MAX], const char *from)
+void fence_text_add(char to[FENCE_TEXT_MAX], const char *from)
 {
 	size_t n = strlen(to);
 
@@ -113,7 +113,7 @@ void text_add(char to[FENCE_TEXT_MAX], const char *from)
 	to[n + len] = '\0';
 }
 
-int refuse(struct fence_domain *d, int rc, const char *fmt, ...)
+int fence_refuse(struct fence_domain *d, int rc, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -123,7 +123,7 @@ int refuse(struct fence_domain *d, int rc, const char *fmt, ...)
 	return rc;
 }
 
-bool may_decide(const struct fence_domain *d)
+bool fence_may_decide(const struct fence_domain *d)
 {
 	return d->synced && d->agreed && d->view.quorate && d->informed && !d->rebooting &&
 	       d->book.rec[d->self].state == FENCE_NODE_MEMBER;
@@ -131,19 +131,19 @@ bool may_decide(const struct fence_domain *d)
 
 static void plan(struct fence_domain *d)
 {
-	track(d);
-	plan_round(d);
-	plan_attempts(d);
-	plan_requests(d);
-	plan_ready(d);
-	plan_publish(d);
-	emit_flush(d);
+	fence_track(d);
+	fence_plan_round(d);
+	fence_plan_attempts(d);
+	fence_plan_requests(d);
+	fence_plan_ready(d);
+	fence_plan_publish(d);
+	fence_emit_flush(d);
 	if (d->store) {
-		act(d, FENCE_ACT_STORE);
+		fence_act(d, FENCE_ACT_STORE);
 		d->store = false;
 	}
 	if (d->left) {
-		act(d, FENCE_ACT_LEFT);
+		fence_act(d, FENCE_ACT_LEFT);
 		d->left = false;
 	}
 }
@@ -163,7 +163,7 @@ static void stall(struct fence_domain *d)
 
 	d->lost_ms += late + d->cfg.confirm_ms;
 	d->hold_ms = d->real_ms - d->lost_ms + d->cfg.confirm_ms;
-	struct fence_action *n = note(d, FENCE_NOTE_STALL, d->cfg.self.nodeid, "");
+	struct fence_action *n = fence_note(d, FENCE_NOTE_STALL, d->cfg.self.nodeid, "");
 
 	if (n)
 		n->history.ms = late > UINT32_MAX ? UINT32_MAX : (uint32_t)late;
@@ -185,21 +185,22 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 	d->deadline_ms = UINT64_MAX;
 	d->refusal[0] = '\0';
 	switch (ev->type) {
-	case FENCE_EV_VIEW: r = on_view(d, &ev->view); break;
-	case FENCE_EV_LOST: on_lost(d); break;
+	case FENCE_EV_VIEW: r = fence_on_view(d, &ev->view); break;
+	case FENCE_EV_LOST: fence_on_lost(d); break;
 	case FENCE_EV_DELIVER:
-		r = on_deliver(d, ev->deliver.from, ev->deliver.data, ev->deliver.len);
+		r = fence_on_deliver(d, ev->deliver.from, ev->deliver.data, ev->deliver.len);
 		break;
 	case FENCE_EV_RUN_DONE:
-		r = on_run_done(d, ev->run_done.run, ev->run_done.answer, ev->run_done.text);
+		r = fence_on_run_done(d, ev->run_done.run, ev->run_done.answer, ev->run_done.text);
 		break;
 	case FENCE_EV_READY_DONE:
-		r = on_ready_done(d, ev->ready_done.check, ev->ready_done.ok, ev->ready_done.text);
+		r = fence_on_ready_done(d, ev->ready_done.check, ev->ready_done.ok,
+					ev->ready_done.text);
 		break;
-	case FENCE_EV_SIGNS: r = on_signs(d, &ev->signs); break;
-	case FENCE_EV_REQUEST: r = on_request(d, ev->request.node, ev->request.text); break;
-	case FENCE_EV_ACK: r = on_ack(d, ev->ack.node, ev->ack.force, ev->ack.text); break;
-	case FENCE_EV_LEAVE: r = on_leave(d); break;
+	case FENCE_EV_SIGNS: r = fence_on_signs(d, &ev->signs); break;
+	case FENCE_EV_REQUEST: r = fence_on_request(d, ev->request.node, ev->request.text); break;
+	case FENCE_EV_ACK: r = fence_on_ack(d, ev->ack.node, ev->ack.force, ev->ack.text); break;
+	case FENCE_EV_LEAVE: r = fence_on_leave(d); break;
 	case FENCE_EV_READY:
 		for (unsigned i = 0; i < d->n; i++)
 			d->local[i].check_at_ms = 0;

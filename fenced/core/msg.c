@@ -84,7 +84,7 @@ static void r_proof(struct wire_r *r, struct proof *p)
 	/* a kind of a newer release stays: the book must be the same on every member */
 }
 
-void book_encode(struct wire_w *w, const struct book *b)
+void fence_book_encode(struct wire_w *w, const struct book *b)
 {
 	size_t mark = wire_w_open(w);
 
@@ -148,8 +148,8 @@ static void book_decode(struct wire_r *r, struct book *b)
 		if (!nodeid_valid(c->nodeid) || c->life.nodeid != c->nodeid ||
 		    c->state > FENCE_NODE_DEAD || c->reason > FENCE_REASON_MUTE ||
 		    (i > 0 && c->nodeid <= b->rec[i - 1].nodeid) ||
-		    (c->state == FENCE_NODE_DEAD && !rec_proven(c)) ||
-		    (c->state == FENCE_NODE_VICTIM && rec_proven(c)))
+		    (c->state == FENCE_NODE_DEAD && !fence_rec_proven(c)) ||
+		    (c->state == FENCE_NODE_VICTIM && fence_rec_proven(c)))
 			wire_r_fail(&t);
 	}
 }
@@ -165,14 +165,14 @@ static bool begin(struct fence_domain *d)
 		wire_w_u32(&d->w, d->cfg.self.nodeid);
 	}
 	if (d->w_ops >= OPS_MAX || d->w.cap - d->w.len < OP_ROOM) {
-		want(d, d->now_ms); /* the rest goes with the next message */
+		fence_want(d, d->now_ms); /* the rest goes with the next message */
 		return false;
 	}
 	d->w_ops++;
 	return true;
 }
 
-void emit_flush(struct fence_domain *d)
+void fence_emit_flush(struct fence_domain *d)
 {
 	size_t len = 0;
 
@@ -182,12 +182,12 @@ void emit_flush(struct fence_domain *d)
 	int r = wire_w_done(&d->w, &len);
 
 	assert(r == 0);
-	act(d, FENCE_ACT_SEND);
+	fence_act(d, FENCE_ACT_SEND);
 	d->out->msg_len = len;
 	d->w_ops = 0;
 }
 
-bool emit_sync(struct fence_domain *d)
+bool fence_emit_sync(struct fence_domain *d)
 {
 	if (!begin(d))
 		return false;
@@ -222,7 +222,7 @@ bool emit_sync(struct fence_domain *d)
 	wire_w_u8(w, keeps ? (uint8_t)d->cfg.n_stored : 0);
 	for (unsigned i = 0; keeps && i < d->cfg.n_stored; i++)
 		w_proof(w, &d->cfg.stored[i]);
-	book_encode(w, &d->book);
+	fence_book_encode(w, &d->book);
 	wire_w_close(w, mark);
 	return true;
 }
@@ -267,7 +267,7 @@ static void sync_decode(struct fence_domain *d, struct wire_r *r, struct sync *y
 		wire_r_fail(r);
 }
 
-bool emit(struct fence_domain *d, const struct op *op)
+bool fence_emit(struct fence_domain *d, const struct op *op)
 {
 	if (!begin(d))
 		return false;
@@ -277,7 +277,7 @@ bool emit(struct fence_domain *d, const struct op *op)
 	size_t mark = wire_w_open(w);
 
 	switch (op->type) {
-	case OP_SYNC: assert(!"emit_sync() writes it"); break;
+	case OP_SYNC: assert(!"fence_emit_sync() writes it"); break;
 	case OP_QUORATE: break;
 	case OP_DECLARE:
 		w_life(w, &op->life);
@@ -357,7 +357,7 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 	return true;
 }
 
-int msg_decode(struct fence_domain *d, const void *data, size_t len, struct msg *m)
+int fence_msg_decode(struct fence_domain *d, const void *data, size_t len, struct msg *m)
 {
 	struct wire_r r, body, s;
 

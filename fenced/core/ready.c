@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-bool ready_now(const struct fence_domain *d, unsigned slot, uint64_t now_ms, uint32_t *ret_age_ms)
+bool fence_ready_now(const struct fence_domain *d, unsigned slot, uint64_t now_ms,
+		     uint32_t *ret_age_ms)
 {
 	uint64_t best = UINT64_MAX;
 
@@ -25,7 +26,7 @@ bool ready_now(const struct fence_domain *d, unsigned slot, uint64_t now_ms, uin
 }
 
 /* Each member's own results come with its SYNC, so that a joiner need not wait for the next check. */
-void ready_from_sync(struct fence_domain *d)
+void fence_ready_from_sync(struct fence_domain *d)
 {
 	for (unsigned by = 0; by < d->n; by++) {
 		bool here = nodeset_has(d->view.members, d->book.rec[by].nodeid) &&
@@ -46,7 +47,7 @@ void ready_from_sync(struct fence_domain *d)
 	}
 }
 
-void on_ready(struct fence_domain *d, uint32_t from, const struct op *op)
+void fence_on_ready(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	if (!rec_of(d, op->node) || op->node == from)
 		return;
@@ -56,7 +57,7 @@ void on_ready(struct fence_domain *d, uint32_t from, const struct op *op)
 
 static void ask(struct fence_domain *d)
 {
-	struct fence_action *a = act(d, FENCE_ACT_CHECK);
+	struct fence_action *a = fence_act(d, FENCE_ACT_CHECK);
 
 	d->check.id = ++d->runs;
 	a->check.check = d->check.id;
@@ -65,17 +66,18 @@ static void ask(struct fence_domain *d)
 	a->check.device = d->check.device;
 }
 
-int on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text)
+int fence_on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text)
 {
 	if (check == 0 || d->check.id != check)
-		return refuse(d, -ENOENT, "nobody waits for check %llu", (unsigned long long)check);
+		return fence_refuse(d, -ENOENT, "nobody waits for check %llu",
+				    (unsigned long long)check);
 	struct local *l = &d->local[d->check.slot];
 	const struct fence_path *path = &d->cfg.path[d->book.rec[d->check.slot].nodeid];
 	uint32_t interval = d->cfg.ready_interval_ms;
 
 	if (!ok) {
 		d->check.level_ok = false;
-		text_add(d->check.text, text);
+		fence_text_add(d->check.text, text);
 	}
 	if (++d->check.device == path->n_devices[d->check.level]) {
 		d->check.any_ok = d->check.any_ok || d->check.level_ok;
@@ -91,9 +93,9 @@ int on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *t
 			 .node = d->book.rec[d->check.slot].nodeid,
 			 .flag = d->check.any_ok };
 
-	text_copy(l->ready_text, d->check.text);
+	fence_text_copy(l->ready_text, d->check.text);
 	d->check.id = 0;
-	if (!may_decide(d) || !emit(d, &op))
+	if (!fence_may_decide(d) || !fence_emit(d, &op))
 		l->check_at_ms = d->now_ms; /* again, when somebody listens */
 	else if (op.flag)
 		l->check_at_ms = d->now_ms + interval;
@@ -102,9 +104,9 @@ int on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *t
 	return 0;
 }
 
-void plan_ready(struct fence_domain *d)
+void fence_plan_ready(struct fence_domain *d)
 {
-	if (!may_decide(d) || d->check.id)
+	if (!fence_may_decide(d) || d->check.id)
 		return;
 	for (unsigned i = 0; i < d->n;
 	     i++) /* fencing comes first: the agents may not run twice at a time */
@@ -117,11 +119,11 @@ void plan_ready(struct fence_domain *d)
 		if (i == d->self || d->book.rec[i].state == FENCE_NODE_VICTIM)
 			continue;
 		if (d->cfg.path[id].n_levels == 0) {
-			text_copy(l->ready_text, "no fence device is configured for it");
+			fence_text_copy(l->ready_text, "no fence device is configured for it");
 			continue;
 		}
 		if (d->now_ms < l->check_at_ms) {
-			want(d, l->check_at_ms);
+			fence_want(d, l->check_at_ms);
 			continue;
 		}
 		memset(&d->check, 0, sizeof(d->check));

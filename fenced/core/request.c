@@ -6,30 +6,31 @@
 #include <stdio.h>
 #include <string.h>
 
-int on_request(struct fence_domain *d, uint32_t node, const char *text)
+int fence_on_request(struct fence_domain *d, uint32_t node, const char *text)
 {
 	struct record *r = rec_of(d, node);
 
 	if (!r)
-		return refuse(d, -ENOENT, "node %u is not configured", node);
-	if (!may_decide(d))
-		return refuse(d, -EAGAIN,
-			      "this node has no quorum, or does not know yet who is a member");
+		return fence_refuse(d, -ENOENT, "node %u is not configured", node);
+	if (!fence_may_decide(d))
+		return fence_refuse(
+			d, -EAGAIN,
+			"this node has no quorum, or does not know yet who is a member");
 	if (r->state == FENCE_NODE_VICTIM)
-		return refuse(d, -EALREADY, "it is a victim already: %s",
-			      fence_reason_text(r->reason));
+		return fence_refuse(d, -EALREADY, "it is a victim already: %s",
+				    fence_reason_text(r->reason));
 	if (r->state == FENCE_NODE_DEAD)
-		return refuse(d, -EALREADY, "there is a proof already: %s",
-			      proof_kind_name(r->proof.kind));
+		return fence_refuse(d, -EALREADY, "there is a proof already: %s",
+				    proof_kind_name(r->proof.kind));
 	struct local *l = &d->local[d->slot[node]];
 
 	l->request = true;
 	l->request_sent = false;
-	text_copy(l->request_text, text);
+	fence_text_copy(l->request_text, text);
 	return 0;
 }
 
-void on_declare(struct fence_domain *d, uint32_t from, const struct op *op)
+void fence_on_declare(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	struct record *r = rec_of(d, op->node);
 	(void)from;
@@ -39,16 +40,16 @@ void on_declare(struct fence_domain *d, uint32_t from, const struct op *op)
 	switch (op->reason) {
 	case FENCE_REASON_UNSEEN:
 		if (r->state == FENCE_NODE_UNKNOWN)
-			rec_victim(r, op->reason, op->text);
+			fence_rec_victim(r, op->reason, op->text);
 		return;
 	case FENCE_REASON_ABSENT:
 		if (r->state == FENCE_NODE_ABSENT)
-			rec_victim(r, op->reason, op->text);
+			fence_rec_victim(r, op->reason, op->text);
 		return;
 	case FENCE_REASON_REQUEST:
 		if (r->state == FENCE_NODE_MEMBER || r->state == FENCE_NODE_ABSENT ||
 		    r->state == FENCE_NODE_UNKNOWN)
-			rec_victim(r, op->reason, op->text);
+			fence_rec_victim(r, op->reason, op->text);
 		return;
 	case FENCE_REASON_NONE:
 	case FENCE_REASON_NODEDOWN:
@@ -59,13 +60,13 @@ void on_declare(struct fence_domain *d, uint32_t from, const struct op *op)
 
 static void ack_end(struct fence_domain *d, int rc, const char *text)
 {
-	struct fence_action *a = act(d, FENCE_ACT_ACK_DONE);
+	struct fence_action *a = fence_act(d, FENCE_ACT_ACK_DONE);
 
 	a->ack.node = d->ack.node;
 	a->ack.rc = rc;
-	text_copy(a->ack.text, text);
+	fence_text_copy(a->ack.text, text);
 	if (d->ack.run)
-		act(d, FENCE_ACT_CANCEL_RUN)->cancel = d->ack.run;
+		fence_act(d, FENCE_ACT_CANCEL_RUN)->cancel = d->ack.run;
 	memset(&d->ack, 0, sizeof(d->ack));
 }
 
@@ -84,7 +85,7 @@ static void ack_accept(struct fence_domain *d, uint32_t node, const char *how, c
 
 static void ack_probe(struct fence_domain *d)
 {
-	struct fence_action *a = act(d, FENCE_ACT_RUN);
+	struct fence_action *a = fence_act(d, FENCE_ACT_RUN);
 
 	d->ack.run = ++d->runs;
 	a->run.run = d->ack.run;
@@ -96,22 +97,23 @@ static void ack_probe(struct fence_domain *d)
 }
 
 /* SAFE-5: any channel that shows the victim alive refuses; silence of a channel does not. */
-int on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text)
+int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text)
 {
 	struct record *r = rec_of(d, node);
 
 	if (!r)
-		return refuse(d, -ENOENT, "node %u is not configured", node);
-	if (!may_decide(d))
-		return refuse(d, -EAGAIN,
-			      "this node has no quorum, or does not know yet who is a member");
+		return fence_refuse(d, -ENOENT, "node %u is not configured", node);
+	if (!fence_may_decide(d))
+		return fence_refuse(
+			d, -EAGAIN,
+			"this node has no quorum, or does not know yet who is a member");
 	if (r->state != FENCE_NODE_VICTIM)
-		return refuse(d, -EINVAL, "it is not waiting to be fenced");
+		return fence_refuse(d, -EINVAL, "it is not waiting to be fenced");
 	if (force && (!text || text[0] == '\0'))
-		return refuse(d, -EINVAL, "forcing needs a reason");
+		return fence_refuse(d, -EINVAL, "forcing needs a reason");
 	if (d->ack.on)
-		return refuse(d, -EALREADY, "an acknowledgement of node %u is being checked",
-			      d->ack.node);
+		return fence_refuse(d, -EALREADY, "an acknowledgement of node %u is being checked",
+				    d->ack.node);
 	text = text ? text : "";
 	if (force) {
 		ack_accept(d, node, "forced", text);
@@ -120,17 +122,17 @@ int on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text)
 		return 0;
 	}
 	if (nodeset_has(d->view.nodes, node))
-		return refuse(d, -EBUSY, "it is a member of the corosync ring");
+		return fence_refuse(d, -EBUSY, "it is a member of the corosync ring");
 	if (nodeset_has(d->fresh, node))
-		return refuse(d, -EBUSY, "its heartbeat on the shared disk moves");
+		return fence_refuse(d, -EBUSY, "its heartbeat on the shared disk moves");
 	for (unsigned i = 0; i < d->n; i++)
 		if (nodeset_has(d->local[i].fresh, node))
-			return refuse(d, -EBUSY,
-				      "node %u sees its heartbeat on the shared disk move",
-				      d->book.rec[i].nodeid);
+			return fence_refuse(d, -EBUSY,
+					    "node %u sees its heartbeat on the shared disk move",
+					    d->book.rec[i].nodeid);
 	d->ack.on = true;
 	d->ack.node = node;
-	text_copy(d->ack.text, text);
+	fence_text_copy(d->ack.text, text);
 	if (d->cfg.path[node].n_levels == 0) {
 		ack_accept(d, node, "no device to ask", text);
 		ack_end(d, 0, "no device to ask");
@@ -140,7 +142,8 @@ int on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text)
 	return 0;
 }
 
-bool ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer, const char *text)
+bool fence_ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer,
+			const char *text)
 {
 	const struct fence_path *path = &d->cfg.path[d->ack.node];
 
@@ -151,7 +154,7 @@ bool ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer
 		ack_end(d, -EBUSY, text);
 		return true;
 	}
-	text_add(d->ack.seen, text);
+	fence_text_add(d->ack.seen, text);
 	if (++d->ack.device == path->n_devices[d->ack.level]) {
 		d->ack.device = 0;
 		d->ack.level++;
@@ -165,26 +168,27 @@ bool ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer
 	return true;
 }
 
-int on_leave(struct fence_domain *d)
+int fence_on_leave(struct fence_domain *d)
 {
 	if (d->leaving)
-		return refuse(d, -EALREADY, "it is leaving already");
+		return fence_refuse(d, -EALREADY, "it is leaving already");
 	if (d->signs.holds)
-		return refuse(d, -EBUSY, "storaged holds something shared; stop it first");
-	if (!may_decide(d))
-		return refuse(d, -EAGAIN,
-			      "this node has no quorum, or does not know yet who is a member");
+		return fence_refuse(d, -EBUSY, "storaged holds something shared; stop it first");
+	if (!fence_may_decide(d))
+		return fence_refuse(
+			d, -EAGAIN,
+			"this node has no quorum, or does not know yet who is a member");
 	d->leaving = true; /* from here on nothing may start here: informed is told as false */
 	return 0;
 }
 
-int on_signs(struct fence_domain *d, const struct fence_signs *signs)
+int fence_on_signs(struct fence_domain *d, const struct fence_signs *signs)
 {
 	struct nodeset fresh = NODESET_EMPTY;
 
 	if (d->leaving && signs->holds)
-		return refuse(d, -EBUSY,
-			      "this node is leaving the domain: nothing may be activated");
+		return fence_refuse(d, -EBUSY,
+				    "this node is leaving the domain: nothing may be activated");
 	nodeset_for_each (id, d->cfg.nodes)
 		if (signs->peer[id] == LIFE_FRESH)
 			nodeset_add(&fresh, id);
@@ -205,8 +209,8 @@ static void plan_declare(struct fence_domain *d, unsigned slot)
 
 	if (l->request && !l->request_sent) {
 		op.reason = FENCE_REASON_REQUEST;
-		text_copy(op.text, l->request_text);
-		l->request_sent = emit(d, &op);
+		fence_text_copy(op.text, l->request_text);
+		l->request_sent = fence_emit(d, &op);
 	}
 	if (r->state == FENCE_NODE_UNKNOWN) {
 		op.reason = FENCE_REASON_UNSEEN;
@@ -220,25 +224,25 @@ static void plan_declare(struct fence_domain *d, unsigned slot)
 	if (l->declare_sent)
 		return;
 	if (d->now_ms < l->since_ms + wait) {
-		want(d, l->since_ms + wait);
+		fence_want(d, l->since_ms + wait);
 		return;
 	}
 	snprintf(op.text, sizeof(op.text), "%s for %u ms", fence_reason_text(op.reason), wait);
-	l->declare_sent = emit(d, &op);
+	l->declare_sent = fence_emit(d, &op);
 }
 
-void plan_requests(struct fence_domain *d)
+void fence_plan_requests(struct fence_domain *d)
 {
 	if (d->ack.on) {
 		const struct record *r = rec_of(d, d->ack.node);
 
 		if (r->state == FENCE_NODE_DEAD)
 			ack_end(d, 0, "it was proven meanwhile");
-		else if (r->state != FENCE_NODE_VICTIM || (d->synced && !may_decide(d)) ||
+		else if (r->state != FENCE_NODE_VICTIM || (d->synced && !fence_may_decide(d)) ||
 			 !d->view.quorate)
 			ack_end(d, -ECANCELED, "the cluster changed while its devices were asked");
 	}
-	if (!may_decide(d))
+	if (!fence_may_decide(d))
 		return;
 	for (unsigned i = 0; i < d->n; i++)
 		plan_declare(d, i);
@@ -248,8 +252,9 @@ void plan_requests(struct fence_domain *d)
 				 .flag = d->signs.holds,
 				 .set = d->fresh };
 
-		d->signs_dirty = !emit(d, &op);
+		d->signs_dirty = !fence_emit(d, &op);
 	}
 	if (d->leaving && !d->leave_sent && !d->signs.holds)
-		d->leave_sent = emit(d, &(struct op){ .type = OP_LEAVE, .wall_s = d->wall_s });
+		d->leave_sent = fence_emit(d,
+					   &(struct op){ .type = OP_LEAVE, .wall_s = d->wall_s });
 }

@@ -7,7 +7,7 @@
 static struct fence_action *note_why(struct fence_domain *d, enum fence_note n,
 				     const struct record *r, const char *text)
 {
-	struct fence_action *a = note(d, n, r->nodeid, text);
+	struct fence_action *a = fence_note(d, n, r->nodeid, text);
 
 	if (a) {
 		a->history.reason = r->reason;
@@ -32,9 +32,9 @@ static void turn(struct fence_domain *d, unsigned slot)
 		return;
 	if (l->att.stage == ATT_OFF || l->att.stage == ATT_STATUS)
 		if (r->state == FENCE_NODE_MEMBER && !same)
-			note(d, FENCE_NOTE_OUTLIVED, r->nodeid, "");
+			fence_note(d, FENCE_NOTE_OUTLIVED, r->nodeid, "");
 	if (r->state == FENCE_NODE_VICTIM || l->att.stage != ATT_ON)
-		attempt_drop(d, l);
+		fence_attempt_drop(d, l);
 	l->proof.kind = PROOF_NONE;
 	if (!same || r->state == FENCE_NODE_VICTIM || r->state == FENCE_NODE_DEAD)
 		l->request = false;
@@ -46,12 +46,12 @@ static void turn(struct fence_domain *d, unsigned slot)
 	case FENCE_NODE_UNKNOWN: break;
 	case FENCE_NODE_MEMBER:
 		if (was == FENCE_NODE_VICTIM && same)
-			note(d, FENCE_NOTE_PARDON, r->nodeid, "");
+			fence_note(d, FENCE_NOTE_PARDON, r->nodeid, "");
 		else if (was != FENCE_NODE_MEMBER || !same)
-			note(d, FENCE_NOTE_MEMBER, r->nodeid, "");
+			fence_note(d, FENCE_NOTE_MEMBER, r->nodeid, "");
 		l->check_at_ms = 0;
 		break;
-	case FENCE_NODE_ABSENT: note(d, FENCE_NOTE_ABSENT, r->nodeid, ""); break;
+	case FENCE_NODE_ABSENT: fence_note(d, FENCE_NOTE_ABSENT, r->nodeid, ""); break;
 	case FENCE_NODE_VICTIM:
 		if (was == FENCE_NODE_DEAD && same)
 			note_why(d, FENCE_NOTE_CONTRADICTED, r, r->why);
@@ -61,7 +61,7 @@ static void turn(struct fence_domain *d, unsigned slot)
 	}
 }
 
-void track(struct fence_domain *d)
+void fence_track(struct fence_domain *d)
 {
 	struct record *self = &d->book.rec[d->self];
 
@@ -74,7 +74,7 @@ void track(struct fence_domain *d)
 		l->life = r->life;
 		l->proof_number = r->proof.number;
 		if (l->said && l->hash != d->cfg.hash && !l->config_noted)
-			note(d, FENCE_NOTE_CONFIG, r->nodeid, "");
+			fence_note(d, FENCE_NOTE_CONFIG, r->nodeid, "");
 		l->config_noted = l->said && l->hash != d->cfg.hash;
 	}
 	d->ever_tracked = d->informed;
@@ -83,7 +83,7 @@ void track(struct fence_domain *d)
 	    incarnation_same_boot(&self->life, &d->cfg.self)) {
 		d->rebooting = true;
 		note_why(d, FENCE_NOTE_SELF_VICTIM, self, self->why);
-		act(d, FENCE_ACT_REBOOT_SELF);
+		fence_act(d, FENCE_ACT_REBOOT_SELF);
 	}
 }
 
@@ -101,7 +101,7 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 	ret->view.rep = d->view.id.rep;
 	ret->quorate = d->view.quorate;
 	ret->self_victim = d->rebooting;
-	ret->informed = d->informed && may_decide(d) && !d->leaving;
+	ret->informed = d->informed && fence_may_decide(d) && !d->leaving;
 	ret->n = d->n;
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct record *r = &d->book.rec[i];
@@ -111,12 +111,12 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 		n->state = d->informed ? r->state : FENCE_NODE_UNKNOWN;
 		n->life = r->life;
 		n->proof = r->proof;
-		n->ready = ready_now(d, i, now_ms, &n->ready_age_ms) && !config_differs(d, i);
+		n->ready = fence_ready_now(d, i, now_ms, &n->ready_age_ms) && !config_differs(d, i);
 	}
 }
 
 /* Tell when anything but an age is new. */
-void plan_publish(struct fence_domain *d)
+void fence_plan_publish(struct fence_domain *d)
 {
 	struct fence_state now;
 
@@ -126,20 +126,21 @@ void plan_publish(struct fence_domain *d)
 		bool ready = now.node[i].ready;
 
 		if (ready)
-			want(d, d->now_ms + d->cfg.ready_age_ms - now.node[i].ready_age_ms + 1);
+			fence_want(d,
+				   d->now_ms + d->cfg.ready_age_ms - now.node[i].ready_age_ms + 1);
 		now.node[i].ready_age_ms = 0;
 		if (i != d->self && ready != l->ready)
-			note(d, FENCE_NOTE_READY, d->book.rec[i].nodeid,
-			     ready              ? ""
-			     : l->ready_text[0] ? l->ready_text
-						: "no check passed in time");
+			fence_note(d, FENCE_NOTE_READY, d->book.rec[i].nodeid,
+				   ready              ? ""
+				   : l->ready_text[0] ? l->ready_text
+						      : "no check passed in time");
 		l->ready = ready;
 	}
 	if (d->ever_published && memcmp(&now, &d->published, sizeof(now)) == 0)
 		return;
 	d->published = now;
 	d->ever_published = true;
-	act(d, FENCE_ACT_PUBLISH);
+	fence_act(d, FENCE_ACT_PUBLISH);
 }
 
 static enum fence_phase phase_of(const struct fence_domain *d, unsigned slot, uint32_t actor)
@@ -158,7 +159,7 @@ static enum fence_phase phase_of(const struct fence_domain *d, unsigned slot, ui
 	}
 	if (r->state != FENCE_NODE_VICTIM)
 		return FENCE_PHASE_NONE;
-	if (actor != d->cfg.self.nodeid || !may_decide(d))
+	if (actor != d->cfg.self.nodeid || !fence_may_decide(d))
 		return FENCE_PHASE_WAIT;
 	return r->attempts ? FENCE_PHASE_RETRY : FENCE_PHASE_DELAY;
 }
@@ -170,24 +171,24 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	const struct local *l = &d->local[slot];
 
 	s->reason = r->reason;
-	text_copy(s->why, r->why);
+	fence_text_copy(s->why, r->why);
 	s->attempts = r->attempts;
 	s->rounds = r->rounds;
-	text_copy(s->failed, r->failed);
+	fence_text_copy(s->failed, r->failed);
 	s->acting = l->att.stage != ATT_IDLE;
 	s->config_differs = config_differs(d, slot);
 	s->config_hash = l->said ? l->hash : 0;
 	s->weight = l->weight;
-	text_copy(s->ready_text, l->ready_text);
+	fence_text_copy(s->ready_text, l->ready_text);
 	s->since_ms = l->since_ms + d->lost_ms;
 	s->level = l->att.level;
 	s->device = l->att.device;
 	s->next_ms = UINT32_MAX;
 	if (r->state == FENCE_NODE_VICTIM)
-		s->actor = actor_of(d, r);
+		s->actor = fence_actor_of(d, r);
 	s->phase = phase_of(d, slot, s->actor);
 	if (s->phase == FENCE_PHASE_DELAY || s->phase == FENCE_PHASE_RETRY) {
-		uint64_t due = attempt_due_ms(d, slot);
+		uint64_t due = fence_attempt_due_ms(d, slot);
 
 		due += d->lost_ms;
 		s->next_ms = due > now_ms ? (uint32_t)(due - now_ms) : 0;
@@ -243,7 +244,7 @@ uint64_t fence_digest(const struct fence_domain *d)
 	if (!d->informed)
 		return 0;
 	wire_w_init(&w, buf, sizeof(buf));
-	book_encode(&w, &d->book);
+	fence_book_encode(&w, &d->book);
 	if (wire_w_done(&w, &len) < 0)
 		return 0;
 	for (size_t i = 0; i < len; i++)
@@ -261,14 +262,14 @@ static bool sound_record(const struct fence_domain *d, unsigned slot, const char
 		if (!d->view.quorate || slot == d->self)
 			return false;
 		if (d->synced && d->agreed &&
-		    (r->state != FENCE_NODE_VICTIM || actor_of(d, r) != d->cfg.self.nodeid ||
+		    (r->state != FENCE_NODE_VICTIM || fence_actor_of(d, r) != d->cfg.self.nodeid ||
 		     !incarnation_same_boot(&r->life, &a->life)))
 			return false;
 	}
 	*ret = "FENCE-2";
-	if (r->state == FENCE_NODE_DEAD && !rec_proven(r))
+	if (r->state == FENCE_NODE_DEAD && !fence_rec_proven(r))
 		return false;
-	if (r->state == FENCE_NODE_VICTIM && rec_proven(r))
+	if (r->state == FENCE_NODE_VICTIM && fence_rec_proven(r))
 		return false;
 	*ret = "FENCE-4";
 	if (d->synced && d->agreed && !nodeset_has(d->view.nodes, r->nodeid) &&

@@ -33,13 +33,13 @@ static void begin_round(struct fence_domain *d)
 			l->att.stage = ATT_IDLE;
 	}
 	d->signs_dirty = false; /* SYNC says it all */
-	emit_sync(d);
+	fence_emit_sync(d);
 }
 
-int on_view(struct fence_domain *d, const struct fence_view *v)
+int fence_on_view(struct fence_domain *d, const struct fence_view *v)
 {
 	if (!nodeset_has(v->members, d->cfg.self.nodeid) || v->id.seq == 0)
-		return refuse(d, -EINVAL, "a view without ourselves");
+		return fence_refuse(d, -EINVAL, "a view without ourselves");
 	bool same_ring = view_id_equal(v->id, d->view.id);
 	bool same_group = same_ring && nodeset_equal(v->members, d->view.members) &&
 			  nodeset_equal(v->nodes, d->view.nodes) && nodeset_empty(v->joined) &&
@@ -59,7 +59,7 @@ int on_view(struct fence_domain *d, const struct fence_view *v)
 	return 0;
 }
 
-void on_lost(struct fence_domain *d)
+void fence_on_lost(struct fence_domain *d)
 {
 	memset(&d->view, 0, sizeof(d->view));
 	d->synced = d->agreed = d->ring_quorate = false;
@@ -189,22 +189,22 @@ static void admit(struct fence_domain *d, struct record *r, const struct sync *y
 
 	switch (r->state) {
 	case FENCE_NODE_UNKNOWN:
-		rec_member(r, &y->life);
+		fence_rec_member(r, &y->life);
 		if (stranger)
-			rec_victim(r, FENCE_REASON_ZOMBIE,
-				   "it comes from another cluster of the same name");
+			fence_rec_victim(r, FENCE_REASON_ZOMBIE,
+					 "it comes from another cluster of the same name");
 		return;
 	case FENCE_NODE_MEMBER:
 	case FENCE_NODE_ABSENT:
 		if (!same) {
-			rec_new_boot(&d->book, r, &y->life, y->wall_s);
+			fence_rec_new_boot(&d->book, r, &y->life, y->wall_s);
 		} else if (y->life.join < r->life.join) {
-			rec_victim(r, FENCE_REASON_ZOMBIE, "an older fenced of it came back");
+			fence_rec_victim(r, FENCE_REASON_ZOMBIE, "an older fenced of it came back");
 		} else {
 			bool bye = r->goodbye && y->life.join == r->life.join;
 			int64_t bye_wall_s = r->goodbye_wall_s;
 
-			rec_member(r, &y->life);
+			fence_rec_member(r, &y->life);
 			r->goodbye = bye;
 			r->goodbye_wall_s = bye ? bye_wall_s : 0;
 		}
@@ -212,31 +212,32 @@ static void admit(struct fence_domain *d, struct record *r, const struct sync *y
 	case FENCE_NODE_VICTIM:
 		if (stranger) {
 			r->life = y->life;
-			rec_victim(r, FENCE_REASON_ZOMBIE,
-				   "it comes from another cluster of the same name");
+			fence_rec_victim(r, FENCE_REASON_ZOMBIE,
+					 "it comes from another cluster of the same name");
 		} else if (!same) {
-			rec_new_boot(&d->book, r, &y->life, y->wall_s);
+			fence_rec_new_boot(&d->book, r, &y->life, y->wall_s);
 		} else if (away) {
-			rec_member(r, &y->life);
+			fence_rec_member(r, &y->life);
 		}
 		return;
 	case FENCE_NODE_DEAD:
 		if (stranger) {
 			r->life = y->life;
-			rec_victim(r, FENCE_REASON_ZOMBIE,
-				   "it comes from another cluster of the same name");
+			fence_rec_victim(r, FENCE_REASON_ZOMBIE,
+					 "it comes from another cluster of the same name");
 		} else if (!same) {
-			rec_member(r, &y->life); /* the proof stays: it is about the older life */
+			fence_rec_member(
+				r, &y->life); /* the proof stays: it is about the older life */
 		} else if (r->proof.kind == PROOF_CLEAN_LEAVE) {
 			memset(&r->proof, 0, sizeof(r->proof)); /* its life goes on */
-			rec_member(r, &y->life);
+			fence_rec_member(r, &y->life);
 		} else {
 			char why[FENCE_TEXT_MAX];
 
-			text_copy(why, "it is alive although there was a proof");
-			text_add(why, r->proof.evidence);
+			fence_text_copy(why, "it is alive although there was a proof");
+			fence_text_add(why, r->proof.evidence);
 			r->life.join = y->life.join;
-			rec_victim(r, FENCE_REASON_ZOMBIE, why);
+			fence_rec_victim(r, FENCE_REASON_ZOMBIE, why);
 		}
 		return;
 	}
@@ -250,11 +251,12 @@ static void miss(struct fence_domain *d, struct record *r)
 	if (r->state != FENCE_NODE_MEMBER && r->state != FENCE_NODE_ABSENT)
 		return;
 	if (r->goodbye)
-		rec_gone(&d->book, r);
+		fence_rec_gone(&d->book, r);
 	else if (!node_here)
-		rec_victim(r, FENCE_REASON_NODEDOWN, "it left corosync's membership");
+		fence_rec_victim(r, FENCE_REASON_NODEDOWN, "it left corosync's membership");
 	else if (nodeset_has(d->view.members, r->nodeid))
-		rec_victim(r, FENCE_REASON_MUTE, "its fenced is in the group and says nothing");
+		fence_rec_victim(r, FENCE_REASON_MUTE,
+				 "its fenced is in the group and says nothing");
 	else
 		r->state = FENCE_NODE_ABSENT;
 }
@@ -273,7 +275,7 @@ static void start_empty(struct fence_domain *d)
 				h = (h ^ l->boot_id[i]) * UINT64_C(0x100000001b3);
 			h = (h ^ l->join) * UINT64_C(0x100000001b3);
 		}
-	book_empty(&d->book, d->cfg.nodes);
+	fence_book_empty(&d->book, d->cfg.nodes);
 	d->book.history = h;
 	nodeset_for_each (m, members(d)) {
 		const struct sync *y = &d->sync[d->slot[m]];
@@ -286,7 +288,7 @@ static void start_empty(struct fence_domain *d)
 			    nodeset_has(d->view.nodes, r->nodeid))
 				continue;
 			r->life = p->victim;
-			rec_dead(&d->book, r, p);
+			fence_rec_dead(&d->book, r, p);
 		}
 	}
 }
@@ -305,7 +307,7 @@ static void settle(struct fence_domain *d)
 	if (chosen == 0)
 		start_empty(d);
 	else
-		book_copy(&d->book, d->cfg.nodes, &d->sync[d->slot[chosen]].book);
+		fence_book_copy(&d->book, d->cfg.nodes, &d->sync[d->slot[chosen]].book);
 	d->book.number = ((max >> 32) + 1) << 32;
 
 	struct nodeset fell = chosen ? d->sync[d->slot[chosen]].fell : NODESET_EMPTY;
@@ -316,10 +318,10 @@ static void settle(struct fence_domain *d)
 
 		if (live && nodeset_has(fell, r->nodeid) && r->nodeid != chosen) {
 			if (r->goodbye)
-				rec_gone(&d->book, r);
+				fence_rec_gone(&d->book, r);
 			else
-				rec_victim(r, FENCE_REASON_NODEDOWN,
-					   "it left corosync's membership");
+				fence_rec_victim(r, FENCE_REASON_NODEDOWN,
+						 "it left corosync's membership");
 		}
 	}
 	for (unsigned i = 0; i < d->n; i++) {
@@ -347,11 +349,11 @@ static void settle(struct fence_domain *d)
 	for (unsigned i = 0; d->quiet && i < d->n; i++)
 		d->local[i].since_ms = d->now_ms;
 	d->quiet = false;
-	ready_from_sync(d);
+	fence_ready_from_sync(d);
 	d->fell = NODESET_EMPTY;
 	d->informed = true;
 	d->store = true;
-	struct fence_action *a = note(d, FENCE_NOTE_VIEW, 0, "");
+	struct fence_action *a = fence_note(d, FENCE_NOTE_VIEW, 0, "");
 
 	if (a)
 		a->history.number = nodeset_count(members(d));
@@ -418,17 +420,17 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 	case OP_SYNC:
 	case OP_QUORATE:
 	case OP_EXCUSE: break;
-	case OP_DECLARE: on_declare(d, from, op); break;
-	case OP_ATTEMPT: on_attempt(d, from, op); break;
-	case OP_SEEN: on_seen(d, from, op); break;
-	case OP_FAILED: on_failed(d, from, op); break;
-	case OP_PROOF: on_proof(d, from, op); break;
+	case OP_DECLARE: fence_on_declare(d, from, op); break;
+	case OP_ATTEMPT: fence_on_attempt(d, from, op); break;
+	case OP_SEEN: fence_on_seen(d, from, op); break;
+	case OP_FAILED: fence_on_failed(d, from, op); break;
+	case OP_PROOF: fence_on_proof(d, from, op); break;
 	case OP_LEAVE: {
 		struct record *r = rec_of(d, from);
 
 		r->goodbye = true;
 		r->goodbye_wall_s = op->wall_s;
-		note(d, FENCE_NOTE_LEAVING, from, "");
+		fence_note(d, FENCE_NOTE_LEAVING, from, "");
 		if (from == d->cfg.self.nodeid)
 			d->left = true;
 		break;
@@ -438,21 +440,22 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 		l->holds = op->flag;
 		l->fresh = op->set;
 		break;
-	case OP_READY: on_ready(d, from, op); break;
+	case OP_READY: fence_on_ready(d, from, op); break;
 	}
 }
 
-int on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t len)
+int fence_on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t len)
 {
 	struct msg *m = &d->msg;
 	int rc = 0;
 
-	if (msg_decode(d, data, len, m) < 0)
-		return refuse(d, -EBADMSG, "node %u sent %zu bytes that are no message of fenced",
-			      from, len);
+	if (fence_msg_decode(d, data, len, m) < 0)
+		return fence_refuse(d, -EBADMSG,
+				    "node %u sent %zu bytes that are no message of fenced", from,
+				    len);
 	if (m->from != from || d->view.id.seq == 0 || !view_id_equal(m->view, d->view.id) ||
 	    !nodeset_has(members(d), from))
-		return refuse(d, -ESTALE, "node %u speaks of another view", from);
+		return fence_refuse(d, -ESTALE, "node %u speaks of another view", from);
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct op *op = &m->op[i];
 
@@ -466,9 +469,10 @@ int on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t l
 			if (!d->synced)
 				on_excuse(d, op->set);
 		} else if (!d->synced || !d->agreed) {
-			rc = refuse(d, -EAGAIN, "node %u speaks before the view is synced", from);
+			rc = fence_refuse(d, -EAGAIN, "node %u speaks before the view is synced",
+					  from);
 		} else if (rec_of(d, from)->state != FENCE_NODE_MEMBER) {
-			rc = refuse(d, -ESTALE, "node %u is a victim: it has no say", from);
+			rc = fence_refuse(d, -ESTALE, "node %u is a victim: it has no say", from);
 		} else {
 			d->book.number++;
 			on_op(d, from, op);
@@ -478,20 +482,20 @@ int on_deliver(struct fence_domain *d, uint32_t from, const void *data, size_t l
 }
 
 /* A view that does not come to its end: say that it is quorate, leave out who says nothing. */
-void plan_round(struct fence_domain *d)
+void fence_plan_round(struct fence_domain *d)
 {
 	if (d->view.id.seq == 0 || !d->view.quorate)
 		return;
 	if (!d->agreed && !d->quorate_sent && !d->sync[d->self].quorate && d->sync[d->self].have) {
 		/* our SYNC went out before we knew */
-		d->quorate_sent = emit(d, &(struct op){ .type = OP_QUORATE });
+		d->quorate_sent = fence_emit(d, &(struct op){ .type = OP_QUORATE });
 	}
 	if (d->synced || d->excuse_sent)
 		return;
 	uint64_t at = d->round_ms + d->cfg.absent_ms;
 
 	if (d->now_ms < at) {
-		want(d, at);
+		fence_want(d, at);
 		return;
 	}
 	struct op op = { .type = OP_EXCUSE };
@@ -500,5 +504,5 @@ void plan_round(struct fence_domain *d)
 		if (!d->sync[d->slot[m]].have && m != d->cfg.self.nodeid)
 			nodeset_add(&op.set, m);
 	}
-	d->excuse_sent = emit(d, &op);
+	d->excuse_sent = fence_emit(d, &op);
 }
