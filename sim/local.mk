@@ -13,3 +13,7 @@ noinst_PROGRAMS += %reldir%/sim_storage
 noinst_PROGRAMS += %reldir%/sim_dlm
 %C%_sim_dlm_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_dlm.c
 %C%_sim_dlm_LDADD = dlm/core/libdlm-core.la lib/libstockade-base.la
+
+check_PROGRAMS += tests/unit/sim_trace
+tests_unit_sim_trace_SOURCES = tests/unit/sim_trace.c sim/trace.c sim/trace.h
+tests_unit_sim_trace_LDADD = $(CMOCKA_LIBS)
