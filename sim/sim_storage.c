@@ -7,7 +7,8 @@
  * truth: which resource is active on which life of which node; no core sees it. Checked all the time:
  *   RUN-*, STORE-1..3, 5, 6   place_broken() of every core, after every step
  *   STORE-4   members at one point of the agreed order hold the same group
- *   SAFE-1    a volume is activated only while no other life may write it (half of the seeds without any lock)
+ *   SAFE-1    a volume is activated only while no other life may write it (half of the seeds without any lock,
+ *             half with a look before the start that misses what a half-dead node itself has active)
  *             nor beside one that is known, or could be, to be active by an operator's hand elsewhere
  *   EPOCH     the epoch on the disk grows with every activation
  *   SAFE-6    no gate opens while a node that is alive has no fence path that passes its check
@@ -546,6 +547,7 @@ static void world_init(struct world *w, uint64_t seed, unsigned nodes, bool verb
 	w->two_node = w->n == 2;
 	w->n_services = prng_range(&w->prng, 1, S_MAX);
 	w->locks = prng_permille(&w->prng, 500);
+	w->looks = prng_permille(&w->prng, 500);
 	w->p_fail = prng_range(&w->prng, 0, 60);
 	w->p_unknown = prng_range(&w->prng, 0, 40);
 	w->p_hang = prng_range(&w->prng, 0, 40);

@@ -64,6 +64,7 @@ struct world {
 	struct prng prng;
 	unsigned n, n_services;
 	bool two_node, verbose, healed, locks;
+	bool looks; /* a look finds what storaged itself has active, too: a second guard, as locks are */
 	struct net *net;
 	struct place_config cfg; /* common part */
 	struct snode node[N_MAX + 1];
