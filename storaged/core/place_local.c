@@ -165,7 +165,14 @@ bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wa
 		place_wait_set(ret, PLACE_GATE_STRAY, n, text);
 		return true;
 	}
-	if (!at || v->state != SERVICE_STARTING || !service_has_volume(f, s))
+	if (!at || !service_has_volume(f, s))
+		return false;
+	if (v->state == SERVICE_RUNNING) { /* we have stopped it: once that is told, the others look */
+		place_wait_set(ret, PLACE_GATE_STRAY, at,
+			       "the others have not heard yet that it was stopped here");
+		return true;
+	}
+	if (v->state != SERVICE_STARTING)
 		return false;
 	nodeset_for_each (id, p->members) {
 		if (nodeset_has(v->looked, id) || (id == at && id != p->cfg.self))
@@ -184,6 +191,20 @@ bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wa
 		return true;
 	}
 	return false;
+}
+
+/* Would it be started there? What runs whole goes on beside somebody's hands; what we have stopped is to start, also while
+ * nobody has heard of that yet (scenario/storage/stopped_beside_a_hand_stays_stopped.scn). */
+static bool to_start(const struct place *p, unsigned s, uint32_t at)
+{
+	struct runner_status st;
+
+	if (p->group.service[s].state != SERVICE_RUNNING)
+		return true;
+	if (at != p->cfg.self || p->group.service[s].node != at)
+		return false;
+	runner_status(p->runner[s], &st);
+	return st.fact != RUNNER_RUNNING;
 }
 
 void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret)
@@ -238,8 +259,7 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 			return;
 		}
 	}
-	if (s < f->n_services && p->group.service[s].state != SERVICE_RUNNING &&
-	    place_stray(p, s, at, ret))
+	if (s < f->n_services && to_start(p, s, at) && place_stray(p, s, at, ret))
 		return;
 	place_wait_set(ret, PLACE_GATE_NONE, 0, NULL);
 }
@@ -364,6 +384,15 @@ static void duty_service(struct place *p, unsigned s)
 	struct runner_status st;
 
 	runner_status(p->runner[s], &st);
+	/* Whole, it goes on beside somebody's hands; but nothing of it is started again there, also while a view is young or
+	 * cannot be agreed on (SAFE-1). */
+	if (st.probed && !p->halted && mine(p, s) && !nodeset_empty(v->stray) &&
+	    ((st.go && (st.fact == RUNNER_STARTING || st.fact == RUNNER_WAITING)) ||
+	     (!st.up && (st.fact == RUNNER_STOPPING || st.fact == RUNNER_STUCK)))) {
+		if (st.up)
+			down(p, s, true, "its volume is active elsewhere by hand");
+		return;
+	}
 	if (!st.probed || p->halted || !p->synced)
 		return;
 	if (mine(p, s) && p->run_starts[s] != v->starts) {
@@ -377,14 +406,6 @@ static void duty_service(struct place *p, unsigned s)
 		}
 		p->run_starts[s] = v->starts;
 		st.failed = false; /* of the older placement; UP forgets it */
-	}
-	/* Whole, it goes on beside somebody's hands; but nothing of it is started again there (SAFE-1). */
-	if (mine(p, s) && !nodeset_empty(v->stray) &&
-	    ((st.go && (st.fact == RUNNER_STARTING || st.fact == RUNNER_WAITING)) ||
-	     (!st.up && (st.fact == RUNNER_STOPPING || st.fact == RUNNER_STUCK)))) {
-		if (st.up)
-			down(p, s, true, "its volume is active elsewhere by hand");
-		return;
 	}
 	if (mine(p, s)) {
 		if (!st.up && !st.failed)
@@ -489,8 +510,7 @@ static void duty_look(struct place *p, unsigned s)
 	if (stray == p->look[s].told_stray && (!answers || p->look[s].told_starts == v->starts))
 		return;
 	p->look[s].told_stray = stray;
-	if (answers)
-		p->look[s].told_starts = v->starts;
+	p->look[s].told_starts = answers ? v->starts : 0;
 	place_send_looked(p, s, answers ? v->starts : 0, stray, stray ? p->look[s].text : "");
 }
 

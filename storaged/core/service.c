@@ -337,7 +337,13 @@ bool service_apply(const struct service_frame *f, struct service_group *g, unsig
 	if (v->node != from || fact->starts != v->starts)
 		goto out; /* it speaks of another placement: `held` is all that counts */
 	switch (fact->fact) {
-	case RUNNER_WAITING: break;
+	case RUNNER_WAITING: /* stopped whole, to be started again: that is a start, and waits for every look */
+		if (v->state == SERVICE_RUNNING) {
+			v->state = SERVICE_STARTING;
+			v->begun = false;
+			change = true;
+		}
+		break;
 	case RUNNER_STARTING:
 		if (v->state == SERVICE_RUNNING || (v->state == SERVICE_STARTING && !v->begun)) {
 			v->state = SERVICE_STARTING;

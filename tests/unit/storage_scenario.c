@@ -17,6 +17,7 @@
  *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
  *	look N [unknown]                                  the slow period is over: what is active there?
  *	lock held|free                                do locks come at once? (held: by nobody that answers)
+ *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
  *	config N HASH                                 before boot
  *	wait MS
  *	expect SERVICE STATE [N] | expect why N SERVICE GATE
@@ -76,12 +77,12 @@ static struct world {
 	struct place_config cfg;
 	struct node node[N_MAX + 1];
 	uint64_t now_ms, seq, proofs, req;
-	bool quorate, locks_held;
+	bool quorate, locks_held, stands;
 	struct nodeset nodes, members;
 	struct item queue[QUEUE_MAX];
 	unsigned head, tail;
-	struct item hang[HANG_MAX];
-	unsigned n_hang;
+	struct item hang[HANG_MAX], sent[HANG_MAX];
+	unsigned n_hang, n_sent;
 	char trace[TRACE_MAX];
 	size_t len;
 	struct place_actions out;
@@ -310,6 +311,11 @@ static void settle(void)
 
 		switch (it.what) {
 		case ITEM_MSG:
+			if (w.stands) {
+				assert_true(w.n_sent < HANG_MAX);
+				w.sent[w.n_sent++] = it;
+				break;
+			}
 			if (it.view == w.seq && nodeset_has(w.members, it.to))
 				step(it.to, (struct place_event){
 						    .type = PLACE_EV_DELIVER,
@@ -693,6 +699,13 @@ static void play_line(char *line)
 				step(id,
 				     (struct place_event){ .type = PLACE_EV_LOCK,
 							   .lock = { .volume = v, .held = true } });
+		settle();
+	} else if (strcmp(a[0], "ring") == 0) {
+		w.stands = strcmp(a[1], "stands") == 0;
+		for (unsigned i = 0; i < w.n_sent && !w.stands; i++)
+			put(w.sent[i]);
+		if (!w.stands)
+			w.n_sent = 0;
 		settle();
 	} else if (strcmp(a[0], "wait") == 0) {
 		cmd_wait(strtoull(a[1], NULL, 0));
