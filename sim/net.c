@@ -247,7 +247,8 @@ void net_start(struct net *net, unsigned group, uint32_t node, uint64_t now_ms)
 	p->gen = gen + 1;
 	p->ring = -1;
 	if (n->ring >= 0 && intact(net, &net->ring[n->ring])) {
-		unstick(net, &net->ring[n->ring], now_ms); /* it hears nothing from before it came */
+		unstick(net, &net->ring[n->ring],
+			now_ms); /* it hears nothing from before it came */
 		p->ring = n->ring;
 		p->cursor = net->ring[n->ring].log[group].n;
 		p->next_ms = now_ms + prng_range(net->prng, 0, 3);

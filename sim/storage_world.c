@@ -304,7 +304,8 @@ void look(struct world *w, uint32_t id)
 	for (unsigned s = 0; s < w->n_services; s++) {
 		uint64_t starts = place_group(n->place)->service[s].starts;
 
-		v[s].active = n->hand_ms[s] || (n->active[s][0] && w->looks) ? DRIVE_OK : DRIVE_NONE;
+		v[s].active = n->hand_ms[s] || (n->active[s][0] && w->looks) ? DRIVE_OK
+									     : DRIVE_NONE;
 		if (!w->healed && prng_permille(&w->prng, w->p_probe_unknown))
 			v[s].active = DRIVE_UNKNOWN;
 		again = again || n->hand_ms[s] || v[s].active == DRIVE_UNKNOWN;

@@ -167,7 +167,8 @@ bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wa
 	}
 	if (!at || !service_has_volume(f, s))
 		return false;
-	if (v->state == SERVICE_RUNNING) { /* we have stopped it: once that is told, the others look */
+	if (v->state ==
+	    SERVICE_RUNNING) { /* we have stopped it: once that is told, the others look */
 		place_wait_set(ret, PLACE_GATE_STRAY, at,
 			       "the others have not heard yet that it was stopped here");
 		return true;
