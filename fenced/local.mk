@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 %C%_core_libfence_core_la_SOURCES = \
 	%reldir%/core/attempt.c \
 	%reldir%/core/book.c \
+	%reldir%/core/cut.c \
 	%reldir%/core/domain.h \
 	%reldir%/core/fence.c \
 	%reldir%/core/fence.h \
@@ -30,6 +31,10 @@ tests_unit_fence_agent_LDADD = \
 	lib/libstockade-base.la \
 	$(SHELL_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/ping
+tests_unit_ping_SOURCES = tests/unit/ping.c %reldir%/daemon/ping.c %reldir%/daemon/ping.h
+tests_unit_ping_LDADD = lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)
+
 sbin_PROGRAMS += stockade-fenced
 stockade_fenced_SOURCES = \
 	%reldir%/daemon/agent.c \
@@ -37,6 +42,8 @@ stockade_fenced_SOURCES = \
 	%reldir%/daemon/answer.c \
 	%reldir%/daemon/daemon.h \
 	%reldir%/daemon/main.c \
+	%reldir%/daemon/ping.c \
+	%reldir%/daemon/ping.h \
 	%reldir%/daemon/shell.c \
 	%reldir%/daemon/status.c \
 	%reldir%/daemon/store.c \

@@ -17,3 +17,7 @@ noinst_PROGRAMS += %reldir%/sim_dlm
 check_PROGRAMS += tests/unit/sim_trace
 tests_unit_sim_trace_SOURCES = tests/unit/sim_trace.c sim/trace.c sim/trace.h
 tests_unit_sim_trace_LDADD = $(CMOCKA_LIBS)
+
+noinst_PROGRAMS += %reldir%/sim_cut
+%C%_sim_cut_SOURCES = %reldir%/prng.h %reldir%/sim_cut.c
+%C%_sim_cut_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la

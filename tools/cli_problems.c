@@ -153,6 +153,16 @@ static void fence_nodes(json_t *list, const json_t *fenced)
 	}
 }
 
+static void gateway(json_t *list, const json_t *fenced)
+{
+	const char *sign = js_str(json_object_get(fenced, "gateway"), "sign");
+
+	if (sign && strcmp(sign, "stale") == 0)
+		add(list, "gateway", "",
+		    "look at this node's network; in a cut of two it would be the one to go",
+		    "no ping target answers this node");
+}
+
 static void services(json_t *list, const json_t *storaged)
 {
 	const json_t *gate = json_object_get(storaged, "gate");
@@ -247,6 +257,7 @@ json_t *problems_find(const struct answer answer[DAEMONS])
 	daemons(list, answer);
 	view(list, answer);
 	fence_nodes(list, answer[FENCED].reply);
+	gateway(list, answer[FENCED].reply);
 	services(list, answer[STORAGED].reply);
 	volumes(list, answer[STORAGED].reply);
 	initiators(list, answer[STORAGED].reply);

@@ -42,32 +42,10 @@ uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r)
 	return next ? next : nodeset_lowest(c);
 }
 
-/* Two nodes, and we are alone: both sides of a cut are quorate. Who serves goes first, the other gives it time (SAFE-4). */
-static uint32_t cut_wait_ms(const struct fence_domain *d, unsigned slot)
-{
-	const struct record *r = &d->book.rec[slot];
-	const struct local *l = &d->local[slot];
-	uint32_t self = d->cfg.self.nodeid;
-
-	if (!d->view.two_node || r->reason == FENCE_REASON_REQUEST ||
-	    2 * nodeset_count(fence_candidates(d, r)) > nodeset_count(d->cfg.nodes))
-		return 0;
-	if (d->signs.peer[r->nodeid] == LIFE_STALE)
-		return 0;
-	bool preferred = d->signs.weight > l->weight ||
-			 (d->signs.weight == l->weight && self < r->nodeid);
-
-	if (d->signs.weight > 0 && d->signs.self == LIFE_FRESH && preferred)
-		return 0;
-	if (d->signs.weight > 0 || preferred)
-		return d->cfg.cut_delay_ms;
-	return 2 * d->cfg.cut_delay_ms; /* neither serves: the two must not wait equally long */
-}
-
 uint64_t fence_attempt_due_ms(const struct fence_domain *d, unsigned slot)
 {
 	const struct local *l = &d->local[slot];
-	uint64_t cut = l->since_ms + cut_wait_ms(d, slot);
+	uint64_t cut = l->since_ms + fence_cut_wait_ms(d, slot);
 
 	return cut > l->retry_at_ms ? cut : l->retry_at_ms;
 }

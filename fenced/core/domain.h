@@ -2,9 +2,10 @@
 /* fenced/core/domain.h - the inside of struct fence_domain; for this folder only.
  *
  *   fence.c    step, plan, deadlines      sync.c     rounds, which book is adopted, who is what after it
- *   book.c     records and their turns    attempt.c  who acts, agents' runs, the two-node cut, proofs
+ *   book.c     records and their turns    attempt.c  who acts, agents' runs, proofs
  *   msg.c      bytes                      request.c  operators, storaged, goodbye
  *   state.c    what others may see        ready.c    are the fence paths alive?
+ *   cut.c      the two-node cut: whose turn it is
  */
 #ifndef STOCKADE_FENCED_CORE_DOMAIN_H
 #define STOCKADE_FENCED_CORE_DOMAIN_H
@@ -57,7 +58,7 @@ struct sync {
 	struct nodeset fell;    /* saw these fall out of a quorate view, not settled yet */
 	uint64_t hash;
 	int64_t wall_s;
-	uint32_t weight;
+	uint32_t weight, changes;
 	bool holds;
 	struct nodeset fresh; /* peers whose disk heartbeat it sees move */
 	struct {
@@ -81,6 +82,7 @@ enum op_type {
 	OP_EXCUSE,
 	OP_SIGNS,
 	OP_READY,
+	OP_HEARD, /* two nodes: I know your weight */
 };
 
 struct op {
@@ -88,7 +90,7 @@ struct op {
 	uint32_t node;
 	struct incarnation life;
 	enum fence_reason reason;
-	uint32_t number;
+	uint32_t number, changes;
 	bool flag;          /* SIGNS: holds; READY: ok */
 	struct nodeset set; /* EXCUSE; SIGNS: fresh */
 	int64_t wall_s;
@@ -142,6 +144,11 @@ struct local {
 	bool request;
 	char request_text[FENCE_TEXT_MAX];
 	bool wait_noted;
+	/* Two-node cut: what both sides knew when it became a victim; see cut_slot() */
+	struct {
+		bool serves, preferred, doubt, peer_serves;
+		uint8_t block; /* only grows while we wait */
+	} cut;
 	uint64_t check_at_ms;
 	bool ready; /* as last published */
 	char ready_text[FENCE_TEXT_MAX];
@@ -149,7 +156,7 @@ struct local {
 	/* said in SYNC and SIGNS */
 	bool said;
 	uint64_t hash;
-	uint32_t weight;
+	uint32_t weight, changes;
 	bool holds;
 	struct nodeset fresh;
 };
@@ -177,6 +184,14 @@ struct fence_domain {
 	struct msg msg; /* decoding */
 
 	struct fence_signs signs;
+	enum life_sign gateway;
+	uint32_t changes; /* of our weight so far */
+	struct
+	{ /* two nodes: so many changes of ours does the other one know; whom we owe that word */
+		bool known;
+		uint32_t changes;
+		uint32_t owed; /* nodeid; 0: nobody */
+	} heard;
 	struct nodeset fresh; /* peers with LIFE_FRESH in signs */
 	bool signs_dirty;
 	bool leaving, leave_sent, left;
@@ -271,6 +286,14 @@ void fence_plan_attempts(struct fence_domain *d);
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r);
 uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r);
 uint64_t fence_attempt_due_ms(const struct fence_domain *d, unsigned slot);
+
+/* cut.c */
+void fence_cut_begin(struct fence_domain *d, unsigned slot);
+void fence_cut_facts(struct fence_domain *d);
+uint32_t fence_cut_wait_ms(const struct fence_domain *d, unsigned slot);
+void fence_cut_met(struct fence_domain *d);
+void fence_on_heard(struct fence_domain *d, uint32_t from, const struct op *op);
+void fence_plan_cut(struct fence_domain *d);
 
 /* request.c */
 int fence_on_request(struct fence_domain *d, uint32_t node, const char *text);

@@ -40,6 +40,7 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 		return NULL; /* errno ENOMEM */
 	d->cfg = *cfg;
 	d->quiet = true;
+	d->heard.known = true;             /* we never said that we serve */
 	d->lost_ms = -(UINT64_C(1) << 40); /* so that the clock inside never falls below zero */
 	d->deadline_ms = UINT64_MAX;
 	memset(d->slot, NO_SLOT, sizeof(d->slot));
@@ -132,6 +133,7 @@ bool fence_may_decide(const struct fence_domain *d)
 static void plan(struct fence_domain *d)
 {
 	fence_track(d);
+	fence_cut_facts(d);
 	fence_plan_round(d);
 	fence_plan_attempts(d);
 	fence_plan_requests(d);
@@ -205,6 +207,7 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 		for (unsigned i = 0; i < d->n; i++)
 			d->local[i].check_at_ms = 0;
 		break;
+	case FENCE_EV_GATEWAY: d->gateway = ev->gateway; break;
 	case FENCE_EV_TIMEOUT: break; /* only the clock moved; plan() sees it */
 	}
 	plan(d);

@@ -18,6 +18,8 @@
  *   FENCE-6  no proof exists for a life that can still write (the basis of SAFE-1)                      sim/sim_fence.c
  *   FENCE-7  faults stop, quorum stays and agents work => no victim is left (liveness)                  sim/sim_fence.c
  *   FENCE-8  off_verified needs "off" done and "status" off, device by device, of one run (SAFE-3)      tests/scenario/fence/second_level_all_devices.scn
+ *   FENCE-11 a cut of two nodes at any moment leaves exactly one                                        sim/sim_cut.c
+ *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/sim_cut.c
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H
 #define STOCKADE_FENCED_CORE_FENCE_H
@@ -104,6 +106,7 @@ struct fence_event {
 		FENCE_EV_ACK, /* an operator vouches that a victim is off; answered by FENCE_ACT_ACK_DONE */
 		FENCE_EV_LEAVE,   /* say goodbye; FENCE_ACT_LEFT follows */
 		FENCE_EV_READY,   /* check the fence paths now */
+		FENCE_EV_GATEWAY, /* do the ping targets answer this node? */
 		FENCE_EV_TIMEOUT, /* fence_deadline_ms() was reached */
 	} type;
 	uint64_t now_ms; /* monotonic */
@@ -136,6 +139,7 @@ struct fence_event {
 			const char *text; /* borrowed */
 		} ready_done;
 		struct fence_signs signs;
+		enum life_sign gateway; /* UNKNOWN: none is configured, or nothing is known yet */
 		struct {
 			uint32_t node;
 			const char *text; /* borrowed: who asks and why */

@@ -195,6 +195,7 @@ int fence_on_signs(struct fence_domain *d, const struct fence_signs *signs)
 	if (signs->weight != d->signs.weight || signs->holds != d->signs.holds ||
 	    !nodeset_equal(fresh, d->fresh))
 		d->signs_dirty = true;
+	d->changes += signs->weight != d->signs.weight;
 	d->signs = *signs;
 	d->fresh = fresh;
 	return 0;
@@ -249,11 +250,13 @@ void fence_plan_requests(struct fence_domain *d)
 	if (d->signs_dirty) {
 		struct op op = { .type = OP_SIGNS,
 				 .number = d->signs.weight,
+				 .changes = d->changes,
 				 .flag = d->signs.holds,
 				 .set = d->fresh };
 
 		d->signs_dirty = !fence_emit(d, &op);
 	}
+	fence_plan_cut(d);
 	if (d->leaving && !d->leave_sent && !d->signs.holds)
 		d->leave_sent = fence_emit(d,
 					   &(struct op){ .type = OP_LEAVE, .wall_s = d->wall_s });

@@ -56,6 +56,7 @@ static void turn(struct fence_domain *d, unsigned slot)
 		if (was == FENCE_NODE_DEAD && same)
 			note_why(d, FENCE_NOTE_CONTRADICTED, r, r->why);
 		note_why(d, FENCE_NOTE_VICTIM, r, r->why);
+		fence_cut_begin(d, slot);
 		break;
 	case FENCE_NODE_DEAD: l->check_at_ms = 0; break;
 	}

@@ -23,6 +23,7 @@ static void begin_round(struct fence_domain *d)
 	d->round_ms = d->now_ms;
 	d->quiet = d->quiet || !d->view.quorate;
 	d->leave_sent = false;
+	d->heard.owed = 0;
 	for (unsigned i = 0; i < d->n; i++) {
 		struct local *l = &d->local[i];
 
@@ -334,6 +335,7 @@ static void settle(struct fence_domain *d)
 			l->said = true;
 			l->hash = y->hash;
 			l->weight = y->weight;
+			l->changes = y->changes;
 			l->holds = y->holds;
 			l->fresh = y->fresh;
 		} else {
@@ -350,6 +352,7 @@ static void settle(struct fence_domain *d)
 		d->local[i].since_ms = d->now_ms;
 	d->quiet = false;
 	fence_ready_from_sync(d);
+	fence_cut_met(d);
 	d->fell = NODESET_EMPTY;
 	d->informed = true;
 	d->store = true;
@@ -437,9 +440,13 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 	}
 	case OP_SIGNS:
 		l->weight = op->number;
+		l->changes = op->changes;
 		l->holds = op->flag;
 		l->fresh = op->set;
+		if (from != d->cfg.self.nodeid)
+			d->heard.owed = from;
 		break;
+	case OP_HEARD: fence_on_heard(d, from, op); break;
 	case OP_READY: fence_on_ready(d, from, op); break;
 	}
 }

@@ -4,12 +4,13 @@
  *   main.c    options, start, stop, rebooting oneself     answer.c  requests and subscribers
  *   shell.c   corosync and agents to events, actions out  status.c  JSON of what is
  *   store.c   proofs that survive a restart of fenced     tell.c    history: facts to sentences
- *   agent.c   running agents
+ *   agent.c   running agents                          ping.c    who reaches the gateway
  */
 #ifndef STOCKADE_FENCED_DAEMON_DAEMON_H
 #define STOCKADE_FENCED_DAEMON_DAEMON_H
 
 #include "agent.h"
+#include "ping.h"
 
 #include "fenced/core/fence.h"
 #include "lib/shell/cluster.h"
@@ -36,6 +37,7 @@ struct fenced {
 	struct fence_domain *dom; /* NULL until then */
 	struct cluster *cluster;
 	struct agents *agents;
+	struct pings *pings; /* NULL: no target is configured */
 	struct ipc_server *ipc;
 	struct history *history;
 	struct loop_timer *deadline, *retry, *give_up;

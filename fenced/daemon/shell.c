@@ -236,6 +236,11 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 	fc->stall_ms = t->token_ms;
 }
 
+static void on_gateway(void *arg, enum life_sign sign)
+{
+	feed(arg, (struct fence_event){ .type = FENCE_EV_GATEWAY, .gateway = sign });
+}
+
 int shell_start(struct fenced *f)
 {
 	static const struct cluster_ops ops = { on_view, on_deliver, on_lost };
@@ -256,6 +261,7 @@ int shell_start(struct fenced *f)
 		log_warning("history.open", "error=\"%s\"", strerror(errno));
 	f->signs.holds = holds_load();
 	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
+	f->pings = pings_new(f->loop, f->cfg, on_gateway, f);
 	f->cluster = cluster_open(f->loop, "stockade:fenced", &ops, f);
 	if (!f->cluster)
 		return -ENOMEM;

@@ -145,9 +145,30 @@ static json_t *paths_json(struct fenced *f, const struct config_node *cn, uint64
 	return a;
 }
 
-static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_t now)
+static const char *sign_name(enum life_sign sign)
 {
 	static const char *const signs[] = { "unknown", "fresh", "stale" };
+
+	return signs[sign <= LIFE_STALE ? sign : LIFE_UNKNOWN];
+}
+
+static json_t *gateway_json(struct fenced *f)
+{
+	json_t *targets = json_array();
+
+	for (unsigned i = 0; i < f->cfg->n_pings; i++) {
+		uint64_t age = pings_age_ms(f->pings, i);
+
+		json_array_append_new(
+			targets,
+			json_pack("{s:s,s:o}", "address", f->cfg->ping[i], "age_ms",
+				  age == UINT64_MAX ? json_null() : json_integer((json_int_t)age)));
+	}
+	return json_pack("{s:s,s:o}", "sign", sign_name(pings_sign(f->pings)), "targets", targets);
+}
+
+static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_t now)
+{
 	const struct fence_node_status *n = NULL;
 	bool self = f->self == cn;
 	json_t *o = json_object();
@@ -176,8 +197,7 @@ static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_
 	json_object_set_new(o, "ready_by", n ? names(f, n->ready_by) : json_array());
 	enum life_sign sign = self ? f->signs.self : f->signs.peer[cn->id];
 
-	json_object_set_new(o, "heartbeat",
-			    json_string(signs[sign <= LIFE_STALE ? sign : LIFE_UNKNOWN]));
+	json_object_set_new(o, "heartbeat", json_string(sign_name(sign)));
 	json_object_set_new(o, "weight",
 			    self                                     ? json_integer(f->signs.weight)
 			    : n && n->pub.state == FENCE_NODE_MEMBER ? json_integer(n->weight)
@@ -200,8 +220,8 @@ json_t *status_json(struct fenced *f)
 	snprintf(hash, sizeof(hash), "%016" PRIx64, f->cfg->hash);
 	for (unsigned i = 0; i < f->cfg->n_nodes; i++)
 		json_array_append_new(nodes, node_json(f, &f->cfg->node[i], now));
-	return json_pack("{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o}", "ok", 1,
-			 "proto", 1, "daemon", "fenced", "version", STOCKADE_VERSION, "pid",
+	return json_pack("{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o,s:o}", "ok",
+			 1, "proto", 1, "daemon", "fenced", "version", STOCKADE_VERSION, "pid",
 			 (int)getpid(), "uptime_ms", (json_int_t)(now - f->start_ms), "cluster",
 			 f->cfg->cluster, "node",
 			 f->self ? json_string(f->self->name) : json_null(), "nodeid",
@@ -212,7 +232,7 @@ json_t *status_json(struct fenced *f)
 						 "holds", (int)f->signs.holds, "age_ms",
 						 (json_int_t)(now - f->signs_ms))
 				     : json_null(),
-			 "nodes", nodes);
+			 "gateway", gateway_json(f), "nodes", nodes);
 }
 
 static json_t *link_json(const char *kind, const char *name, const char *state, json_int_t since_ms,

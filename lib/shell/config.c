@@ -77,6 +77,7 @@ static const struct key top_keys[] = {
 	{ "fence_check_age", ready_age_read, false },
 	{ "post_join", post_join_read, false },
 	{ "cut_delay", cut_delay_read, false },
+	{ "ping", pings_read, false },
 	{ "nodes", nodes_read, true },
 	{ "fence_devices", devices_read, false },
 	{ "volumes", volumes_read, false },
@@ -158,6 +159,7 @@ static void read_root(struct parse *p, const struct item *root)
 
 	read_map(p, root, "the configuration", top_keys, cfg);
 	fencing_check(p);
+	pings_check(p);
 	volumes_check(p);
 	services_check(p);
 	timing_check_all(p);

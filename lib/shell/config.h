@@ -27,6 +27,7 @@
 #define CONFIG_PARAMS_MAX 24
 #define CONFIG_LEVELS_MAX 8
 #define CONFIG_METHOD_MAX 4
+#define CONFIG_PINGS_MAX 4
 #define CONFIG_VOLUMES_MAX 32
 #define CONFIG_DOMAINS_MAX 16
 #define CONFIG_SERVICES_MAX 32
@@ -124,6 +125,8 @@ struct config {
 	struct timing_in timing_in;
 	struct timing timing; /* solved */
 	bool fence_reboot; /* fence_action: reboot (default) switches on again after the proof; off does not */
+	unsigned n_pings; /* addresses outside of the cluster: who reaches one is on the network */
+	char ping[CONFIG_PINGS_MAX][CONFIG_NAME_MAX];
 	unsigned n_nodes;
 	struct config_node node[NODES_MAX]; /* ascending id */
 	unsigned n_devices;

@@ -42,6 +42,7 @@ struct parse {
 
 	/* Where things were written, for what is checked once everything is read. Same indexes as in cfg. */
 	struct at detect_at, fence_timeout_at, ready_age_at, post_join_at, cut_delay_at;
+	struct at ping_at[CONFIG_PINGS_MAX];
 	bool fence_given[NODES_MAX];
 	struct at node_at[NODES_MAX], node_id_at[NODES_MAX], link_at[NODES_MAX][CONFIG_LINKS_MAX];
 	struct {
@@ -132,6 +133,8 @@ bool looks_like_address(const char *text); /* digits and dots, or colons: a host
 void nodes_read(struct parse *p, void *cfg, const struct item *it);
 void devices_read(struct parse *p, void *cfg, const struct item *it);
 void fencing_check(struct parse *p);
+void pings_read(struct parse *p, void *cfg, const struct item *it);
+void pings_check(struct parse *p);
 void volumes_read(struct parse *p, void *cfg, const struct item *it);
 void volumes_check(struct parse *p);
 void mount_options_check(struct parse *p, const struct item *it, const char *options);

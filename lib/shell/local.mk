@@ -58,6 +58,7 @@ tests_unit_notify_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
 	%reldir%/config_address.c \
 	%reldir%/config_fence.c \
 	%reldir%/config_hash.c \
+	%reldir%/config_life.c \
 	%reldir%/config_options.c \
 	%reldir%/config_parse.h \
 	%reldir%/config_say.c \

@@ -111,7 +111,8 @@ class Keeper:
         os.mkdir(self.cgroup)
         run("ip", "netns", "add", self.sw)
         run("ip", "-n", self.sw, "-batch", "-", stdin="link set lo up\n" + "".join(
-            f"link add br{x} type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br{x} up\n"
+            f"link add br{x} address 02:00:4c:00:00:{x:02x} type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br{x} up\n"
+            f"addr add {rooms.addr(rooms.GATEWAY, x)}/24 dev br{x}\n"
             for x in range(self.links)))
         self.nft("table bridge lab {\n set cut { type ifname . ifname; }\n chain loss { }\n"
                  " chain forw { type filter hook forward priority 0; policy accept;\n"

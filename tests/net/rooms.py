@@ -25,6 +25,9 @@ def lab_dir(pid):
     return f"{BASE}/{PREFIX}{pid}"
 
 
+GATEWAY = 254       # the switch itself answers pings as 10.77.LINK.254
+
+
 def addr(k, link=0):
     return f"10.77.{link}.{k}"
 

@@ -22,7 +22,7 @@ if __name__ == "__main__":               # scenarios import this very module, no
     sys.modules["scene"] = sys.modules["__main__"]
 import netlab  # noqa: E402
 
-TIME_LIMIT_S = 120
+TIME_LIMIT_S = int(os.environ.get("STOCKADE_TIME_LIMIT") or 120)
 until = netlab.until
 
 

@@ -259,6 +259,7 @@ static void every_difference_of_meaning_changes_the_hash(void **state)
 		{ "detect: 2s", "detect: 2s\npost_join: 1min" },
 		{ "detect: 2s", "detect: 2s\ncut_delay: 2min" },
 		{ "detect: 2s", "detect: 2s\nfence_action: off" },
+		{ "detect: 2s", "detect: 2s\nping: [10.0.0.9]" },
 		{ "id: 2", "id: 3" },
 		{ "10.0.0.2", "10.0.0.3" },
 		{ "[{d: a}]", "[{d: aa}]" },

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What decides between living nodes: the targets that tell who is still on the network. */
+#include <string.h>
+
+#include "config_parse.h"
+
+static void ping_each(struct parse *p, void *obj, const struct item *it)
+{
+	struct config *cfg = obj;
+	char *to = cfg->ping[cfg->n_pings];
+	struct address a;
+	const char *why;
+
+	if (!read_text(p, it, to, CONFIG_NAME_MAX))
+		return;
+	if (!address_parse(to, &a) || a.prefix >= 0) {
+		say_error(p, it->at, "ping target \"%s\" is not an address", to);
+		say_note(
+			p,
+			"expected the IPv4 or IPv6 address of the gateway: a name would need one that works");
+		return;
+	}
+	if (!address_usable(&a, &why)) {
+		say_error(p, it->at, "ping target is %s", why);
+		return;
+	}
+	p->ping_at[cfg->n_pings++] = it->at;
+}
+
+void pings_read(struct parse *p, void *cfg, const struct item *it)
+{
+	read_list(p, it, "ping", CONFIG_PINGS_MAX, cfg, ping_each);
+}
+
+/* A node that pings itself always answers, and each side of a cut reaches its own half. */
+void pings_check(struct parse *p)
+{
+	const struct config *cfg = p->cfg;
+
+	for (unsigned i = 0; i < cfg->n_pings; i++)
+		for (unsigned n = 0; n < cfg->n_nodes; n++)
+			for (unsigned l = 0; l < cfg->node[n].n_links; l++) {
+				struct address a, b;
+
+				if (!address_parse(cfg->ping[i], &a) ||
+				    !address_parse(cfg->node[n].link[l], &b) ||
+				    !address_equal(&a, &b))
+					continue;
+				say_error(p, p->ping_at[i], "ping target \"%s\" is node \"%s\"",
+					  cfg->ping[i], cfg->node[n].name);
+				say_note(
+					p,
+					"name something outside of the cluster, such as the gateway: "
+					"it tells which side of a cut still reaches the clients");
+			}
+}
