@@ -2,4 +2,5 @@
 # fence_agents/: agents of our own.
 
 include %reldir%/lib/local.mk
+include %reldir%/virt/local.mk
 include %reldir%/dummy/local.mk

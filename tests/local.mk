@@ -10,8 +10,10 @@ AM_TESTS_ENVIRONMENT = \
 # Damaged messages for decoders: see tests/fuzz/fuzz.h.
 check_LTLIBRARIES = %reldir%/fuzz/libfuzz.la
 %C%_fuzz_libfuzz_la_SOURCES = \
+	%reldir%/fuzz/corpus.c \
 	%reldir%/fuzz/fuzz.c \
-	%reldir%/fuzz/fuzz.h
+	%reldir%/fuzz/fuzz.h \
+	%reldir%/fuzz/target.h
 
 check_PROGRAMS += %reldir%/unit/wire_fuzz
 %C%_unit_wire_fuzz_SOURCES = %reldir%/unit/wire_fuzz.c
