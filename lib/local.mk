@@ -6,12 +6,13 @@ noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 	%reldir%/crc32c.h \
 	%reldir%/fence_state.c \
 	%reldir%/fence_state.h \
-	%reldir%/fence_state.h \
 	%reldir%/incarnation.c \
 	%reldir%/incarnation.h \
 	%reldir%/nodeset.h \
 	%reldir%/proof.c \
 	%reldir%/proof.h \
+	%reldir%/scsi_pr.c \
+	%reldir%/scsi_pr.h \
 	%reldir%/timing.c \
 	%reldir%/timing.h \
 	%reldir%/wire.c \

@@ -17,6 +17,10 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/log.h \
 	%reldir%/loop.c \
 	%reldir%/loop.h \
+	%reldir%/scsi_disk.c \
+	%reldir%/scsi_disk.h \
+	%reldir%/scsi_guard.c \
+	%reldir%/scsi_guard.h \
 	%reldir%/self.c \
 	%reldir%/self.h \
 	%reldir%/spawn.c \
@@ -93,3 +97,7 @@ tests_unit_fence_link_LDADD = lib/shell/libstockade-shell.la $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/config_fuzz
 tests_unit_config_fuzz_SOURCES = tests/unit/config_fuzz.c
 tests_unit_config_fuzz_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-shell.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/scsi_pr
+tests_unit_scsi_pr_SOURCES = tests/unit/scsi_pr.c
+tests_unit_scsi_pr_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
