@@ -109,9 +109,10 @@ static int read_back(struct agent *a, struct plugs *p, enum agent_power to, bool
 			if (r == 0 && now != to && now != AGENT_UNKNOWN)
 				agent_error(
 					a, ETIME,
-					"%s%sis still %s %ld s after %s was accepted: look at the device",
-					p->name[i], *p->name[i] ? " " : "", agent_power_name(now),
-					agent_number(a, "power_timeout"), agent_power_name(to));
+					"%s is still %s %ld s after %s was accepted: look at it",
+					*p->name[i] ? p->name[i] : "the device",
+					agent_power_name(now), agent_number(a, "power_timeout"),
+					agent_power_name(to));
 		}
 		if (all)
 			return 0;
@@ -157,6 +158,11 @@ static int try_to(struct agent *a, struct plugs *p, enum agent_power to)
 		return 0;
 	if (a->def->flags & AGENT_NO_STATUS)
 		return failed ? -EIO : 0;
+	/* What on does for these agents is more than the state shows: a state that is so anyway does not stand in for it. */
+	if (failed && to == AGENT_ON && (a->def->flags & AGENT_ALWAYS)) {
+		memcpy(a->error, why, sizeof(why));
+		return -EIO;
+	}
 	/* A command whose answer was lost may have been carried out: one look tells. */
 	if (!failed)
 		agent_sleep_ms(agent_number(a, "power_wait") * 1000L);
