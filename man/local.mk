@@ -5,6 +5,8 @@ dist_man_MANS += \
 	%reldir%/stockade.8 \
 	%reldir%/stockade.yaml.5 \
 	%reldir%/stockade-dlmd.8 \
+	%reldir%/stockade-fence_ipmilan.8 \
+	%reldir%/stockade-fence_scsi.8 \
 	%reldir%/stockade-fenced.8 \
 	%reldir%/stockade-lvm.8 \
 	%reldir%/stockade-storaged.8

@@ -15,8 +15,10 @@
 
 static bool find_program(const char *name, char *path, size_t size)
 {
-	static const char *const dirs[] = { "/usr/sbin", "/usr/bin",          "/sbin",
-					    "/bin",      STOCKADE_LIBEXECDIR, STOCKADE_SBINDIR };
+	static const char *const dirs[] = {
+		STOCKADE_LIBEXECDIR "/agents", "/usr/sbin",     "/usr/bin", "/sbin", "/bin",
+		STOCKADE_LIBEXECDIR,           STOCKADE_SBINDIR
+	};
 
 	if (name[0] == '/') {
 		snprintf(path, size, "%s", name);

@@ -77,7 +77,8 @@ static bool calls_back(const char *path)
 /* A name is looked up where agents live; what is not found is tried by PATH, and its absence told by the run. */
 static void find_program(const char *agent, char path[CONFIG_PATH_MAX])
 {
-	static const char *const dirs[] = { "/usr/sbin", STOCKADE_LIBEXECDIR, STOCKADE_SBINDIR };
+	static const char *const dirs[] = { STOCKADE_LIBEXECDIR "/agents", "/usr/sbin",
+					    STOCKADE_SBINDIR };
 
 	snprintf(path, CONFIG_PATH_MAX, "%s", agent);
 	if (strchr(agent, '/'))
