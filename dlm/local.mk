@@ -3,6 +3,7 @@
 noinst_LTLIBRARIES += %reldir%/core/libdlm-core.la
 %C%_core_libdlm_core_la_SOURCES = \
 	%reldir%/core/dlm.c %reldir%/core/dlm.h \
+	%reldir%/core/dlm_record.c %reldir%/core/dlm_record.h \
 	%reldir%/core/internal.h \
 	%reldir%/core/ops.c \
 	%reldir%/core/resource.c %reldir%/core/resource.h \

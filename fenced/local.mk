@@ -8,6 +8,8 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 	%reldir%/core/domain.h \
 	%reldir%/core/fence.c \
 	%reldir%/core/fence.h \
+	%reldir%/core/fence_record.c \
+	%reldir%/core/fence_record.h \
 	%reldir%/core/msg.c \
 	%reldir%/core/ready.c \
 	%reldir%/core/request.c \

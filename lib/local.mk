@@ -13,6 +13,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 	%reldir%/proof.h \
 	%reldir%/scsi_pr.c \
 	%reldir%/scsi_pr.h \
+	%reldir%/record.c \
+	%reldir%/record.h \
 	%reldir%/timing.c \
 	%reldir%/timing.h \
 	%reldir%/wire.c \

@@ -21,3 +21,19 @@ tests_unit_sim_trace_LDADD = $(CMOCKA_LIBS)
 noinst_PROGRAMS += %reldir%/sim_cut
 %C%_sim_cut_SOURCES = %reldir%/prng.h %reldir%/sim_cut.c
 %C%_sim_cut_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la
+
+# The record of a real daemon, fed to the same core again.
+noinst_PROGRAMS += %reldir%/replay
+%C%_replay_SOURCES = %reldir%/replay.c %reldir%/replay.h %reldir%/replay_core.c %reldir%/replay_main.c
+%C%_replay_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
+	lib/libstockade-base.la
+
+check_PROGRAMS += tests/unit/record
+tests_unit_record_SOURCES = tests/unit/record.c
+tests_unit_record_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
+	tests/fuzz/libfuzz.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/replay
+tests_unit_replay_SOURCES = tests/unit/replay.c sim/replay.c sim/replay.h sim/replay_core.c
+tests_unit_replay_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
+	lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)

@@ -6,6 +6,8 @@ noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
 	%reldir%/core/place.h \
 	%reldir%/core/place_int.h \
 	%reldir%/core/place_local.c \
+	%reldir%/core/place_record.c \
+	%reldir%/core/place_record.h \
 	%reldir%/core/place_status.c \
 	%reldir%/core/place_wire.c \
 	%reldir%/core/runner.c \

@@ -11,6 +11,7 @@
 #include "lib/shell/ipc.h"
 #include "lib/shell/log.h"
 #include "lib/shell/loop.h"
+#include "lib/shell/recorder.h"
 
 struct dlmd_client {
 	uint32_t
@@ -32,6 +33,8 @@ struct dlmd {
 	struct incarnation inc;
 	struct dlm *dlm;
 	struct dlm_actions *out;
+	const char *record_dir;
+	struct recorder *record; /* NULL: not asked for */
 	struct cluster *cluster;
 	struct fence_link *fence;
 	struct ipc_server *ipc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* stockade-dlmd: translate, feed, carry out. No decision about the cluster is made here. */
 #include "config.h"
+#include "dlm/core/dlm_record.h"
 #include "dlmd.h"
 #include "lib/shell/notify.h"
 #include "lib/shell/self.h"
@@ -113,6 +114,23 @@ static void carry_out(struct dlmd *d, const struct dlm_actions *out, const struc
 	}
 }
 
+static void put_config(struct record_w *w, const void *what, unsigned i)
+{
+	(void)i;
+	dlm_record_config(w, what);
+}
+
+static void put_event(struct record_w *w, const void *what, unsigned i)
+{
+	(void)i;
+	dlm_record_event(w, what);
+}
+
+static void put_action(struct record_w *w, const void *what, unsigned i)
+{
+	dlm_record_action(w, what, i);
+}
+
 int dlmd_feed(struct dlmd *d, const struct dlm_event *ev)
 {
 	struct dlm_event at = *ev;
@@ -120,7 +138,9 @@ int dlmd_feed(struct dlmd *d, const struct dlm_event *ev)
 	int rc;
 
 	at.now_ms = mono_ms();
+	recorder_event(d->record, put_event, &at);
 	rc = dlm_step(d->dlm, &at, d->out);
+	recorder_actions(d->record, rc, d->out->n, put_action, d->out, UINT64_MAX);
 	if (rc < 0) {
 		log_warning("dlm.reject", "event=%d rc=%d", (int)ev->type, rc);
 		return rc;
@@ -237,6 +257,7 @@ static void usage(FILE *to)
 	      "The lock manager of a Stockade node. Started by stockade-dlmd.service; see stockade-dlmd(8).\n\n"
 	      "  -c, --config FILE  configuration (" CONFIG_PATH ")\n"
 	      "  -d, --debug        log every event and action (SIGUSR1 switches it at run time)\n"
+	      "      --record DIR   write every event and action to DIR, to be replayed (also: STOCKADE_RECORD)\n"
 	      "  -f, --foreground   accepted; it always runs in the foreground\n"
 	      "  -h, --help         this text\n"
 	      "  -V, --version      print the version\n",
@@ -264,6 +285,10 @@ static int join_cluster(struct dlmd *d)
 	}
 	for (unsigned i = 0; i < d->cfg->n_nodes; i++)
 		nodeset_add(&configured, d->cfg->node[i].id);
+	struct dlm_config config = { d->inc, configured };
+
+	d->record = recorder_open("stockade-dlmd", d->record_dir);
+	recorder_config(d->record, put_config, &config, 0);
 	d->dlm = dlm_new(&d->inc, configured);
 	d->out = malloc(sizeof(*d->out));
 	if (!d->dlm || !d->out)
@@ -315,11 +340,13 @@ static int setup(struct dlmd *d, const char *path)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "debug", no_argument, NULL, 'd' },
-		{ "foreground", no_argument, NULL, 'f' },   { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },      { 0 }
-	};
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "debug", no_argument, NULL, 'd' },
+						 { "foreground", no_argument, NULL, 'f' },
+						 { "help", no_argument, NULL, 'h' },
+						 { "record", required_argument, NULL, 'r' },
+						 { "version", no_argument, NULL, 'V' },
+						 { 0 } };
 	struct dlmd d = { .started_ms = mono_ms() };
 	const char *path = CONFIG_PATH;
 	bool debug = false;
@@ -330,6 +357,7 @@ int main(int argc, char **argv)
 		case 'c': path = optarg; break;
 		case 'd': debug = true; break;
 		case 'f': break;
+		case 'r': d.record_dir = optarg; break;
 		case 'h': usage(stdout); return 0;
 		case 'V': puts("stockade-dlmd " PACKAGE_VERSION); return 0;
 		default: usage(stderr); return 2;
@@ -357,6 +385,7 @@ int main(int argc, char **argv)
 	loop_timer_free(d.late);
 	history_close(d.history);
 	dlm_free(d.dlm);
+	recorder_close(d.record);
 	free(d.out);
 	config_free(d.cfg);
 	notify_done();

@@ -18,6 +18,7 @@
 #include "lib/shell/history.h"
 #include "lib/shell/ipc.h"
 #include "lib/shell/loop.h"
+#include "lib/shell/recorder.h"
 
 #include <jansson.h>
 
@@ -42,6 +43,8 @@ struct fenced {
 	struct history *history;
 	struct loop_timer *deadline, *retry, *give_up;
 	const char *reboot_command; /* NULL: the kernel's sysrq */
+	const char *record_dir;
+	struct recorder *record; /* NULL: not asked for */
 	uint64_t start_ms, view_ms;
 	struct fence_view view; /* as told last, for people */
 	char waits[160];        /* before there is a core: for what */

@@ -22,12 +22,13 @@
 #define GIVE_UP_MS 5000 /* to say goodbye in a cluster that does not listen */
 
 static const char usage[] =
-	"usage: stockade-fenced [-c FILE] [-d] [--reboot-command PROGRAM]\n"
+	"usage: stockade-fenced [-c FILE] [-d] [--record DIR] [--reboot-command PROGRAM]\n"
 	"The fence daemon of a Stockade cluster: decides who is fenced, runs the agents, keeps the proofs.\n"
 	"\n"
 	"  -c, --config FILE         configuration (" CONFIG_PATH ")\n"
 	"  -f, --foreground          stay in the foreground: always so, accepted for old scripts\n"
 	"  -d, --debug               log every event\n"
+	"      --record DIR          write every event and action to DIR, to be replayed (also: STOCKADE_RECORD)\n"
 	"      --reboot-command PROGRAM\n"
 	"                            run this instead of the kernel's sysrq when the other nodes have declared this\n"
 	"                            node dead (for laboratories and appliances; it must not return to a running node)\n"
@@ -164,6 +165,7 @@ static int serve(struct fenced *f)
 	f->pings = pings_free(f->pings);
 	f->history = history_close(f->history);
 	f->dom = fence_free(f->dom);
+	f->record = recorder_close(f->record);
 	notify_done();
 	loop_timer_free(f->deadline);
 	loop_timer_free(f->retry);
@@ -175,13 +177,10 @@ static int serve(struct fenced *f)
 int main(int argc, char **argv)
 {
 	static const struct option opts[] = {
-		{ "config", 1, NULL, 'c' },
-		{ "foreground", 0, NULL, 'f' },
-		{ "debug", 0, NULL, 'd' },
-		{ "help", 0, NULL, 'h' },
-		{ "reboot-command", 1, NULL, 'R' },
-		{ "version", 0, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+		{ "config", 1, NULL, 'c' },         { "foreground", 0, NULL, 'f' },
+		{ "debug", 0, NULL, 'd' },          { "help", 0, NULL, 'h' },
+		{ "reboot-command", 1, NULL, 'R' }, { "record", 1, NULL, 'r' },
+		{ "version", 0, NULL, 'V' },        { NULL, 0, NULL, 0 },
 	};
 	static struct fenced f;
 	const char *path = CONFIG_PATH;
@@ -193,6 +192,7 @@ int main(int argc, char **argv)
 		case 'c': path = optarg; break;
 		case 'f': break;
 		case 'd': debug = true; break;
+		case 'r': f.record_dir = optarg; break;
 		case 'R': f.reboot_command = optarg; break;
 		case 'h': fputs(usage, stdout); return 0;
 		case 'V': puts("stockade-fenced " STOCKADE_VERSION); return 0;

@@ -2,6 +2,7 @@
 /* fenced/daemon/shell.c - corosync's and the agents' words become events, the core's actions are carried out. */
 #include "daemon.h"
 
+#include "fenced/core/fence_record.h"
 #include "lib/shell/log.h"
 #include "lib/shell/notify.h"
 #include "lib/shell/self.h"
@@ -95,6 +96,23 @@ static void carry_out(struct fenced *f, const struct fence_action *a,
 	}
 }
 
+static void put_config(struct record_w *w, const void *what, unsigned i)
+{
+	(void)i;
+	fence_record_config(w, what);
+}
+
+static void put_event(struct record_w *w, const void *what, unsigned i)
+{
+	(void)i;
+	fence_record_event(w, what);
+}
+
+static void put_action(struct record_w *w, const void *what, unsigned i)
+{
+	fence_record_action(w, what, i);
+}
+
 static void on_deadline(void *arg)
 {
 	feed(arg, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
@@ -112,8 +130,10 @@ int feed(struct fenced *f, struct fence_event ev)
 	inside = true;
 	ev.now_ms = mono_ms();
 	ev.wall_s = (int64_t)time(NULL);
+	recorder_event(f->record, put_event, &ev);
 	int r = fence_step(f->dom, &ev, &out);
 
+	recorder_actions(f->record, r, out.n, put_action, &out, fence_deadline_ms(f->dom));
 	if (r < 0)
 		log_debug("fence.reject", "event=%d rc=%d why=\"%s\"", ev.type, r,
 			  fence_refusal(f->dom));
@@ -251,6 +271,8 @@ int shell_start(struct fenced *f)
 		return -errno;
 	config_for_core(f, &fc);
 	store_load(f, &fc);
+	f->record = recorder_open("stockade-fenced", f->record_dir);
+	recorder_config(f->record, put_config, &fc, 0);
 	f->dom = fence_new(&fc);
 	f->deadline = loop_timer_new(f->loop, on_deadline, f);
 	f->agents = agents_new(f->loop, f->cfg, on_agent, f);

@@ -21,6 +21,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/scsi_disk.h \
 	%reldir%/scsi_guard.c \
 	%reldir%/scsi_guard.h \
+	%reldir%/recorder.c \
+	%reldir%/recorder.h \
 	%reldir%/self.c \
 	%reldir%/self.h \
 	%reldir%/spawn.c \

@@ -13,6 +13,7 @@
 #include "lib/shell/history.h"
 #include "lib/shell/ipc.h"
 #include "lib/shell/loop.h"
+#include "lib/shell/recorder.h"
 #include "lib/shell/self.h"
 #include "lib/shell/spawn.h"
 #include "storaged/core/place.h"
@@ -98,6 +99,8 @@ struct daemon {
 	const char *config_path;
 	const char *rundir, *statedir;
 	const char *reboot_command; /* tests; NULL: sysrq */
+	const char *record_dir;
+	struct recorder *record; /* NULL: not asked for */
 	const struct config_node *self;
 	struct incarnation life;
 

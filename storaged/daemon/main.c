@@ -21,6 +21,7 @@ static void usage(FILE *to)
 		"usage: stockade-storaged [options]\n"
 		"  -c, --config FILE          configuration [" CONFIG_PATH "]\n"
 		"  -d, --debug                log every event and action\n"
+		"      --record DIR           write every event and action to DIR, to be replayed (also: STOCKADE_RECORD)\n"
 		"      --rundir DIR           run-time files [" STOCKADE_RUNDIR "]\n"
 		"      --statedir DIR         what the operator said [" STOCKADE_STATEDIR "]\n"
 		"      --reboot-command CMD   run by sh instead of a reboot by sysrq, for tests\n"
@@ -38,13 +39,14 @@ static void on_signal(void *arg, int sig)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_RUNDIR = 256, OPT_STATEDIR, OPT_REBOOT };
+	enum { OPT_RUNDIR = 256, OPT_STATEDIR, OPT_REBOOT, OPT_RECORD };
 	static const struct option opts[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "rundir", required_argument, NULL, OPT_RUNDIR },
 		{ "statedir", required_argument, NULL, OPT_STATEDIR },
 		{ "reboot-command", required_argument, NULL, OPT_REBOOT },
+		{ "record", required_argument, NULL, OPT_RECORD },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -62,6 +64,7 @@ int main(int argc, char **argv)
 		case 'd': debug = true; break;
 		case OPT_RUNDIR: d.rundir = optarg; break;
 		case OPT_STATEDIR: d.statedir = optarg; break;
+		case OPT_RECORD: d.record_dir = optarg; break;
 		case OPT_REBOOT: d.reboot_command = optarg; break;
 		case 'V': puts("stockade-storaged " STOCKADE_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
@@ -107,6 +110,7 @@ int main(int argc, char **argv)
 	d.exit_code = loop_run(d.loop);
 	/* Children die with us (PR_SET_PDEATHSIG); what is mounted or locked stays as it is. */
 	notify_done();
+	recorder_close(d.record);
 	history_close(d.history);
 	log_close();
 	return d.exit_code;

@@ -4,6 +4,7 @@
 
 #include "lib/shell/log.h"
 #include "lib/shell/notify.h"
+#include "storaged/core/place_record.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -136,6 +137,23 @@ static void carry_out(struct daemon *d, const struct place_action *act)
 	}
 }
 
+static void put_config(struct record_w *w, const void *what, unsigned i)
+{
+	(void)i;
+	place_record_config(w, what);
+}
+
+static void put_event(struct record_w *w, const void *what, unsigned i)
+{
+	(void)i;
+	place_record_event(w, what);
+}
+
+static void put_action(struct record_w *w, const void *what, unsigned i)
+{
+	place_record_action(w, what, i);
+}
+
 static void join(struct daemon *d);
 
 void feed(struct daemon *d, struct place_event ev)
@@ -145,7 +163,10 @@ void feed(struct daemon *d, struct place_event ev)
 	assert(!d->feeding);
 	d->feeding = true;
 	ev.now_ms = mono_ms();
+	recorder_event(d->record, put_event, &ev);
 	r = place_step(d->place, &ev, &d->actions);
+	recorder_actions(d->record, r, d->actions.n, put_action, &d->actions,
+			 place_deadline_ms(d->place));
 	if (r < 0)
 		log_info("place.reject", "ev=%s error=\"%s\"", place_ev_name(&ev), strerror(-r));
 	for (unsigned i = 0; i < d->actions.n; i++)
@@ -275,6 +296,8 @@ static void begin(void *arg)
 	if (pc) {
 		frame_make(d, pc);
 		store_load(d, pc);
+		d->record = recorder_open("stockade-storaged", d->record_dir);
+		recorder_config(d->record, put_config, pc, pc->frame.n_services);
 		d->place = place_new(pc);
 	}
 	free(pc);

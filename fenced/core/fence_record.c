@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/core/fence_record.c - the tables of fence_record.h. */
+#include "fence_record.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define T struct fence_path
+RECORD_TYPE(record_path, RECORD(n_levels), RECORD_ARRAY(n_devices));
+#undef T
+
+#define T struct fence_config
+RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes), RECORD(hash),
+	    RECORD(reboot), RECORD_STRUCT_ARRAY(path, record_path), RECORD(cut_delay_ms),
+	    RECORD(post_join_ms), RECORD(absent_ms), RECORD(retry_min_ms), RECORD(retry_max_ms),
+	    RECORD(ready_interval_ms), RECORD(ready_age_ms), RECORD(confirm_ms), RECORD(stall_ms),
+	    RECORD_STRUCT(stored_view, record_view_id), RECORD(n_stored),
+	    RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof));
+#undef T
+
+/* ---- events ---- */
+#define T struct fence_event
+RECORD_PART(common, RECORD(now_ms), RECORD(wall_s));
+#undef T
+
+#define T struct fence_view
+RECORD_TYPE(record_view, RECORD_STRUCT(id, record_view_id), RECORD(quorate), RECORD(two_node),
+	    RECORD(nodes), RECORD(members), RECORD(joined), RECORD(left_nodedown),
+	    RECORD(left_other));
+#undef T
+
+#define T typeof(((struct fence_event *)0)->deliver)
+RECORD_TYPE(record_deliver, RECORD(from), RECORD_DATA(data, len));
+#undef T
+
+#define T typeof(((struct fence_event *)0)->run_done)
+RECORD_TYPE(record_run_done, RECORD(run), RECORD(answer), RECORD(text));
+#undef T
+
+#define T typeof(((struct fence_event *)0)->ready_done)
+RECORD_TYPE(record_ready_done, RECORD(check), RECORD(ok), RECORD(text));
+#undef T
+
+#define T typeof(((struct fence_event *)0)->request)
+RECORD_TYPE(record_request, RECORD(node), RECORD(text));
+#undef T
+
+#define T typeof(((struct fence_event *)0)->ack)
+RECORD_TYPE(record_ack, RECORD(node), RECORD(force), RECORD(text));
+#undef T
+
+#define T struct fence_event
+static const struct record_case *event_case(int type)
+{
+	switch ((enum fence_event_type)type) {
+	case FENCE_EV_VIEW: RECORD_CASE("view", view, record_view)
+	case FENCE_EV_LOST: RECORD_CASE_BARE("lost")
+	case FENCE_EV_DELIVER: RECORD_CASE("deliver", deliver, record_deliver)
+	case FENCE_EV_RUN_DONE: RECORD_CASE("run_done", run_done, record_run_done)
+	case FENCE_EV_READY_DONE: RECORD_CASE("ready_done", ready_done, record_ready_done)
+	case FENCE_EV_SIGNS: RECORD_CASE("signs", signs, record_fence_signs)
+	case FENCE_EV_REQUEST: RECORD_CASE("request", request, record_request)
+	case FENCE_EV_ACK: RECORD_CASE("ack", ack, record_ack)
+	case FENCE_EV_LEAVE: RECORD_CASE_BARE("leave")
+	case FENCE_EV_READY: RECORD_CASE_BARE("ready")
+	case FENCE_EV_TIMEOUT: RECORD_CASE_BARE("timeout")
+	}
+	return NULL;
+}
+static const struct record_union events = { sizeof(T), offsetof(T, type), &common, event_case };
+#undef T
+
+/* ---- actions ---- */
+struct send { /* the bytes are beside the list */
+	const void *bytes;
+	size_t len;
+};
+#define T struct send
+RECORD_TYPE(record_send, RECORD_DATA(bytes, len));
+#undef T
+
+#define T typeof(((struct fence_action *)0)->run)
+RECORD_TYPE(record_run, RECORD(run), RECORD(node), RECORD(level), RECORD(device), RECORD(action),
+	    RECORD(attempt));
+#undef T
+
+#define T struct fence_action
+RECORD_PART(record_cancel, RECORD(cancel));
+#undef T
+
+#define T typeof(((struct fence_action *)0)->check)
+RECORD_TYPE(record_check, RECORD(check), RECORD(node), RECORD(level), RECORD(device));
+#undef T
+
+#define T typeof(((struct fence_action *)0)->ack)
+RECORD_TYPE(record_ack_done, RECORD(node), RECORD(rc), RECORD(text));
+#undef T
+
+#define T typeof(((struct fence_action *)0)->history)
+RECORD_TYPE(record_history, RECORD(note), RECORD(node), RECORD(by), RECORD(number), RECORD(ms),
+	    RECORD(reason), RECORD(kind), RECORD(text));
+#undef T
+
+#define T struct fence_action
+static const struct record_case *action_case(int type)
+{
+	switch ((enum fence_action_type)type) {
+	case FENCE_ACT_SEND: RECORD_CASE_BARE("send")
+	case FENCE_ACT_RUN: RECORD_CASE("run", run, record_run)
+	case FENCE_ACT_CANCEL_RUN: RECORD_CASE_WHOLE("cancel_run", record_cancel)
+	case FENCE_ACT_CHECK: RECORD_CASE("check", check, record_check)
+	case FENCE_ACT_PUBLISH: RECORD_CASE_BARE("publish")
+	case FENCE_ACT_STORE: RECORD_CASE_BARE("store")
+	case FENCE_ACT_REBOOT_SELF: RECORD_CASE_BARE("reboot_self")
+	case FENCE_ACT_LEFT: RECORD_CASE_BARE("left")
+	case FENCE_ACT_ACK_DONE: RECORD_CASE("ack_done", ack, record_ack_done)
+	case FENCE_ACT_HISTORY: RECORD_CASE("history", history, record_history)
+	}
+	return NULL;
+}
+static const struct record_union actions = { sizeof(T), offsetof(T, type), NULL, action_case };
+#undef T
+
+void fence_record_config(struct record_w *w, const struct fence_config *cfg)
+{
+	record_w_fields(w, &record_config, cfg);
+}
+
+int fence_record_read_config(struct record_r *r, struct fence_config *ret)
+{
+	record_r_fields(r, &record_config, ret);
+	return record_r_done(r);
+}
+
+void fence_record_event(struct record_w *w, const struct fence_event *ev)
+{
+	record_w_union(w, &events, ev);
+}
+
+int fence_record_read_event(struct record_r *r, struct fence_event *ret)
+{
+	record_r_union(r, &events, ret);
+	return record_r_done(r);
+}
+
+void fence_record_action(struct record_w *w, const struct fence_actions *out, unsigned i)
+{
+	const struct send send = { out->msg, out->msg_len };
+
+	record_w_union(w, &actions, &out->v[i]);
+	if (out->v[i].type == FENCE_ACT_SEND)
+		record_w_fields(w, &record_send, &send);
+}
+
+const struct record_type *const fence_record_types[] = { &record_path,     &record_config,
+							 &record_view,     &record_deliver,
+							 &record_run_done, &record_ready_done,
+							 &record_request,  &record_ack,
+							 &record_send,     &record_run,
+							 &record_check,    &record_ack_done,
+							 &record_history,  NULL };
