@@ -66,7 +66,7 @@ class Cluster:
         # as packaging/systemd has it: a corosync that dies comes back
         daemons = [{**netlab.COROSYNC, "restart_ms": 1000}] + [
             {"name": d, "argv": [daemon_path(d)], "notify": True, "restart_ms": 100, "runtime_dir": "stockade",
-             "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
+             "env": {"STOCKADE_RECORD": "/var/log/record"}, "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
         self.lab = t.lab(nodes=nodes, token=token, wait_for_all=wait_for_all, two_node=two_node, services=daemons,
                          files=files, boot=[])
         try:
