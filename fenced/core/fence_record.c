@@ -21,6 +21,7 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 /* ---- events ---- */
 #define T struct fence_event
 RECORD_PART(common, RECORD(now_ms), RECORD(wall_s));
+RECORD_PART(record_gateway, RECORD(gateway));
 #undef T
 
 #define T struct fence_view
@@ -63,6 +64,7 @@ static const struct record_case *event_case(int type)
 	case FENCE_EV_ACK: RECORD_CASE("ack", ack, record_ack)
 	case FENCE_EV_LEAVE: RECORD_CASE_BARE("leave")
 	case FENCE_EV_READY: RECORD_CASE_BARE("ready")
+	case FENCE_EV_GATEWAY: RECORD_CASE_WHOLE("gateway", record_gateway)
 	case FENCE_EV_TIMEOUT: RECORD_CASE_BARE("timeout")
 	}
 	return NULL;

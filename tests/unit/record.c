@@ -294,6 +294,7 @@ static void what_is_written_is_read_as_it_was(void **state)
 					    "leave",
 					    "ready",
 					    "timeout",
+					    "gateway gateway=1",
 					    "lost",
 					    "start",
 					    "fence",
