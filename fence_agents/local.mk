@@ -9,3 +9,4 @@ include %reldir%/virt/local.mk
 include %reldir%/dummy/local.mk
 include %reldir%/ipmilan/local.mk
 include %reldir%/scsi/local.mk
+include %reldir%/virtd/local.mk

@@ -2,6 +2,8 @@
 # lib/: pure, libc only; everybody may use it.
 noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 %C%_libstockade_base_la_SOURCES = \
+	%reldir%/attest.c \
+	%reldir%/attest.h \
 	%reldir%/crc32c.c \
 	%reldir%/crc32c.h \
 	%reldir%/fence_state.c \

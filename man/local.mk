@@ -9,4 +9,6 @@ dist_man_MANS += \
 	%reldir%/stockade-fence_scsi.8 \
 	%reldir%/stockade-fenced.8 \
 	%reldir%/stockade-lvm.8 \
-	%reldir%/stockade-storaged.8
+	%reldir%/stockade-storaged.8 \
+	%reldir%/stockade-virtd.8 \
+	%reldir%/stockade-virtd.conf.5

@@ -3,7 +3,8 @@
 UNITS_IN = \
 	%reldir%/systemd/stockade-fenced.service.in \
 	%reldir%/systemd/stockade-dlmd.service.in \
-	%reldir%/systemd/stockade-storaged.service.in
+	%reldir%/systemd/stockade-storaged.service.in \
+	%reldir%/systemd/stockade-virtd.service.in
 UNITS_MADE = $(UNITS_IN:.service.in=.service)
 systemdsystemunit_DATA = $(UNITS_MADE) %reldir%/systemd/stockade.target
 CLEANFILES += $(UNITS_MADE)

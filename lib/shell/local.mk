@@ -23,6 +23,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/scsi_guard.h \
 	%reldir%/recorder.c \
 	%reldir%/recorder.h \
+	%reldir%/seal.c \
+	%reldir%/seal.h \
 	%reldir%/self.c \
 	%reldir%/self.h \
 	%reldir%/spawn.c \

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fence_agents/virtd/daemon.h - the shell around fence_agents/virtd/core: translate, feed, carry out, arm.
+ *
+ *   main.c     options, keys, start and stop      backend.c  libvirt's processes, seen from here
+ *   net.c      sockets                            worker.c   libvirt's processes, from inside
+ *   attest.c   statements over UDP, sealed        report.c   audit, log, status, what survives a restart
+ */
+#ifndef STOCKADE_VIRTD_DAEMON_H
+#define STOCKADE_VIRTD_DAEMON_H
+
+#include "backend.h"
+#include "core/virtd.h"
+
+#include "lib/shell/history.h"
+#include "lib/shell/ipc.h"
+#include "lib/shell/loop.h"
+
+#include <sys/socket.h>
+
+#define VIRTD_CONF_PATH "/etc/fence_virt.conf"
+#define VIRTD_STATE_DIR STOCKADE_STATEDIR "/virtd"
+#define PEERS_MAX 128
+
+struct conn;
+
+struct peer { /* of statements: what the core calls by a number */
+	struct sockaddr_storage addr;
+	socklen_t len;
+	uint64_t used_ms;
+};
+
+struct virtd {
+	struct loop *loop;
+	const char *path, *state_dir, *name;
+	struct virtd_conf *conf;
+	struct virtd_core *core;
+	struct backends *backends;
+	struct ipc_server *ipc;
+	struct history *history;
+	struct loop_timer *deadline, *channels_timer, *nag;
+	uint64_t start_ms;
+	int listen_fd[VIRTD_LISTENERS_MAX];
+	struct conn *conns;
+	uint64_t conn_last;                   /* numbers given out to accepted ones */
+	uint8_t seal_key[VIRTD_KEYS_MAX][32]; /* derived: never the key itself */
+	unsigned n_seal_keys;
+	int attest_fd;
+	struct peer peer[PEERS_MAX];
+	int keep_fd;
+	uint32_t keep_next;
+};
+
+/* main.c */
+void feed(struct virtd *d, struct virtd_event ev);
+
+/* net.c */
+int net_listen(struct virtd *d); /* 0, or -errno after a line that says what is wrong */
+void net_done(struct virtd *d);
+void net_connect(struct virtd *d, const struct virtd_action *a);
+void net_send(struct virtd *d, const struct virtd_action *a);
+void net_close(struct virtd *d, uint64_t conn);
+void net_channel(void *arg, const char *uuid, const char *path);
+unsigned net_conns(const struct virtd *d);
+
+/* attest.c */
+int attest_listen(struct virtd *d);
+void attest_done(struct virtd *d);
+void attest_keys(struct virtd *d, const struct virtd_key *key, unsigned n);
+void attest_send(struct virtd *d, const struct virtd_action *a);
+
+/* report.c */
+void report_open(struct virtd *d);
+void report_close(struct virtd *d);
+void report_audit(struct virtd *d, const struct virtd_action *a);
+void report_fact(struct virtd *d, const struct virtd_action *a);
+void report_keep(struct virtd *d, const uint8_t digest[VIRTD_DIGEST_BYTES]);
+int report_show(void); /* --status: asks the running daemon; exit code */
+
+#endif
