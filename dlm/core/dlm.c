@@ -683,7 +683,7 @@ const char *dlm_broken(const struct dlm *dlm)
 	}
 	if (n != dlm->n_resources)
 		return "DLM-3";
-	for (unsigned i = 0; i < DLM_LOCKS_MAX; i++)
+	for (unsigned i = 0; i < dlm->lock_end; i++)
 		if (dlm->lock[i].res && dlm->life[dlm->lock[i].life].state == DLM_LIFE_NONE)
 			return "DLM-4";
 	return NULL;
@@ -728,7 +728,7 @@ const struct dlm_resource *dlm_resource_next(const struct dlm *dlm,
 	unsigned i = after ? (unsigned)(after - dlm->res) + 1 : 0;
 
 	/* A resource in use is in its hash chain; the pool is walked because it gives each once and is always valid. */
-	for (; i < DLM_RESOURCES_MAX; i++)
+	for (; i < dlm->res_end; i++)
 		if (!dlm_resource_unused(&dlm->res[i]))
 			return &dlm->res[i];
 	return NULL;

@@ -51,6 +51,7 @@ struct dlm {
 	struct dlm_lock *lock;          /* [DLM_LOCKS_MAX] */
 	struct dlm_resource *res;       /* [DLM_RESOURCES_MAX] */
 	unsigned lock_first, res_first; /* none below is free */
+	unsigned lock_end, res_end;     /* none at or above was ever used: walks end here */
 	struct dlm_resource *hash[DLM_HASH];
 	unsigned n_locks, n_resources;
 

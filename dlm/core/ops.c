@@ -18,6 +18,8 @@ struct dlm_lock *dlm_lock_add(struct dlm *dlm, unsigned at)
 		return NULL;
 	if (at == dlm->lock_first)
 		dlm->lock_first++;
+	if (at >= dlm->lock_end)
+		dlm->lock_end = at + 1;
 	lock = &dlm->lock[at];
 	memset(lock, 0, sizeof(*lock));
 	lock->granted = lock->wanted = DLM_IV;
@@ -68,6 +70,8 @@ struct dlm_resource *dlm_resource_get(struct dlm *dlm, const uint8_t *space, uin
 		return NULL;
 	if (at == dlm->res_first)
 		dlm->res_first++;
+	if (at >= dlm->res_end)
+		dlm->res_end = at + 1;
 	res = &dlm->res[at];
 	memset(res, 0, sizeof(*res));
 	res->space_len = space_len;
@@ -145,8 +149,8 @@ static void settle(struct dlm *dlm, struct dlm_lock *lock)
 	dlm_resource_put(dlm, res);
 }
 
-#define for_each_lock(dlm, lock, lf)                                                          \
-	for (struct dlm_lock *lock = (dlm)->lock; lock < (dlm)->lock + DLM_LOCKS_MAX; lock++) \
+#define for_each_lock(dlm, lock, lf)                                                            \
+	for (struct dlm_lock *lock = (dlm)->lock; lock < (dlm)->lock + (dlm)->lock_end; lock++) \
 		if (lock->res && &(dlm)->life[lock->life] == (lf))
 
 unsigned dlm_life_locks(const struct dlm *dlm, const struct dlm_life *life)

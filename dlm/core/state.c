@@ -55,9 +55,10 @@ void dlm_state_clear(struct dlm *dlm)
 {
 	memset(dlm->life, 0, sizeof(dlm->life));
 	memset(dlm->hash, 0, sizeof(dlm->hash));
-	memset(dlm->lock, 0, DLM_LOCKS_MAX * sizeof(*dlm->lock));
-	memset(dlm->res, 0, DLM_RESOURCES_MAX * sizeof(*dlm->res));
+	memset(dlm->lock, 0, dlm->lock_end * sizeof(*dlm->lock));
+	memset(dlm->res, 0, dlm->res_end * sizeof(*dlm->res));
 	dlm->lock_first = dlm->res_first = 0;
+	dlm->lock_end = dlm->res_end = 0;
 	dlm->n_locks = dlm->n_resources = 0;
 	dlm->token = 0;
 }
