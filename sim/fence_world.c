@@ -157,7 +157,7 @@ void fenced_stop(struct world *w, uint32_t id)
 	world_forget(w, id);
 	s->dom = fence_free(s->dom);
 	s->gen++;
-	net_stop(w->net, 0, id, w->now_ms);
+	net_stop(w->net, 0, id, false, w->now_ms);
 	for (unsigned i = 0; i < RUNS_MAX; i++)
 		if (w->run[i].used && w->run[i].by == id)
 			w->run[i].orphan = true;

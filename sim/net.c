@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define NET_NODES_MAX 17 /* by nodeid */
-#define HOPS_MAX 512
+#define HOPS_MAX 1024
+#define SEQ_STEP 4 /* ring ids go up by this; the first is it */
 
 struct entry {
 	uint64_t at_ms;
@@ -31,6 +32,7 @@ struct ring {
 	uint32_t holder;
 	bool quorate;
 	bool doomed; /* somebody delivered to itself alone: this ring cannot go on */
+	bool stale;  /* one part of it kept to it for seconds; that happens once */
 	struct log log[NET_GROUPS_MAX];
 	struct log stuck
 		[NET_GROUPS_MAX]; /* sent while it was broken: ordered if it goes on, else lost */
@@ -55,6 +57,7 @@ struct proc { /* one node's process in one group */
 	unsigned n_hops;
 	struct hop hop[HOPS_MAX];
 	uint64_t requorum_ms; /* tell the view again, now with its quorum; 0: no */
+	uint32_t clean_gen;   /* this one said goodbye */
 };
 
 struct node {
@@ -63,6 +66,7 @@ struct node {
 	unsigned island;
 	int ring;
 	uint64_t thaw_ms; /* before this it is left alone by the others after a thaw */
+	uint32_t slow_ms; /* what reaches it does so up to this late */
 	struct proc proc[NET_GROUPS_MAX];
 };
 
@@ -240,11 +244,12 @@ void net_start(struct net *net, unsigned group, uint32_t node, uint64_t now_ms)
 	struct proc *p = &n->proc[group];
 
 	assert(n->up && !p->on);
-	uint32_t gen = p->gen;
+	uint32_t gen = p->gen, clean = p->clean_gen;
 
 	memset(p, 0, sizeof(*p));
 	p->on = true;
 	p->gen = gen + 1;
+	p->clean_gen = clean;
 	p->ring = -1;
 	if (n->ring >= 0 && intact(net, &net->ring[n->ring])) {
 		unstick(net, &net->ring[n->ring],
@@ -258,12 +263,14 @@ void net_start(struct net *net, unsigned group, uint32_t node, uint64_t now_ms)
 	}
 }
 
-void net_stop(struct net *net, unsigned group, uint32_t node, uint64_t now_ms)
+void net_stop(struct net *net, unsigned group, uint32_t node, bool clean, uint64_t now_ms)
 {
 	struct node *n = &net->node[node];
 
 	if (!n->proc[group].on)
 		return;
+	if (clean)
+		n->proc[group].clean_gen = n->proc[group].gen;
 	n->proc[group].on = false;
 	n->proc[group].ring = -1;
 	if (n->up && n->ring >= 0 && intact(net, &net->ring[n->ring]))
@@ -278,6 +285,21 @@ void net_hang(struct net *net, unsigned group, uint32_t node, bool hung)
 void net_calm(struct net *net)
 {
 	net->cfg.late_quorum_permille = 0;
+}
+
+void net_storm(struct net *net, uint32_t node, uint64_t now_ms)
+{
+	const struct node *n = &net->node[node];
+
+	if (!n->up || n->ring < 0)
+		return;
+	net->ring[n->ring].doomed = true;
+	disturb(net, now_ms, prng_range(net->prng, 20, net->cfg.token_ms));
+}
+
+void net_slow(struct net *net, uint32_t node, uint32_t late_ms)
+{
+	net->node[node].slow_ms = late_ms;
 }
 
 void net_send(struct net *net, unsigned group, uint32_t node, const void *data, size_t len,
@@ -346,7 +368,10 @@ static void tell_view(struct net *net, unsigned group, uint32_t node, const stru
 		if (was && (!is || new_life))
 			nodeset_add(&v.left_nodedown, id);
 		else if (was_m && (!is_m || new_proc))
-			nodeset_add(&v.left_proc, id);
+			nodeset_add(p->pgen[id] == net->node[id].proc[group].clean_gen
+					    ? &v.left_clean
+					    : &v.left_proc,
+				    id);
 		if (is_m && (!was_m || new_life || new_proc))
 			nodeset_add(&v.joined, id);
 		p->ngen[id] = r->gen[id];
@@ -457,7 +482,7 @@ static void new_ring(struct net *net, struct nodeset to, uint64_t now_ms)
 	struct ring *r = &net->ring[index];
 
 	memset(r, 0, sizeof(*r));
-	net->seq += 4;
+	net->seq += SEQ_STEP;
 	r->seq = net->seq;
 	r->members = to;
 	nodeset_for_each (id, to) {
@@ -533,7 +558,8 @@ static void reform(struct net *net, uint64_t now_ms)
 		}
 		/* a part that hears others halfway keeps to its old view for seconds (ref/netlab.md 7, 1-3 cut) */
 		if (n->ring >= 0 && nodeset_count(to) < nodeset_count(net->ring[n->ring].members) &&
-		    prng_permille(net->prng, 300)) {
+		    !net->ring[n->ring].stale && prng_permille(net->prng, 300)) {
+			net->ring[n->ring].stale = true;
 			disturb(net, now_ms, net->cfg.token_ms * prng_range(net->prng, 5, 35) / 10);
 			continue;
 		}
@@ -607,7 +633,8 @@ void net_run(struct net *net, uint64_t now_ms)
 				net->ops.view(net->arg, g, id, &v);
 			} else {
 				advance(net, g, id, now_ms);
-				p->next_ms = now_ms + prng_range(net->prng, 0, 3);
+				p->next_ms = now_ms +
+					     prng_range(net->prng, 0, 3 + net->node[id].slow_ms);
 			}
 		}
 }
@@ -629,18 +656,12 @@ uint64_t net_ring(const struct net *net, uint32_t node)
 
 struct nodeset net_ring_members(const struct net *net, uint64_t seq)
 {
-	for (unsigned i = 0; i < net->n_rings; i++)
-		if (net->ring[i].seq == seq)
-			return net->ring[i].members;
-	return NODESET_EMPTY;
+	return seq ? net->ring[seq / SEQ_STEP - 1].members : NODESET_EMPTY;
 }
 
 bool net_ring_quorate(const struct net *net, uint64_t seq)
 {
-	for (unsigned i = 0; i < net->n_rings; i++)
-		if (net->ring[i].seq == seq)
-			return net->ring[i].quorate;
-	return false;
+	return seq && net->ring[seq / SEQ_STEP - 1].quorate;
 }
 
 bool net_is_deaf(const struct net *net, uint32_t node, uint64_t now_ms)

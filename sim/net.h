@@ -21,7 +21,7 @@
 struct net_view {
 	struct view_id id;
 	bool quorate, two_node;
-	struct nodeset nodes, members, joined, left_nodedown, left_proc;
+	struct nodeset nodes, members, joined, left_nodedown, left_clean, left_proc;
 };
 
 struct net_ops {
@@ -53,9 +53,13 @@ void net_island(struct net *net, uint32_t node, unsigned island,
 		uint64_t now_ms); /* same number: they hear each other */
 void net_start(struct net *net, unsigned group, uint32_t node,
 	       uint64_t now_ms); /* a new process in the group */
-void net_stop(struct net *net, unsigned group, uint32_t node, uint64_t now_ms); /* it is gone */
+void net_stop(struct net *net, unsigned group, uint32_t node, bool clean,
+	      uint64_t now_ms); /* it is gone; clean: by cluster_leave() */
 void net_hang(struct net *net, unsigned group, uint32_t node, bool hung); /* it takes nothing */
-void net_calm(struct net *net);                                           /* no more late quorum */
+void net_storm(struct net *net, uint32_t node,
+	       uint64_t now_ms); /* its ring breaks, and forms anew */
+void net_slow(struct net *net, uint32_t node, uint32_t late_ms);
+void net_calm(struct net *net); /* no more late quorum */
 void net_send(struct net *net, unsigned group, uint32_t node, const void *data, size_t len,
 	      uint64_t now_ms);
 

@@ -171,7 +171,7 @@ static void dlmd_end(struct world *w, uint32_t id)
 	if (!s->dlm)
 		return;
 	s->dlm = dlm_free(s->dlm);
-	net_stop(w->net, 0, id, w->now_ms);
+	net_stop(w->net, 0, id, false, w->now_ms);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		client_lost(&s->client[i]);
 }

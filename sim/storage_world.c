@@ -68,7 +68,7 @@ void daemon_ends(struct world *w, uint32_t id)
 	memset(n->monitor, 0, sizeof(n->monitor));
 	memset(n->wants, 0, sizeof(n->wants));
 	memset(n->look, 0, sizeof(n->look));
-	net_stop(w->net, 0, id, w->now_ms);
+	net_stop(w->net, 0, id, false, w->now_ms);
 	/* Its children die with it: what they were about to do may have happened. */
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
 		struct drun *r = &w->run[i];

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/acts.c - the plan's faults and operators' acts, and how everything is repaired in the end. */
+#include "check.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The last one of that kind that goes on for the node; NULL: none. A device's act with node 0 is for all. */
+static const struct act *going_on(const struct world *w, unsigned kind, uint32_t node, int feed)
+{
+	const struct act *found = NULL;
+
+	for (unsigned i = 0; i < w->plan->n; i++) {
+		const struct act *a = &w->plan->act[i];
+
+		if (w->act_on[i] && a->kind == kind && (a->node == node || a->node == 0) &&
+		    (feed < 0 || a->arg2 == (unsigned)feed))
+			found = a;
+	}
+	return found;
+}
+
+/* Make the node as the acts that go on say. */
+static void settle(struct world *w, uint32_t id)
+{
+	const struct act *cut = going_on(w, ACT_CUT, id, -1),
+			 *oneway = going_on(w, ACT_ONEWAY, id, -1);
+	const struct act *slow = going_on(w, ACT_SLOW, id, -1);
+	struct host *h = &w->host[id];
+	bool away = going_on(w, ACT_DISK, id, -1);
+
+	net_island(w->net, id, oneway ? 16 + id : cut ? cut->arg : 0, w->now_ms);
+	net_slow(w->net, id, slow ? slow->arg : 0);
+	if (away && !h->disk_away)
+		beat_touch(w, id);
+	h->disk_away = away;
+	h->unready = going_on(w, ACT_UNREADY, id, -1);
+	for (int f = 0; f < FEEDS; f++) {
+		const struct act *device = going_on(w, ACT_DEVICE, id, f);
+
+		h->device[f] = device ? (uint8_t)device->arg : DEVICE_OK;
+	}
+}
+
+static void command(struct world *w, const struct act *a, enum service_cmd cmd)
+{
+	static const bool for_node[] = { [SERVICE_CMD_STANDBY] = true,
+					 [SERVICE_CMD_UNSTANDBY] = true,
+					 [SERVICE_CMD_CLEAR] = false };
+	struct place_event ev = { .type = PLACE_EV_COMMAND };
+
+	if (!can_run(w, a->node, PART_STORAGE))
+		return;
+	ev.command.req = ++w->serial;
+	ev.command.cmd = cmd;
+	if (for_node[cmd]) {
+		ev.command.node = a->arg;
+	} else {
+		if (a->arg >= w->plan->n_services)
+			return;
+		ev.command.service = a->arg;
+		ev.command.node = cmd == SERVICE_CMD_RELOCATE && a->arg2 <= w->n ? a->arg2 : 0;
+	}
+	storaged_feed(w, a->node, &ev);
+}
+
+static void monitor(struct world *w, const struct act *a)
+{
+	struct place_event ev = { .type = PLACE_EV_MONITOR };
+	unsigned s = a->arg2;
+
+	for (uint32_t id = 1; id <= w->n && s < w->plan->n_services; id++) {
+		struct host *h = &w->host[id];
+
+		if (!can_run(w, id, PART_STORAGE) || !h->monitor[s])
+			continue;
+		ev.monitor.service = s;
+		ev.monitor.res = a->arg % R_MAX;
+		ev.monitor.result = prng_permille(&h->prng, 700) ? DRIVE_FAILED : DRIVE_UNKNOWN;
+		ev.monitor.why = "drawn from the seed";
+		if (ev.monitor.res > 0 && ev.monitor.result == DRIVE_FAILED &&
+		    prng_permille(&h->prng, 500))
+			h->active[s][R_MAX - 1] = false;
+		storaged_feed(w, id, &ev);
+		return;
+	}
+}
+
+/* An operator who looked: the victim is off. */
+static uint32_t a_dead_victim(struct world *w, uint32_t id)
+{
+	static struct fence_state st;
+
+	fence_snapshot(w->host[id].dom, local_ms(w, id), &st);
+	for (unsigned i = 0; i < st.n; i++)
+		if (st.node[i].state == FENCE_NODE_VICTIM && !w->host[st.node[i].nodeid].runs)
+			return st.node[i].nodeid;
+	return 0;
+}
+
+static void ack(struct world *w, const struct act *a)
+{
+	struct fence_event ev = { .type = FENCE_EV_ACK, .ack = { a->arg, false, "I looked" } };
+
+	if (!can_run(w, a->node, PART_FENCE))
+		return;
+	if (a->kind == ACT_ACK) {
+		ev.ack.node = a_dead_victim(w, a->node);
+		if (!ev.ack.node)
+			return;
+		disk_flush(w, ev.ack.node);
+	}
+	ev.ack.force = a->kind == ACT_ACK_WRONG;
+	bool before = w->forced[a->node];
+
+	w->forced[a->node] = ev.ack.force;
+	if (fenced_feed(w, a->node, &ev) == -EALREADY)
+		w->forced[a->node] = before;
+}
+
+static void begin(struct world *w, unsigned i, const struct act *a)
+{
+	uint32_t id = a->node;
+	struct host *h = &w->host[id];
+
+	switch ((enum act_kind)a->kind) {
+	case ACT_PANIC:
+		if (h->runs) {
+			life_ends(w, id);
+			h->wrecked = has_part(
+				w, PART_FENCE); /* else nobody would switch it off and on */
+		}
+		break;
+	case ACT_POWER:
+		h->feed[0] = false;
+		power_changed(w, id);
+		break;
+	case ACT_RESET: reboot_hard(w, id, "reset"); break;
+	case ACT_FREEZE: freeze(w, id, true); break;
+	case ACT_KILL:
+		if (h->runs && !h->frozen)
+			proc_end(w, id, a->arg, false, a->for_ms + 1);
+		break;
+	case ACT_HANG:
+		if (!h->frozen)
+			proc_hang(w, id, a->arg, true);
+		break;
+	case ACT_COROSYNC:
+		if (!h->frozen) {
+			corosync(w, id, false);
+			push(w, a->for_ms, EV_COROSYNC, id, KERNEL, 0, 0, NULL);
+		}
+		break;
+	case ACT_STORM: net_storm(w->net, id, w->now_ms); break;
+	case ACT_ONEWAY:
+		push(w, prng_range(&w->prng, 1, w->plan->token_ms * 2), EV_OFTEN, 0, NOBODY, i, 0,
+		     NULL);
+		break;
+	case ACT_MONITOR: monitor(w, a); break;
+	case ACT_HAND:
+		if (a->arg < w->plan->n_services)
+			hand(w, id, a->arg, true);
+		break;
+	case ACT_LEAVE: node_leave(w, id, a->for_ms); break;
+	case ACT_ENABLE: command(w, a, SERVICE_CMD_ENABLE); break;
+	case ACT_DISABLE: command(w, a, SERVICE_CMD_DISABLE); break;
+	case ACT_RELOCATE: command(w, a, SERVICE_CMD_RELOCATE); break;
+	case ACT_RESTART: command(w, a, SERVICE_CMD_RESTART); break;
+	case ACT_STANDBY: command(w, a, SERVICE_CMD_STANDBY); break;
+	case ACT_UNSTANDBY: command(w, a, SERVICE_CMD_UNSTANDBY); break;
+	case ACT_CLEAR: command(w, a, SERVICE_CMD_CLEAR); break;
+	case ACT_ACK:
+	case ACT_ACK_WRONG:
+	case ACT_ACK_TRY: ack(w, a); break;
+	case ACT_REQUEST:
+		if (can_run(w, id, PART_FENCE)) {
+			struct fence_event ev = { .type = FENCE_EV_REQUEST,
+						  .request = { a->arg, "an operator asks" } };
+
+			fenced_feed(w, id, &ev);
+		}
+		break;
+	case ACT_CONFIG:
+		h->config = a->arg;
+		node_leave(w, id, 200);
+		break;
+	case ACT_ROLL:
+		for (uint32_t k = 0; k < w->n; k++)
+			push(w, (uint64_t)k * a->for_ms, EV_OFTEN, 0, NOBODY, i,
+			     (id - 1 + k) % w->n + 1, NULL);
+		break;
+	case ACT_SIGNS:
+		if (can_run(w, id, PART_FENCE))
+			stub_signs(w, id, a->arg, a->arg2, stub_all_known(w, id));
+		break;
+	case ACT_CUT:
+	case ACT_SLOW:
+	case ACT_DEVICE:
+	case ACT_DISK:
+	case ACT_UNREADY: /* settle() */
+	case ACT_NONE:
+	case ACT_KINDS: break;
+	}
+}
+
+void act_begin(struct world *w, unsigned i)
+{
+	const struct act *a = &w->plan->act[i];
+
+	if (w->healed)
+		return;
+	say(w, "%s %s n%u for %u ms (%u, %u)", plan_act_is_fault(a->kind) ? "FAULT" : "OPERATOR",
+	    plan_act_name(a->kind), a->node, a->for_ms, a->arg, a->arg2);
+	w->stats.acts++;
+	w->act_on[i] = true;
+	w->begun[a->kind]++;
+	for (unsigned k = 1; k < ACT_KINDS; k++)
+		if (w->begun[k] > (k == a->kind)) {
+			w->stats.pairs[a->kind] |= UINT64_C(1) << k;
+			w->stats.pairs[k] |= UINT64_C(1) << a->kind;
+		}
+	begin(w, i, a);
+	for (uint32_t id = 1; id <= w->n; id++)
+		if (a->node == id || a->node == 0)
+			settle(w, id);
+	stub_fence_tell_all(w);
+	/* What is over at once still counts as beside what comes in the same second. */
+	push(w,
+	     a->for_ms > 1000 ? a->for_ms
+	     : a->for_ms      ? a->for_ms
+			      : 1000,
+	     EV_ACT_END, 0, NOBODY, i, 0, NULL);
+}
+
+void act_end(struct world *w, unsigned i)
+{
+	const struct act *a = &w->plan->act[i];
+	struct host *h = &w->host[a->node];
+
+	if (!w->act_on[i])
+		return;
+	w->act_on[i] = false;
+	w->begun[a->kind]--;
+	if (a->for_ms)
+		say(w, "END   %s n%u", plan_act_name(a->kind), a->node);
+	for (uint32_t id = 1; id <= w->n; id++)
+		if (a->node == id || a->node == 0)
+			settle(w, id);
+	if (a->kind == ACT_FREEZE && !going_on(w, ACT_FREEZE, a->node, -1))
+		freeze(w, a->node, false);
+	if (a->kind == ACT_HANG)
+		proc_hang(w, a->node, a->arg, false);
+	if (a->kind == ACT_POWER && !h->feed[0] && !going_on(w, ACT_POWER, a->node, -1)) {
+		h->feed[0] = true;
+		power_changed(w, a->node);
+	}
+	if (a->kind == ACT_HAND && a->arg < w->plan->n_services)
+		hand(w, a->node, a->arg, false);
+	stub_fence_tell_all(w);
+}
+
+/* One-way cuts break ring after ring, on both sides; a roll takes node after node. */
+void act_often(struct world *w, unsigned i, uint32_t node)
+{
+	const struct act *a = &w->plan->act[i];
+	struct prng *p = &w->prng;
+
+	if (w->healed)
+		return;
+	if (a->kind == ACT_ROLL) {
+		node_leave(w, node, 200);
+		return;
+	}
+	if (!w->act_on[i])
+		return;
+	net_storm(w->net, a->node, w->now_ms);
+	if (prng_permille(p, 400))
+		net_storm(w->net, prng_range(p, 1, w->n), w->now_ms);
+	push(w, prng_range(p, w->plan->token_ms, w->plan->token_ms * 3), EV_OFTEN, 0, NOBODY, i, 0,
+	     NULL);
+}
+
+void heal(struct world *w)
+{
+	say(w, "everything is repaired");
+	w->healed = true;
+	net_calm(w->net);
+	for (unsigned i = 0; i < w->plan->n; i++)
+		if (w->act_on[i])
+			act_end(w, i);
+	for (uint32_t id = 1; id <= w->n; id++) {
+		struct host *h = &w->host[id];
+
+		freeze(w, id, false);
+		for (unsigned p = 0; p < PARTS; p++)
+			proc_hang(w, id, p, false);
+		for (unsigned v = 0; v < w->plan->n_services; v++)
+			hand(w, id, v, false);
+		h->config = 0;
+		if (!has_part(w, PART_FENCE) && !h->runs && !h->booting && powered(w, id))
+			boot_later(w, id, 500, 2000);
+	}
+	stub_fence_tell_all(w);
+	push(w, 2000, EV_MEND, 0, NOBODY, 0, 0, NULL);
+}
+
+/* The operator repeats what was refused, until all are enabled and none is in standby. */
+static void wish(struct world *w)
+{
+	for (uint32_t id = 1; id <= w->n; id++) {
+		struct place_summary sum;
+		struct act a = { .node = (uint8_t)id };
+
+		if (!can_run(w, id, PART_STORAGE) || w->host[id].proc[PART_STORAGE].leaving)
+			continue;
+		place_summary(w->host[id].place, &sum);
+		if (!sum.synced || !sum.quorate)
+			continue;
+		for (a.arg = 0; a.arg < w->plan->n_services; a.arg++)
+			if (!place_group(w->host[id].place)->service[a.arg].enabled)
+				command(w, &a, SERVICE_CMD_ENABLE);
+		for (a.arg = 1; a.arg <= w->n; a.arg++)
+			if (place_group(w->host[id].place)->node[a.arg - 1].standby)
+				command(w, &a, SERVICE_CMD_UNSTANDBY);
+		return;
+	}
+}
+
+/* After QUIET_MS a janitor switches on what is off, and resets what hangs in a panic; configurations are made equal. */
+void mend(struct world *w)
+{
+	uint64_t healed_ms = w->plan->end_ms + START_MS;
+	bool late = w->now_ms >= healed_ms + QUIET_MS || !has_part(w, PART_FENCE);
+
+	if (late && !w->mended && has_part(w, PART_FENCE))
+		check_fence_quiet(w);
+	w->mended = late;
+	for (uint32_t id = 1; id <= w->n; id++) {
+		struct host *h = &w->host[id];
+		bool acting = false;
+
+		for (unsigned p = 0; p < PARTS; p++)
+			if (h->proc[p].on && h->proc[p].config != h->config && !h->leaving)
+				node_leave(w, id, 200);
+		for (unsigned i = 0; i < RUNS_MAX; i++)
+			acting = acting ||
+				 (w->run[i].serial && !w->run[i].check && w->run[i].node == id);
+		if (!late || acting)
+			continue;
+		if (h->wrecked) {
+			life_ends(w, id);
+			power_changed(w, id);
+		}
+		if (!powered(w, id)) {
+			h->feed[0] = h->feed[1] = h->feed[2] = true;
+			power_changed(w, id);
+		}
+	}
+	if (has_part(w, PART_STORAGE))
+		wish(w);
+	push(w, 2000, EV_MEND, 0, NOBODY, 0, 0, NULL);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/check_fence.c - what fenced's core believes, against the truth. */
+#include "check.h"
+
+#include <string.h>
+
+void check_fence_forget(struct world *w, uint32_t id)
+{
+	for (uint32_t n = 1; n <= w->n; n++)
+		for (unsigned b = 0; b <= w->host[n].boot && b < LIVES_MAX; b++)
+			nodeset_del(&w->remember[n][b], id);
+}
+
+static bool holds(const struct world *w, uint32_t id)
+{
+	const struct host *h = &w->host[id];
+
+	if (!has_part(w, PART_STORAGE))
+		return h->fsigns.holds;
+	for (unsigned v = 0; v < w->plan->n_services; v++)
+		if (may_write(w, id, v))
+			return true;
+	return false;
+}
+
+static bool same_boot(const struct incarnation *a, uint32_t node, uint32_t boot)
+{
+	struct incarnation b = life_of(node, boot, 1);
+
+	return incarnation_same_boot(a, &b);
+}
+
+/* FENCE-6: a proof names a life that runs no more, cannot write any more, or said goodbye while it held nothing. */
+static void proofs(struct world *w, uint32_t id, const struct fence_state *st)
+{
+	for (unsigned i = 0; i < st->n; i++) {
+		const struct fence_node *x = &st->node[i];
+		const struct host *h = &w->host[x->nodeid];
+
+		if (x->proof.kind == PROOF_NONE || x->proof.kind == PROOF_OPERATOR)
+			continue;
+		bool lives = h->runs && same_boot(&x->proof.victim, x->nodeid, h->boot);
+
+		if (x->proof.kind == PROOF_CLEAN_LEAVE)
+			/* who hung has not heard yet that it is back; its storaged has, in its own group */
+			lives = lives && holds(w, x->nodeid) && x->state == FENCE_NODE_DEAD &&
+				st->view.seq == net_ring(w->net, id) &&
+				w->buried[x->nodeid] !=
+					h->boot; /* buried alive by an operator: he was told */
+		else
+			lives = lives && !key_gone(w, x->nodeid, h->boot);
+		if (incarnation_unseen(&x->proof.victim))
+			lives = x->proof.kind == PROOF_OFF_VERIFIED && h->offs == 0 && !h->cut_boot;
+		if (lives)
+			broken(w, "FENCE-6", id, "holds proof %s (%s) of n%u life %u, which runs",
+			       proof_kind_name(x->proof.kind), x->proof.evidence, x->nodeid,
+			       h->boot);
+	}
+}
+
+void check_goodbyes_about(struct world *w, uint32_t id)
+{
+	static struct fence_state st;
+
+	for (uint32_t n = 1; n <= w->n; n++) {
+		if (!w->host[n].dom || n == id)
+			continue;
+		fence_snapshot(w->host[n].dom, local_ms(w, n), &st);
+		const struct fence_node *x = fence_state_node(&st, id);
+
+		if (x && x->proof.kind == PROOF_CLEAN_LEAVE)
+			proofs(w, n, &st);
+	}
+}
+
+void check_fence(struct world *w, uint32_t id, const struct fence_event *ev,
+		 const struct fence_actions *out)
+{
+	static struct fence_state st;
+	struct host *h = &w->host[id];
+	bool going = h->rebooting, changed = false;
+
+	(void)ev; /* FENCE-1..4: the core asserts them at the end of each step */
+	for (unsigned i = 0; i < out->n; i++) {
+		going = going || out->v[i].type == FENCE_ACT_REBOOT_SELF;
+		changed = changed || out->v[i].type == FENCE_ACT_PUBLISH;
+	}
+	if (!changed)
+		return;
+	fence_snapshot(h->dom, local_ms(w, id), &st);
+	h->informed = st.informed;
+	proofs(w, id, &st);
+	if (st.self_victim && !going)
+		broken(w, "FENCE-3", id, "knows that it is a victim and goes on");
+}
+
+void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a)
+{
+	uint32_t node = a->history.node;
+	static struct fence_state st;
+
+	if (a->history.note != FENCE_NOTE_VICTIM && a->history.note != FENCE_NOTE_PROOF)
+		return;
+	bool proof = a->history.note == FENCE_NOTE_PROOF;
+
+	if (!proof &&
+	    (a->history.reason == FENCE_REASON_ABSENT || a->history.reason == FENCE_REASON_MUTE))
+		return; /* may be pardoned */
+	if (proof && a->history.kind == PROOF_CLEAN_LEAVE)
+		return;
+	fence_snapshot(w->host[id].dom, local_ms(w, id), &st);
+	const struct fence_node *n = fence_state_node(&st, node);
+
+	for (uint32_t b = 1; b <= w->host[node].boot && b < LIVES_MAX; b++) {
+		if (!same_boot(proof ? &n->proof.victim : &n->life, node, b))
+			continue;
+		if (proof && a->history.kind == PROOF_OPERATOR)
+			w->buried[node] = b;
+		nodeset_add(&w->remember[node][b], id);
+	}
+}
+
+/* FENCE-10: a majority must remember it: fewer may be alone in a view that is over, or have adopted the history of those
+ * who began anew. Two nodes that cut each other off accuse each other.
+ */
+void check_fence_lives(struct world *w)
+{
+	for (uint32_t id = 1; id <= w->n && !w->two_node; id++) {
+		const struct host *h = &w->host[id];
+		unsigned need = w->buried[id] == h->boot ? 2 : w->n / 2 + 1;
+
+		if (h->dom && h->boot < LIVES_MAX &&
+		    nodeset_count(w->remember[id][h->boot]) >= need)
+			broken(w, "FENCE-10", id, "lives on in life %u, which was declared over",
+			       h->boot);
+	}
+}
+
+/* FENCE-9: a fencing order from a ring that is over, while a majority has gone on without that node. */
+void check_fence_off(struct world *w, uint32_t id, uint32_t victim)
+{
+	uint64_t ring = net_ring(w->net, id);
+
+	if (net_is_deaf(w->net, id, w->now_ms))
+		broken(w, "FENCE-9", id, "has just woken up and switches n%u off", victim);
+	for (uint32_t b = 1; b <= w->n; b++) {
+		uint64_t other = net_ring(w->net, b);
+		static struct fence_state st;
+
+		if (!w->host[b].dom || other <= ring || w->two_node)
+			continue;
+		fence_snapshot(w->host[b].dom, local_ms(w, b), &st);
+		if (st.informed && st.view.seq == other && net_ring_quorate(w->net, other) &&
+		    !nodeset_has(net_ring_members(w->net, other), id))
+			broken(w, "FENCE-9", id, "switches n%u off from a view that is over",
+			       victim);
+	}
+}
+
+/* SAFE-5: without force only while no channel shows life. */
+void check_fence_ack(struct world *w, uint32_t id, const struct fence_action *a)
+{
+	const struct host *h = &w->host[a->ack.node];
+
+	if (a->ack.rc != 0)
+		return;
+	if (h->runs && !h->frozen && h->corosync &&
+	    nodeset_has(net_ring_members(w->net, net_ring(w->net, id)), a->ack.node) &&
+	    net_ring(w->net, id) == net_ring(w->net, a->ack.node) && !w->forced[id])
+		broken(w, "SAFE-5", id, "took an operator's word about n%u, which is in its ring",
+		       a->ack.node);
+}
+
+/* It never says that it failed: systemd's watchdog has to end it. */
+static bool actor_hangs(struct world *w, uint32_t id, unsigned i)
+{
+	static struct fence_status st;
+
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	return st.node[i].actor && w->host[st.node[i].actor].proc[PART_FENCE].hung;
+}
+
+/* FENCE-7: who hears a quorum is informed, and has no victim any more: agents work, so each is dead by now, or back. */
+void check_fence_quiet(struct world *w)
+{
+	static struct fence_state st;
+
+	for (uint32_t id = 1; id <= w->n; id++) {
+		struct host *h = &w->host[id];
+		unsigned awake = 0;
+
+		if (!can_run(w, id, PART_FENCE) || h->rebooting || h->leaving ||
+		    !net_ring_quorate(w->net, net_ring(w->net, id)))
+			continue;
+		nodeset_for_each (m, net_ring_members(w->net, net_ring(w->net, id)))
+			awake += can_run(w, m, PART_FENCE);
+		if (!w->two_node && 2 * awake <= w->n)
+			continue;
+		fence_snapshot(h->dom, local_ms(w, id), &st);
+		if (!st.informed)
+			broken(w, "FENCE-7", id, "is in a quorate ring and not informed");
+		for (unsigned i = 0; st.informed && i < st.n; i++)
+			if ((st.node[i].state == FENCE_NODE_VICTIM ||
+			     st.node[i].state == FENCE_NODE_UNKNOWN) &&
+			    !actor_hangs(w, id, i))
+				broken(w, "FENCE-7", id,
+				       "still holds n%u for %s, and nothing fails any more",
+				       st.node[i].nodeid, fence_node_state_name(st.node[i].state));
+	}
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/check_storage.c - what storaged's core decides, against what is truly active. */
+#include "check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+void check_storage(struct world *w, uint32_t id, const struct place_event *ev, int rc)
+{
+	(void)id; /* STORE-1..3, 5, 6 and RUN-*: the core asserts them at the end of each step */
+	if (rc < 0 && rc != -EAGAIN && ev->type != PLACE_EV_COMMAND)
+		broken(w, "STEP", id, "storaged: ev=%s rc=%d", place_ev_name(ev), rc);
+}
+
+static uint64_t mix(uint64_t h, uint64_t x)
+{
+	h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 29;
+}
+
+static uint64_t digest(const struct world *w, const struct service_group *g)
+{
+	uint64_t h = mix(mix(1, g->history), g->intent), boot[2];
+
+	for (unsigned s = 0; s < w->plan->n_services; s++) {
+		const struct service *v = &g->service[s];
+
+		h = mix(h, v->state | (uint64_t)v->enabled << 4 | (uint64_t)v->restart << 5 |
+				   (uint64_t)v->begun << 6 | (uint64_t)v->move_ready << 7 |
+				   (uint64_t)v->node << 8 | (uint64_t)v->lost << 16 |
+				   (uint64_t)v->target << 24 | (uint64_t)v->move << 32);
+		h = mix(mix(h, v->starts), v->moves);
+		h = mix(mix(h, v->held.bits), v->failed.bits);
+		h = mix(mix(h, g->epoch[s]), g->released[s]);
+	}
+	for (unsigned i = 0; i < w->n; i++) {
+		memcpy(boot, g->node[i].life.boot_id, sizeof(boot));
+		h = mix(mix(h, boot[0]), boot[1] | (uint64_t)g->node[i].standby << 32);
+	}
+	return h;
+}
+
+void check_storage_point(struct world *w, uint32_t id, uint64_t index)
+{
+	struct place_summary s;
+
+	if (!w->host[id].place)
+		return;
+	place_summary(w->host[id].place, &s);
+	if (s.synced)
+		check_point(w, PART_STORAGE, "STORE-4", id, index,
+			    digest(w, place_group(w->host[id].place)));
+}
+
+/* SAFE-1, at the moment when a volume is activated. */
+void check_activation(struct world *w, uint32_t id, unsigned v)
+{
+	for (uint32_t o = 1; o <= w->n; o++)
+		if (o != id && may_write(w, o, v) && w->buried[o] != w->host[o].boot)
+			broken(w, "SAFE-1", id,
+			       "activates volume %u while n%u life %u may write it", v, o,
+			       w->host[o].boot);
+	if (has_part(w, PART_FENCE))
+		check_goodbyes_about(w, id);
+}
+
+/* SAFE-6, SAFE-4: its gate opens. */
+void check_gate(struct world *w, uint32_t id, int service)
+{
+	struct host *h = &w->host[id];
+	struct place_summary s;
+
+	if (!nodeset_empty(h->unready_told))
+		broken(w, "SAFE-6", id, "opens the gate of s%d without a fence path to n%u",
+		       service, nodeset_lowest(h->unready_told));
+	place_summary(h->place, &s);
+	if (!net_ring_quorate(w->net, s.view_id.seq))
+		broken(w, "SAFE-4", id, "opens the gate of s%d in a ring without quorum", service);
+}
+
+/* SAFE-7: who lost quorum lets go in time, or reboots. */
+void check_let_go(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	if (!h->place || h->rebooting || !h->noquorum_ms || h->frozen ||
+	    h->proc[PART_STORAGE].hung || w->now_ms <= h->noquorum_ms + w->plan->stop_ms + 300 ||
+	    w->now_ms <= h->awake_ms + w->plan->stop_ms + 300)
+		return;
+	for (unsigned v = 0; v < w->plan->n_services; v++)
+		if (h->active[v][0] && h->ours[v])
+			broken(w, "SAFE-7", id,
+			       "holds volume %u %" PRIu64 " ms after its quorum was lost", v,
+			       w->now_ms - h->noquorum_ms);
+}
+
+void check_goodbye(struct world *w, uint32_t id)
+{
+	const struct host *h = &w->host[id];
+
+	for (unsigned v = 0; v < w->plan->n_services; v++)
+		for (unsigned r = 0; r < R_MAX; r++)
+			if (h->active[v][r])
+				broken(w, "SAFE-1", id, "says goodbye while s%u/%u is active", v,
+				       r);
+	if (!has_part(w, PART_STORAGE) && h->fsigns.holds)
+		broken(w, "FENCE-6", id, "left while it held something");
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/disk.c - the shared disk: who wrote what under which epoch, what is still in flight, whose key is gone. */
+#include "check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+bool key_gone(const struct world *w, uint32_t id, uint32_t boot)
+{
+	return boot <= w->host[id].cut_boot;
+}
+
+bool may_write(const struct world *w, uint32_t id, unsigned v)
+{
+	const struct host *h = &w->host[id];
+
+	if (h->runs && h->active[v][0] && !key_gone(w, id, h->boot))
+		return true;
+	return w->volume[v].flying[id] > 0;
+}
+
+/* A write arrives. */
+void disk_write(struct world *w, uint32_t id, uint32_t boot, unsigned v, uint64_t epoch)
+{
+	struct volume *d = &w->volume[v];
+
+	if (key_gone(w, id, boot)) {
+		d->refused++;
+		say(w, "disk: a write of n%u life %u to volume %u is refused", id, boot, v);
+		return;
+	}
+	d->writes++;
+	d->last_writer = id;
+	if (d->epoch > epoch)
+		broken(w, "SAFE-1", id,
+		       "a write of epoch %" PRIu64 " (life %u) lands on volume %u in epoch %" PRIu64
+		       " of n%u",
+		       epoch, boot, v, d->epoch, d->owner);
+}
+
+void disk_flying(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	for (unsigned v = 0; v < w->plan->n_services; v++) {
+		if (!h->active[v][0])
+			continue;
+		w->volume[v].flying[id]++;
+		push(w, prng_range(&h->prng, 0, 4000), EV_WRITE, id, NOBODY, v | h->boot << 8,
+		     h->epoch[v], NULL);
+	}
+}
+
+/* Whoever reads that a machine is off, or sees it boot, waits longer than a disk keeps a write of the dead. */
+void disk_flush(struct world *w, uint32_t id)
+{
+	for (unsigned v = 0; v < w->plan->n_services; v++)
+		w->volume[v].flying[id] = 0;
+}
+
+/* The driver of a volume as driver.h wants it: reads the record, refuses, or writes it. */
+bool record_take(struct world *w, uint32_t id, struct driver *r)
+{
+	struct host *h = &w->host[id];
+	unsigned v = r->s;
+	struct volume *d = &w->volume[v];
+	struct incarnation owner = life_of(d->owner, d->boot, 1);
+	bool own = d->owner == id && d->boot == h->boot;
+
+	if (key_gone(w, id, h->boot) || h->disk_away)
+		return false;
+	if (h->hand_ms[v]) {
+		say(w, "n%u: volume %u refused: active by hand", id, v);
+		return false;
+	}
+	if (d->active && !own && d->epoch > r->released) {
+		const struct fence_node *f = h->fstate_known
+						     ? fence_state_node(&h->fstate, d->owner)
+						     : NULL;
+
+		if (!f || !(proof_covers(&f->proof, &owner) ||
+			    !incarnation_same_boot(&f->life, &owner))) {
+			say(w,
+			    "n%u: volume %u refused: its owner n%u (epoch %" PRIu64 ") is not over",
+			    id, v, d->owner, d->epoch);
+			return false;
+		}
+	}
+	check_activation(w, id, v);
+	uint64_t epoch = r->epoch > d->epoch ? r->epoch : d->epoch + 1;
+
+	d->epoch = epoch;
+	d->owner = id;
+	d->boot = h->boot;
+	d->active = true;
+	h->epoch[v] = r->ret_epoch = epoch;
+	say(w, "n%u activates volume %u, epoch %" PRIu64, id, v, epoch);
+	return true;
+}
+
+/* --- heartbeats: written while the writer's child lives, its node runs, and the disk can be reached --- */
+
+static bool beats(const struct world *w, uint32_t id, unsigned v)
+{
+	const struct host *h = &w->host[id];
+
+	return h->runs && !h->frozen && !h->disk_away && h->beat[v] == id &&
+	       !key_gone(w, id, h->boot);
+}
+
+void beat_touch(struct world *w, uint32_t id)
+{
+	for (unsigned v = 0; v < w->plan->n_services; v++)
+		if (beats(w, id, v))
+			w->host[id].beaten_ms[v] = w->now_ms;
+}
+
+enum life_sign beat_sign(const struct world *w, uint32_t id, unsigned v)
+{
+	const struct host *h = &w->host[id];
+	uint32_t of = h->beat[v], stale = w->plan->stale_ms;
+	uint64_t since = w->now_ms - h->beat_since_ms[v];
+
+	if (of == id)
+		return beats(w, id, v)                       ? LIFE_FRESH
+		       : w->now_ms - h->beaten_ms[v] < stale ? LIFE_FRESH
+							     : LIFE_STALE;
+	if (h->disk_away)
+		return LIFE_UNKNOWN;
+	if (beats(w, of, v) ||
+	    (w->host[of].beaten_ms[v] && w->now_ms - w->host[of].beaten_ms[v] < stale))
+		return LIFE_FRESH;
+	return since >= stale ? LIFE_STALE : LIFE_UNKNOWN;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/host_fence.c - what fenced/daemon does around the core of the fence domain. */
+#include "check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define GIVE_UP_MS 5000 /* as fenced/daemon/main.c */
+
+/* SAFE-8: no two nodes agree on the time of day, and some live before 1970; nothing may depend on it. */
+static int64_t wall_of(const struct world *w, uint32_t id)
+{
+	static const int64_t years[] = { 0, -70, 40, -3, 300, 1 };
+
+	return years[id % 6] * 365 * 86400 + (int64_t)id * 61 + (int64_t)w->now_ms / 1000;
+}
+
+static void try_leave(struct world *w, uint32_t id)
+{
+	struct fence_event ev = { .type = FENCE_EV_LEAVE };
+	struct host *h = &w->host[id];
+
+	if (!h->proc[PART_FENCE].leaving || !h->dom)
+		return;
+	int rc = fenced_feed(w, id, &ev);
+
+	if ((rc == -EAGAIN || rc == 0) && !h->fsigns.holds && h->dom)
+		push(w, GIVE_UP_MS, EV_GIVE_UP, id, PART_FENCE, 0, 0, NULL);
+}
+
+static void carry_out(struct world *w, uint32_t id, const struct fence_action *a,
+		      const struct fence_actions *out)
+{
+	struct host *h = &w->host[id];
+
+	switch (a->type) {
+	case FENCE_ACT_SEND:
+		if (h->proc[PART_FENCE].grouped)
+			net_send(w->net, PART_FENCE, id, out->msg, out->msg_len, w->now_ms);
+		break;
+	case FENCE_ACT_RUN:
+		say(w, "n%u runs %s of n%u, level %u device %u (run %" PRIu64 ", attempt %u)", id,
+		    fence_action_name(a->run.action), a->run.node, a->run.level, a->run.device,
+		    a->run.run, a->run.attempt);
+		if (a->run.action == FENCE_AGENT_OFF && a->run.level == 0 && a->run.device == 0)
+			check_fence_off(w, id, a->run.node);
+		agent_start(w, id, a);
+		break;
+	case FENCE_ACT_CHECK: agent_start(w, id, a); break;
+	case FENCE_ACT_CANCEL_RUN: agent_cancel(w, id, a->cancel); break;
+	case FENCE_ACT_PUBLISH: link_publish(w, id); break;
+	case FENCE_ACT_STORE:
+		fence_stored(h->dom, &h->stored);
+		h->stored_boot = h->boot;
+		break;
+	case FENCE_ACT_REBOOT_SELF:
+		if (!h->rebooting)
+			push(w, prng_range(&h->prng, 1, 30), EV_REBOOT, id, KERNEL, 0, 0, NULL);
+		h->rebooting = true;
+		break;
+	case FENCE_ACT_LEFT: check_goodbye(w, id); break;
+	case FENCE_ACT_ACK_DONE:
+		say(w, "n%u: ack of n%u: %d %s", id, a->ack.node, a->ack.rc, a->ack.text);
+		check_fence_ack(w, id, a);
+		break;
+	case FENCE_ACT_HISTORY:
+		check_fence_note(w, id, a);
+		if (a->history.note == FENCE_NOTE_PROOF)
+			w->stats.proofs++;
+		say(w, "n%u notes %s: n%u %s %s", id,
+		    a->history.note == FENCE_NOTE_VICTIM  ? "victim"
+		    : a->history.note == FENCE_NOTE_PROOF ? "proof"
+							  : "something",
+		    a->history.node,
+		    a->history.note == FENCE_NOTE_PROOF ? proof_kind_name(a->history.kind)
+							: fence_reason_name(a->history.reason),
+		    a->history.text);
+		break;
+	}
+}
+
+int fenced_feed(struct world *w, uint32_t id, struct fence_event *ev)
+{
+	static struct fence_actions out; /* nothing that is carried out feeds a fenced */
+	struct host *h = &w->host[id];
+	bool left = false;
+
+	if (!h->dom || w->failed)
+		return -EAGAIN;
+	ev->now_ms = local_ms(w, id);
+	ev->wall_s = wall_of(w, id);
+	int rc = fence_step(h->dom, ev, &out);
+
+	stepped(w, id, PART_FENCE, ev->type, rc, out.n);
+	h->proc[PART_FENCE].deadline_ms = world_ms(w, id, fence_deadline_ms(h->dom));
+	check_fence(w, id, ev, &out);
+	for (unsigned i = 0; i < out.n; i++) {
+		carry_out(w, id, &out.v[i], &out);
+		left = left || out.v[i].type == FENCE_ACT_LEFT;
+	}
+	if (left)
+		proc_end(w, id, PART_FENCE, true, 100);
+	return rc;
+}
+
+void fenced_start(struct world *w, uint32_t id)
+{
+	const struct plan *plan = w->plan;
+	struct host *h = &w->host[id];
+	static struct fence_config cfg;
+
+	memset(&cfg, 0, sizeof(cfg));
+	cfg.self = life_of(id, h->boot, local_ms(w, id) * 1000 + 1);
+	cfg.hash = 7 + h->config;
+	cfg.reboot = true;
+	cfg.cut_delay_ms = plan->cut_delay_ms;
+	cfg.post_join_ms = plan->post_join_ms;
+	cfg.absent_ms = plan->absent_ms;
+	cfg.retry_min_ms = plan->retry_min_ms;
+	cfg.retry_max_ms = plan->retry_max_ms;
+	cfg.ready_interval_ms = plan->ready_interval_ms;
+	cfg.ready_age_ms = plan->ready_age_ms;
+	cfg.confirm_ms = plan->confirm_ms;
+	cfg.stall_ms = plan->stall_ms;
+	for (uint32_t i = 1; i <= w->n; i++) {
+		nodeset_add(&cfg.nodes, i);
+		cfg.path[i] = (struct fence_path){ .n_levels = (uint8_t)plan->levels,
+						   .n_devices = { 1, 2, 1 } };
+	}
+	if (h->stored_boot == h->boot) {
+		cfg.stored_view = h->stored.view;
+		cfg.n_stored = h->stored.n;
+		memcpy(cfg.stored, h->stored.proof, sizeof(cfg.stored));
+	}
+	h->informed = false;
+	h->dom = fence_new(&cfg);
+	if (!h->dom)
+		abort();
+	memset(&h->fsigns, 0, sizeof(h->fsigns));
+	h->fsigns.holds = h->holds_boot == h->boot;
+	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs = h->fsigns };
+
+	fenced_feed(w, id, &ev);
+}
+
+void fenced_gone(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	check_fence_forget(w, id);
+	h->dom = fence_free(h->dom);
+	agents_orphaned(w, id, false);
+	link_fenced_gone(w, id);
+}
+
+void fenced_leave(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+	bool known;
+
+	if (has_part(w, PART_STORAGE)) {
+		try_leave(w, id);
+		return;
+	}
+	/* The storaged that is not there lets go before, mostly; or had not heard of it when it decided to start something. */
+	if (prng_permille(&h->prng, 600))
+		stub_signs(w, id, 0, 1, true);
+	known = stub_all_known(w, id);
+	try_leave(w, id);
+	if (h->dom && known && prng_permille(&h->prng, 300))
+		stub_signs(w, id, 1, 1, true);
+}
+
+void fenced_view(struct world *w, uint32_t id, const struct net_view *v)
+{
+	struct fence_event ev = { .type = FENCE_EV_VIEW };
+
+	ev.view = (struct fence_view){ .id = v->id,
+				       .quorate = v->quorate,
+				       .two_node = v->two_node,
+				       .nodes = v->nodes,
+				       .members = v->members,
+				       .joined = v->joined,
+				       .left_nodedown = v->left_nodedown,
+				       .left_other = nodeset_or(v->left_clean, v->left_proc) };
+	fenced_feed(w, id, &ev);
+	try_leave(w, id);
+}
+
+/* storaged's word, taken by fenced. */
+void fenced_told(struct world *w, uint32_t id, const struct fence_signs *signs)
+{
+	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs = *signs };
+	struct host *h = &w->host[id];
+
+	h->holds_boot = signs->holds ? h->boot : 0;
+	h->fsigns = *signs;
+	fenced_feed(w, id, &ev);
+}
+
+void fenced_event(struct world *w, const struct timed *t)
+{
+	struct host *h = &w->host[t->node];
+	struct link *l = &h->link[PART_STORAGE];
+
+	switch (t->kind) {
+	case EV_SIGNS: {
+		static struct fence_status st;
+		const struct fence_signs *signs = t->data;
+
+		if (t->a != l->life || !l->up)
+			break;
+		fence_status(h->dom, local_ms(w, t->node), &st);
+		if (st.leaving && signs->holds) { /* no answer, no activation: we are leaving */
+			link_drop(w, t->node, PART_STORAGE);
+			break;
+		}
+		l->busy = false;
+		fenced_told(w, t->node, signs);
+		try_leave(w, t->node);
+		break;
+	}
+	case EV_SIGNS_GONE: {
+		/* What it held it may still hold; what it saw is no news any more (SAFE-3). */
+		struct fence_signs signs = h->fsigns;
+
+		signs.self = LIFE_UNKNOWN;
+		memset(signs.peer, 0, sizeof(signs.peer));
+		fenced_told(w, t->node, &signs);
+		break;
+	}
+	case EV_ASK: {
+		struct fence_event ev = { .type = FENCE_EV_REQUEST,
+					  .request = { t->a, "storaged asks" } };
+
+		fenced_feed(w, t->node, &ev);
+		break;
+	}
+	case EV_GIVE_UP:
+		if (!h->fsigns.holds && h->proc[PART_FENCE].leaving)
+			proc_end(w, t->node, PART_FENCE, true, 100);
+		break;
+	}
+}

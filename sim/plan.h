@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/plan.h - what will happen in a world, decided before it begins: topology, times, and a list of timed acts.
+ *
+ * A plan is drawn from a seed, and then played (world.h). What it does not say (latencies, what a device answers) is drawn
+ * from its `seed` as the world goes, from streams of their own, so that taking an act away changes little else. Because the
+ * acts are data, a failing world can be made smaller (shrink.h), written down, read again and played again:
+ *
+ *	stockade plan 1
+ *	seed 4711
+ *	nodes 3
+ *	parts fence,dlm,storage
+ *	times token=1000 ...
+ *	rates agent_fail=120 ...
+ *	service restricted order=2,1
+ *	at 12000 freeze node=2 for=4100
+ *	end 60000
+ */
+#ifndef STOCKADE_SIM_PLAN_H
+#define STOCKADE_SIM_PLAN_H
+
+#include "lib/nodeset.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define PLAN_ACTS_MAX 400
+#define PLAN_SERVICES_MAX 6
+
+enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a group in net.h */
+
+#define PLAN_TIMES(X)     \
+	X(token)          \
+	X(detect)         \
+	X(cut_delay)      \
+	X(post_join)      \
+	X(absent)         \
+	X(retry_min)      \
+	X(retry_max)      \
+	X(ready_interval) \
+	X(ready_age)      \
+	X(confirm)        \
+	X(stall)          \
+	X(attempt)        \
+	X(stale)          \
+	X(stop)           \
+	X(cool)
+
+/* Permille of each run; `deny`: what a probe cannot tell. */
+#define PLAN_RATES(X)    \
+	X(agent_fail)    \
+	X(agent_timeout) \
+	X(agent_lie)     \
+	X(agent_late)    \
+	X(agent_unknown) \
+	X(drive_fail)    \
+	X(drive_unknown) \
+	X(drive_hang)    \
+	X(probe_unknown) \
+	X(late_quorum)
+
+/* id, word, is a fault (else an operator's act), meaning of arg. All last `for` ms, 0: over at once. */
+#define PLAN_ACTS(X)                                                                             \
+	X(PANIC, panic, true, "a kernel hangs in a panic, powered")                              \
+	X(POWER, power, true, "loses its power, for=: until it is back")                         \
+	X(RESET, reset, true, "reboots hard: a watchdog, or somebody at the button")             \
+	X(FREEZE, freeze, true, "the whole node stands still")                                   \
+	X(KILL, kill, true, "arg: a process (0 fenced 1 dlmd 2 storaged) dies, back after for=") \
+	X(HANG, hang, true, "arg: a process hangs; systemd's watchdog ends it after 30 s")       \
+	X(COROSYNC, corosync, true, "corosync dies, back after for=")                            \
+	X(CUT, cut, true, "hears only those of the same arg")                                    \
+	X(ONEWAY, oneway, true, "is heard by nobody: ring after ring while it lasts")            \
+	X(STORM, storm, true, "its ring breaks and forms again, the same")                       \
+	X(SLOW, slow, true, "messages reach it late, up to arg ms")                              \
+	X(DEVICE, device, true,                                                                  \
+	  "arg: how its fence device answers (enum device_mode); arg2: which")                   \
+	X(DISK, disk, true, "cannot reach the shared disk")                                      \
+	X(MONITOR, monitor, true, "arg: a resource of service arg2 fails where it runs")         \
+	X(HAND, hand, true, "somebody activates the volume of service arg by hand")              \
+	X(UNREADY, unready, true, "its fence path fails its checks")                             \
+	X(LEAVE, leave, false, "its daemons are stopped in order, and started after for=")       \
+	X(ENABLE, enable, false, "arg: service")                                                 \
+	X(DISABLE, disable, false, "arg: service")                                               \
+	X(RELOCATE, relocate, false, "arg: service, arg2: where to, 0: anywhere")                \
+	X(RESTART, restart, false, "arg: service")                                               \
+	X(STANDBY, standby, false, "arg: node")                                                  \
+	X(UNSTANDBY, unstandby, false, "arg: node")                                              \
+	X(CLEAR, clear, false, "arg: service: forget where it failed")                           \
+	X(ACK, ack, false, "acknowledges a victim that he saw to be off")                        \
+	X(ACK_WRONG, ack_wrong, false, "arg: a node that he acknowledges by force, unseen")      \
+	X(ACK_TRY, ack_try, false, "arg: a node that he acknowledges without force, unseen")     \
+	X(REQUEST, request, false, "arg: a node that is to be fenced")                           \
+	X(CONFIG, config, false, "restarts its daemons with another configuration (arg)")        \
+	X(ROLL, roll, false, "restarts the daemons of node after node, for= apart")              \
+	X(SIGNS, signs, false, "without storaged: it says arg services run here; arg2: the disk")
+
+enum act_kind {
+	ACT_NONE = 0,
+#define X(id, word, fault, text) ACT_##id,
+	PLAN_ACTS(X)
+#undef X
+		ACT_KINDS
+};
+
+enum device_mode {
+	DEVICE_OK,
+	DEVICE_FAIL,    /* says that it failed, and did nothing */
+	DEVICE_TIMEOUT, /* says nothing; perhaps it does it */
+	DEVICE_LIE,     /* says done, and does nothing */
+	DEVICE_LATE,    /* says done, and does it later */
+	DEVICE_TWICE,   /* does it, and again later */
+	DEVICE_BABBLE,  /* says what nobody understands */
+	DEVICE_GONE,    /* its own network is away: cannot be reached */
+	DEVICE_MODES
+};
+
+struct act {
+	uint32_t at_ms, for_ms;
+	uint8_t kind, node;
+	uint16_t arg, arg2;
+};
+
+struct plan_service {
+	bool ordered, failback, restricted;
+	unsigned n_order;
+	uint8_t order[NODES_MAX];
+};
+
+struct plan {
+	uint64_t seed;
+	unsigned nodes, n_services;
+	unsigned parts; /* bits */
+	unsigned
+		levels; /* of each node's fence path: 1 BMC, 2 and two outlets, 3 and a cut of its reservation */
+	unsigned clients; /* that lock at random, of each node */
+	bool locks;       /* without dlm: is there a truthful lock manager at all? */
+	uint32_t end_ms;  /* of the faults */
+#define X(name) uint32_t name##_ms;
+	PLAN_TIMES(X)
+#undef X
+#define X(name) uint32_t name;
+	PLAN_RATES(X)
+#undef X
+	struct plan_service service[PLAN_SERVICES_MAX];
+	unsigned n;
+	struct act act[PLAN_ACTS_MAX];
+};
+
+/* @nodes: 0: as the seed says; @parts: bits */
+void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts);
+void plan_print(const struct plan *plan, FILE *to);
+/* Return: 0, or -EINVAL with a sentence in @why. */
+int plan_read(struct plan *plan, FILE *from, char *why, size_t len);
+
+const char *plan_act_name(unsigned kind);
+bool plan_act_is_fault(unsigned kind);
+const char *plan_part_name(unsigned part);
+int plan_parts_parse(const char *text); /* bits, or -EINVAL */
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sim/world.h - one world: nodes with a kernel, corosync and the three production cores; devices, a disk, operators.
+ *
+ * A plan (plan.h) is played on virtual time. Everything that happens is an event on one heap, or a deadline of a core,
+ * or the net's (net.h); what concerns a process that hangs, or a node that is frozen, waits until it goes on. A host_*.c
+ * does what the shell of that daemon does, in its order and with its losses (fence_link, ipc, libdlm): nothing that it
+ * carries out feeds a core again within the step. Parts that are left out of a plan are played by small truthful
+ * stand-ins (stub.c).
+ *
+ * The world knows the truth: what runs, what is active, who wrote. check_*.c compare it with what each core believes,
+ * after every step of every core; check.h has the table of rules.
+ */
+#ifndef STOCKADE_SIM_WORLD_H
+#define STOCKADE_SIM_WORLD_H
+
+#include "dlm/core/dlm.h"
+#include "fenced/core/fence.h"
+#include "net.h"
+#include "plan.h"
+#include "storaged/core/place.h"
+
+#include <stdlib.h>
+
+#define N_MAX NODES_MAX /* nodeids are 1..N_MAX */
+#define KERNEL PARTS    /* as the target of an event: what the node does whatever its daemons do */
+#define NOBODY (PARTS + 1)
+#define FEEDS 4    /* what switches a node off: its BMC, two outlets, its key on the disk */
+#define FEED_CUT 3 /* the key: who has none cannot write, and runs on */
+#define R_MAX 3    /* resources of a service; 0 is its volume */
+#define S_MAX PLAN_SERVICES_MAX
+#define CLIENTS 3 /* of a node's dlmd: storaged, and two that lock at random */
+#define CLIENT_MASK 0xff
+#define CLIENT_NO_QUORUM 0x100 /* in EV_ANSWER: said in a view without */
+#define NAMES 3                /* resources of those */
+#define HANDLES 5              /* locks such a client has at a time */
+#define DRIVERS_MAX 64
+#define RUNS_MAX 256
+#define LIVES_MAX 256
+#define START_MS 1000
+#define QUIET_MS 100000 /* after the faults: nothing fails any more, nobody helps */
+#define HEAL_MS 300000  /* then somebody switches on what is off: all must be well within this */
+
+enum ev_kind {
+	EV_ACT = 1, /* a: index in the plan */
+	EV_ACT_END,
+	EV_OFTEN, /* a: index: what an act does again and again while it lasts */
+	EV_HEAL,
+	EV_MEND,
+	EV_BOOT,
+	EV_COROSYNC,
+	EV_START, /* a: which process */
+	EV_DOG,
+	EV_REBOOT,
+	EV_LOST,       /* a daemon: corosync is gone */
+	EV_JOIN,       /* a daemon: corosync is there */
+	EV_LEAVE_NEXT, /* systemd: b: of which order; the daemon has not ended in time */
+	EV_AGENT,      /* a: slot, b: serial */
+	EV_SIGNS,      /* data: struct fence_signs; a: life of the line */
+	EV_SIGNS_GONE,
+	EV_ASK, /* fenced: a: whom to fence */
+	EV_GIVE_UP,
+	EV_STATE, /* data: struct snapshot; a: life of the line */
+	EV_LINK_DOWN,
+	EV_LINK_TRY,
+	EV_LINK_LATE,
+	EV_SUBMIT, /* dlmd: data: struct dlm_op */
+	EV_GONE,   /* dlmd: a: client */
+	EV_ANSWER, /* a client: data: struct dlm_action; a: client, b: its connection */
+	EV_CLIENT, /* a: which */
+	EV_LOCK,   /* storaged: a: volume, b: held */
+	EV_LOCKS_TRY,
+	EV_DRIVER,     /* a: slot, b: serial: its effect */
+	EV_DRIVER_END, /* the same: its answer */
+	EV_LOOK,
+	EV_WATCH,
+	EV_WRITE, /* a: volume and life, b: epoch: a write of a life that is over lands */
+	EV_STUB,  /* a: node: the stub's proof */
+};
+
+struct timed {
+	uint64_t at_ms, seq;
+	uint8_t kind, node, proc; /* proc: whose life `gen` is of, and who must be able to run */
+	uint32_t gen, a;
+	uint64_t b;
+	void *data; /* malloc'ed; the heap's until the event is taken */
+};
+
+struct snapshot { /* of fenced, told to its subscribers */
+	unsigned refs;
+	struct fence_state st;
+};
+
+struct link { /* a daemon's line to fenced */
+	bool up, busy;
+	uint32_t life; /* what is under way from an older one is lost */
+	uint64_t last_ms;
+};
+
+struct proc {
+	bool on, hung, leaving, starting, grouped;
+	uint16_t config;      /* it runs with */
+	uint32_t gen;         /* of its lives */
+	uint64_t deadline_ms; /* of its core, world's time; UINT64_MAX: none */
+};
+
+enum handle_stage { H_FREE, H_SENT, H_PENDING, H_HELD };
+
+struct handle { /* a lock as a random client sees it */
+	uint8_t stage, name;
+	bool writes; /* its unlock or conversion carries a value */
+	int8_t held; /* what it was told, DLM_IV: nothing */
+	uint32_t lkid;
+	uint64_t cookie, since_ms;
+};
+
+struct client {
+	uint32_t id; /* its number at this dlmd; 0: not connected */
+	struct handle h[HANDLES];
+};
+
+enum vlock_state { VLOCK_NONE, VLOCK_ADOPTING, VLOCK_ASKING, VLOCK_HELD, VLOCK_DROPPING };
+
+struct vlock { /* storaged/daemon/locks.c */
+	enum vlock_state state;
+	bool wanted, told, maybe_orphan, doubt;
+	uint32_t lkid;
+	uint64_t cookie, doubt_ms;
+};
+
+struct driver {          /* a child of storaged */
+	uint32_t serial; /* 0: free */
+	uint64_t run;
+	uint8_t s, res, op, result;
+	bool act, ended; /* its effect takes place */
+	uint64_t epoch, released, ret_epoch, effect_ms, end_ms;
+};
+
+struct host {
+	/* the machine */
+	bool feed[FEEDS];
+	bool runs, wrecked; /* a kernel is alive; or hangs in a panic, powered */
+	bool frozen, corosync;
+	uint32_t boot;
+	uint32_t offs;     /* how often it lost its power */
+	uint32_t cut_boot; /* the life whose key was taken away */
+	uint64_t clock_ms; /* its monotonic clock is ahead by this (SAFE-8) */
+	bool disk_away, unready;
+	bool booting, rebooting;
+	uint64_t boot_serial;
+	/* systemd stops its daemons in order, storaged first, and starts them after leave_ms */
+	bool leaving;
+	uint32_t leave_ms;
+	uint64_t leave_serial;
+	struct prng prng;
+	struct proc proc[PARTS];
+	struct timed *parked; /* for what stands still */
+	unsigned n_parked, cap_parked;
+	uint16_t config;
+	uint8_t device[FEEDS]; /* enum device_mode */
+
+	/* fenced */
+	struct fence_domain *dom;
+	bool informed; /* as it published last */
+	struct fence_stored stored;
+	uint32_t stored_boot, holds_boot; /* /var/lib, /run: of that life */
+	struct fence_signs fsigns;        /* as fenced was told */
+	struct link link[PARTS];          /* DLM, STORAGE */
+
+	/* dlmd */
+	struct dlm *dlm;
+	uint32_t client_last;
+	bool evicted, dlm_view;
+	struct net_view dview;
+	struct client client[CLIENTS];
+
+	/* storaged */
+	struct place *place;
+	struct fence_state fstate; /* as it was told last */
+	bool fstate_known, joined, ended;
+	struct fence_signs signs; /* as it says */
+	bool signs_sent;
+	uint64_t noquorum_ms, awake_ms; /* awake: its node or its process goes on since */
+	struct nodeset unready_told;
+	struct vlock vlock[S_MAX];
+	uint64_t lock_cookie;
+	uint32_t lock_client;
+	struct driver driver[DRIVERS_MAX];
+	bool monitor[S_MAX], look_soon;
+	uint32_t beat[S_MAX]; /* whose heartbeat it writes (its own) or watches */
+	uint64_t beat_since_ms[S_MAX], beaten_ms[S_MAX];
+	bool watching;
+	uint64_t look_ms;
+	bool active[S_MAX][R_MAX]; /* the truth; dies with the kernel */
+	uint64_t epoch[S_MAX];     /* under which it writes */
+	uint64_t hand_ms[S_MAX];   /* somebody activated it by hand */
+	uint64_t ours[S_MAX];      /* /run */
+	uint64_t intent;           /* /var/lib */
+	struct nodeset standby;
+	bool enabled[S_MAX];
+};
+
+struct agent_run {
+	uint32_t serial; /* 0: free */
+	uint32_t by, by_gen, node;
+	uint64_t id;
+	bool check, orphan, said, again;
+	uint8_t feed, action, answer;
+	uint64_t effect_ms, read_ms, end_ms; /* UINT64_MAX: never, or done */
+};
+
+struct volume { /* on the shared disk */
+	uint64_t epoch;
+	uint32_t owner, boot;
+	bool active;
+	uint32_t last_writer;
+	uint64_t writes, refused;
+	unsigned flying[N_MAX + 1]; /* writes of a life that is over, not landed yet */
+};
+
+struct point { /* what the first member held behind a place of the order */
+	uint64_t index, digest;
+};
+#define POINTS 4096
+
+struct stats {
+	uint64_t seeds, steps[PARTS], virtual_ms, proofs, offs, grants, starts, takeovers, acts,
+		evictions;
+	uint64_t pairs[ACT_KINDS]; /* bit k of i: both were there at one time */
+};
+
+struct world {
+	const struct plan *plan;
+	uint64_t now_ms, seq, serial;
+	unsigned n;
+	bool two_node, verbose, healed, mended, over;
+	bool failed, aborted;    /* by an assertion */
+	char rule[24], why[400]; /* what broke first */
+	struct net *net;
+	struct prng prng_net, prng;
+	struct host host[N_MAX + 1];
+	struct timed *heap;
+	unsigned n_heap, cap_heap;
+	struct agent_run run[RUNS_MAX];
+	struct volume volume[S_MAX];
+	unsigned begun[ACT_KINDS]; /* acts of that kind that go on now */
+	bool act_on[PLAN_ACTS_MAX];
+	struct stats stats;
+	uint64_t trace_hash; /* of every step: same plan, same hash */
+
+	/* checks */
+	struct point point[PARTS][POINTS];
+	struct nodeset remember[N_MAX + 1]
+			       [LIVES_MAX]; /* who holds that life for over, ever since */
+	uint32_t buried[N_MAX + 1];         /* the life that an operator vouched for */
+	bool forced[N_MAX + 1];             /* the ack that it works on is by force */
+	uint64_t lvb_sent[NAMES], lvb_done[NAMES];
+	uint64_t well_ms; /* everything is well since; 0: it is not */
+	char well_why[300];
+	uint64_t grant_ms;
+
+	/* stand-ins for what the plan leaves out (stub.c) */
+	struct {
+		bool victim, seen, unready;
+		uint32_t boot;
+		struct proof proof;
+		struct incarnation dead;
+		bool proven;
+	} stub[N_MAX + 1];
+	uint64_t stub_proofs;
+	struct {
+		uint32_t holder, boot;
+		struct nodeset waiting;
+	} stub_lock[S_MAX];
+};
+
+static inline bool has_part(const struct world *w, unsigned part)
+{
+	return w->plan->parts >> part & 1;
+}
+
+/* --- world.c --- */
+struct world *world_new(const struct plan *plan, bool verbose); /* plan is borrowed */
+void world_play(struct world *w); /* to its end, or until a rule breaks */
+struct world *world_free(struct world *w);
+
+void say(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void broken(struct world *w, const char *rule, uint32_t node, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* `proc` PARTS..: KERNEL (while this boot lasts, not while frozen) or NOBODY (whatever happens). */
+void push(struct world *w, uint64_t in_ms, enum ev_kind kind, uint32_t node, unsigned proc,
+	  uint32_t a, uint64_t b, void *data);
+static inline void *keep(const void *p, size_t len) /* a copy for push() */
+{
+	void *q = malloc(len);
+
+	if (!q)
+		abort();
+	return __builtin_memcpy(q, p, len);
+}
+void unpark(struct world *w, uint32_t id);
+static inline uint64_t local_ms(const struct world *w, uint32_t id)
+{
+	return w->now_ms + w->host[id].clock_ms;
+}
+static inline uint64_t world_ms(const struct world *w, uint32_t id, uint64_t local)
+{
+	return local == UINT64_MAX            ? local
+	       : local < w->host[id].clock_ms ? 0
+					      : local - w->host[id].clock_ms;
+}
+static inline bool can_run(const struct world *w, uint32_t id, unsigned proc)
+{
+	const struct host *h = &w->host[id];
+
+	return h->runs && !h->frozen && h->proc[proc].on && !h->proc[proc].hung;
+}
+/* Every step of a core goes into the trace's hash. */
+void stepped(struct world *w, uint32_t id, unsigned part, unsigned event, int rc, unsigned actions);
+
+/* --- acts.c: faults and operators --- */
+void act_begin(struct world *w, unsigned i);
+void act_end(struct world *w, unsigned i);
+void act_often(struct world *w, unsigned i, uint32_t node);
+void heal(struct world *w);
+void mend(struct world *w);
+
+/* --- node.c: machines and processes --- */
+struct incarnation life_of(uint32_t node, uint32_t boot, uint64_t join);
+bool powered(const struct world *w, uint32_t id);
+void power_changed(struct world *w, uint32_t id);
+void life_ends(struct world *w, uint32_t id);
+void boot_later(struct world *w, uint32_t id, uint32_t lo_ms, uint32_t hi_ms);
+void reboot_hard(struct world *w, uint32_t id, const char *why);
+void freeze(struct world *w, uint32_t id, bool on);
+void corosync(struct world *w, uint32_t id, bool on);
+void proc_end(struct world *w, uint32_t id, unsigned proc, bool clean, uint32_t back_ms);
+void proc_start_later(struct world *w, uint32_t id, unsigned proc, uint32_t in_ms);
+void proc_hang(struct world *w, uint32_t id, unsigned proc, bool on);
+void node_leave(struct world *w, uint32_t id, uint32_t back_ms);
+void proc_join(struct world *w, uint32_t id, unsigned proc); /* its cluster_open() */
+void node_event(struct world *w, const struct timed *t);
+
+/* --- host_fence.c, agents.c, link.c --- */
+void fenced_start(struct world *w, uint32_t id);
+void fenced_gone(struct world *w, uint32_t id); /* proc_end() has taken its life */
+void fenced_leave(struct world *w, uint32_t id);
+int fenced_feed(struct world *w, uint32_t id, struct fence_event *ev);
+void fenced_event(struct world *w, const struct timed *t);
+void fenced_view(struct world *w, uint32_t id, const struct net_view *v);
+void fenced_told(struct world *w, uint32_t id, const struct fence_signs *signs);
+
+void agent_start(struct world *w, uint32_t by, const struct fence_action *a);
+void agent_cancel(struct world *w, uint32_t by, uint64_t id);
+void agents_orphaned(struct world *w, uint32_t by, bool node_died);
+void agent_event(struct world *w, const struct timed *t);
+
+void link_publish(struct world *w, uint32_t id);
+void link_signs(struct world *w, uint32_t id);
+void link_fenced_gone(struct world *w, uint32_t id);
+void link_reset(struct world *w, uint32_t id, unsigned part,
+		uint32_t in_ms); /* the subscriber starts */
+void link_drop(struct world *w, uint32_t id, unsigned part);
+void link_event(struct world *w, const struct timed *t);
+
+/* --- host_dlm.c, clients.c --- */
+void dlmd_start(struct world *w, uint32_t id);
+void dlmd_gone(struct world *w, uint32_t id);
+void dlmd_leave(struct world *w, uint32_t id);
+int dlmd_feed(struct world *w, uint32_t id, struct dlm_event *ev);
+void dlmd_event(struct world *w, const struct timed *t);
+void dlmd_view(struct world *w, uint32_t id, const struct net_view *v);
+void dlmd_state(struct world *w, uint32_t id, const struct fence_state *st);
+
+void client_event(struct world *w, const struct timed *t);
+void clients_lost(struct world *w, uint32_t id);  /* dlmd ended */
+void clients_start(struct world *w, uint32_t id); /* dlmd is there */
+
+/* --- host_storage.c, vlock.c, drivers.c --- */
+void storaged_start(struct world *w, uint32_t id);
+void storaged_gone(struct world *w, uint32_t id);
+void storaged_leave(struct world *w, uint32_t id);
+void storaged_feed(struct world *w, uint32_t id, struct place_event *ev);
+void storaged_event(struct world *w, const struct timed *t);
+void storaged_view(struct world *w, uint32_t id, const struct net_view *v);
+void storaged_state(struct world *w, uint32_t id,
+		    const struct fence_state *st); /* NULL: line lost */
+void signs_update(struct world *w, uint32_t id);
+void look_at(struct world *w, uint32_t id, uint32_t in_ms);
+
+void vlock_start(struct world *w, uint32_t id);
+void vlock_want(struct world *w, uint32_t id, unsigned volume, bool wanted);
+void vlock_settle(struct world *w, uint32_t id);
+void vlock_lost(struct world *w, uint32_t id); /* dlmd ended, or evicts */
+void vlock_event(struct world *w, const struct timed *t);
+
+void drive(struct world *w, uint32_t id, const struct place_action *act);
+void drive_cancel(struct world *w, uint32_t id, uint64_t run);
+void driver_event(struct world *w, const struct timed *t);
+void hand(struct world *w, uint32_t id, unsigned v, bool on);
+
+/* --- disk.c --- */
+bool key_gone(const struct world *w, uint32_t id,
+	      uint32_t boot); /* that life cannot write any more */
+bool may_write(const struct world *w, uint32_t id, unsigned v);
+void disk_write(struct world *w, uint32_t id, uint32_t boot, unsigned v, uint64_t epoch);
+void disk_flying(struct world *w, uint32_t id); /* a life ends: its last writes are on their way */
+void disk_flush(struct world *w,
+		uint32_t id); /* a proof is about to be made: they land now or never */
+bool record_take(struct world *w, uint32_t id, struct driver *r);
+void beat_touch(struct world *w, uint32_t id); /* its heartbeats may be about to stop */
+enum life_sign beat_sign(const struct world *w, uint32_t id, unsigned v);
+
+/* --- stub.c --- */
+void stub_fence_view(struct world *w, uint32_t id, const struct net_view *v);
+void stub_fence_tell(struct world *w, uint32_t id);
+void stub_fence_tell_all(struct world *w);
+void stub_life_ends(struct world *w, uint32_t id);
+void stub_boot(struct world *w, uint32_t id);
+void stub_fence_request(struct world *w, uint32_t id, const char *why);
+void stub_state(struct world *w, const struct timed *t);
+void stub_event(struct world *w, const struct timed *t);
+void stub_lock_ask(struct world *w, uint32_t id, unsigned v);
+void stub_lock_drop(struct world *w, uint32_t id, unsigned v);
+void stub_locks(struct world *w);
+bool stub_all_known(struct world *w, uint32_t id);
+void stub_signs(struct world *w, uint32_t id, unsigned services, unsigned draw, bool known);
+
+#endif
