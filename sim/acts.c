@@ -330,7 +330,7 @@ static void wish(struct world *w)
 void mend(struct world *w)
 {
 	uint64_t healed_ms = w->plan->end_ms + START_MS;
-	bool late = w->now_ms >= healed_ms + QUIET_MS || !has_part(w, PART_FENCE);
+	bool late = w->now_ms >= healed_ms + w->quiet_ms || !has_part(w, PART_FENCE);
 
 	if (late && !w->mended && has_part(w, PART_FENCE))
 		check_fence_quiet(w);

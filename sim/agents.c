@@ -173,6 +173,7 @@ static void effect(struct world *w, struct agent_run *r)
 		if (!on && h->feed[FEED_CUT]) {
 			h->feed[FEED_CUT] = false;
 			h->cut_boot = h->boot;
+			h->cuts++;
 			say(w, "n%u cannot write any more (life %u): its key is gone", r->node,
 			    h->boot);
 		}

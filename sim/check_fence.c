@@ -50,7 +50,7 @@ static void proofs(struct world *w, uint32_t id, const struct fence_state *st)
 		else
 			lives = lives && !key_gone(w, x->nodeid, h->boot);
 		if (incarnation_unseen(&x->proof.victim))
-			lives = x->proof.kind == PROOF_OFF_VERIFIED && h->offs == 0 && !h->cut_boot;
+			lives = x->proof.kind == PROOF_OFF_VERIFIED && h->offs == 0 && h->cuts == 0;
 		if (lives)
 			broken(w, "FENCE-6", id, "holds proof %s (%s) of n%u life %u, which runs",
 			       proof_kind_name(x->proof.kind), x->proof.evidence, x->nodeid,

@@ -57,7 +57,7 @@ void check_storage_point(struct world *w, uint32_t id, uint64_t index)
 void check_activation(struct world *w, uint32_t id, unsigned v)
 {
 	for (uint32_t o = 1; o <= w->n; o++)
-		if (o != id && may_write(w, o, v) && w->buried[o] != w->host[o].boot)
+		if (o != id && may_write(w, o, v) && !excused(w, o, w->host[o].boot))
 			broken(w, "SAFE-1", id,
 			       "activates volume %u while n%u life %u may write it", v, o,
 			       w->host[o].boot);

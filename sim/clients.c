@@ -201,9 +201,12 @@ static void on_done(struct world *w, uint32_t id, struct client *c, const struct
 	bool more = act->done.mode > x->held;
 
 	x->held = (int8_t)act->done.mode;
+	unsigned name = x->name;
+
 	if (act->done.gone)
 		*x = (struct handle){ .held = DLM_IV };
-	else if (more)
+	perhaps_forgotten(w, name);
+	if (!act->done.gone && more)
 		check_lock(w, id, x);
 }
 

@@ -97,7 +97,8 @@ static void look(struct world *w, uint32_t id)
 
 	memset(v, 0, sizeof(v));
 	for (unsigned s = 0; s < w->plan->n_services; s++) {
-		v[s].active = h->hand_ms[s] || h->active[s][0] ? DRIVE_OK : DRIVE_NONE;
+		v[s].active = h->hand_ms[s] || (h->active[s][0] && w->plan->looks) ? DRIVE_OK
+										   : DRIVE_NONE;
 		if (!w->healed && prng_permille(&h->prng, w->plan->probe_unknown))
 			v[s].active = DRIVE_UNKNOWN;
 		again = again || h->hand_ms[s] || v[s].active == DRIVE_UNKNOWN;

@@ -13,6 +13,8 @@
 struct entry {
 	uint64_t at_ms;
 	uint32_t from; /* 0: the group changed */
+	uint64_t
+		stamp; /* the sender's view: ring and group, as lib/shell/cluster.h sends it along */
 	uint32_t only; /* delivered to this node alone (zombie 1); 0: to all */
 	struct nodeset members;
 	uint32_t pgen[NET_NODES_MAX]; /* group change: which process of each member */
@@ -52,6 +54,7 @@ struct proc { /* one node's process in one group */
 	unsigned cursor;
 	uint64_t next_ms;
 	bool has_view;
+	uint64_t stamp;       /* of its view */
 	struct net_view view; /* as told last */
 	uint32_t pgen[NET_NODES_MAX], ngen[NET_NODES_MAX];
 	unsigned n_hops;
@@ -65,6 +68,8 @@ struct node {
 	uint32_t gen;
 	unsigned island;
 	int ring;
+	uint64_t froze_ms; /* when it was frozen last, and how long it slept */
+	uint64_t slept_ms;
 	uint64_t thaw_ms; /* before this it is left alone by the others after a thaw */
 	uint32_t slow_ms; /* what reaches it does so up to this late */
 	struct proc proc[NET_GROUPS_MAX];
@@ -188,6 +193,9 @@ void net_freeze(struct net *net, uint32_t node, bool frozen, uint64_t now_ms)
 	if (!n->up || n->frozen == frozen)
 		return;
 	n->frozen = frozen;
+	n->slept_ms = now_ms - n->froze_ms;
+	if (frozen)
+		n->froze_ms = now_ms;
 	n->thaw_ms = now_ms + prng_range(net->prng, 300, 900);
 	disturb(net, now_ms, frozen ? detect_ms(net) : (uint32_t)(n->thaw_ms - now_ms));
 }
@@ -307,7 +315,7 @@ void net_send(struct net *net, unsigned group, uint32_t node, const void *data, 
 {
 	struct node *n = &net->node[node];
 
-	if (!n->up || n->proc[group].ring < 0)
+	if (!n->up || n->proc[group].ring < 0 || !n->proc[group].has_view)
 		return;
 	struct ring *r = &net->ring[n->proc[group].ring];
 	bool whole = n->ring == n->proc[group].ring && intact(net, r);
@@ -323,6 +331,7 @@ void net_send(struct net *net, unsigned group, uint32_t node, const void *data, 
 
 	e->at_ms = now_ms + prng_range(net->prng, 0, 2);
 	e->from = node;
+	e->stamp = n->proc[group].stamp;
 	e->only = whole ? 0 : node;
 	e->data = malloc(len ? len : 1);
 	if (!e->data)
@@ -379,6 +388,10 @@ static void tell_view(struct net *net, unsigned group, uint32_t node, const stru
 	}
 	p->view = v;
 	p->has_view = true;
+	p->stamp = r->seq;
+	nodeset_for_each (id, v.members)
+		p->stamp = (p->stamp ^ ((uint64_t)id << 32 | p->pgen[id])) *
+			   UINT64_C(0x9e3779b97f4a7c15);
 	net->ops.view(net->arg, group, node, &v);
 }
 
@@ -408,13 +421,19 @@ static void advance(struct net *net, unsigned group, uint32_t node, uint64_t now
 	if (e->from == 0) {
 		if (!nodeset_has(e->members, node) || e->pgen[node] != p->gen)
 			return; /* of its predecessor */
-		bool late = net->ring[ring].quorate &&
-			    prng_permille(net->prng, net->cfg.late_quorum_permille);
-		struct entry copy = *e; /* the log may move */
+		bool known = p->has_view && p->view.id.seq == net->ring[ring].seq;
+		/* once it is told, it is known for the whole ring; until then it is late for every change of the group */
+		bool late = net->ring[ring].quorate && !(known && p->view.quorate) &&
+			    ((known && p->requorum_ms) ||
+			     prng_permille(net->prng, net->cfg.late_quorum_permille));
+		struct entry copy = *e;
 
-		p->requorum_ms = late ? now_ms + prng_range(net->prng, 1, 60) : 0;
+		if (!late)
+			p->requorum_ms = 0;
+		else if (!p->requorum_ms)
+			p->requorum_ms = now_ms + prng_range(net->prng, 1, 60);
 		tell_view(net, group, node, &copy, net->ring[ring].quorate && !late);
-	} else {
+	} else if (e->stamp == p->stamp && p->has_view) { /* one of another view is dropped there */
 		struct entry copy = *e;
 
 		net->ops.deliver(net->arg, group, node, copy.from, copy.data, copy.len,
@@ -668,5 +687,6 @@ bool net_is_deaf(const struct net *net, uint32_t node, uint64_t now_ms)
 {
 	const struct node *n = &net->node[node];
 
-	return n->thaw_ms > now_ms && n->ring >= 0 && !intact(net, &net->ring[n->ring]);
+	return n->thaw_ms > now_ms && n->slept_ms > net->cfg.token_ms && n->ring >= 0 &&
+	       !intact(net, &net->ring[n->ring]);
 }

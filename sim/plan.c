@@ -203,7 +203,7 @@ static void draw_times(struct prng *p, struct plan *plan)
 	plan->retry_max_ms = 10000;
 	plan->ready_age_ms = 90000;
 	plan->ready_interval_ms = (plan->ready_age_ms - plan->attempt_ms) / 3;
-	plan->confirm_ms = 4 * plan->token_ms;
+	plan->confirm_ms = 6 * plan->token_ms;
 	plan->stall_ms = plan->token_ms;
 	plan->stale_ms = d / 2;
 	plan->stop_ms = 2 * (d / 2) + d + 10000;
@@ -215,7 +215,7 @@ static void draw_times(struct prng *p, struct plan *plan)
 		plan->post_join_ms = 20000;
 		plan->absent_ms = 8000;
 		plan->retry_max_ms = 8000;
-		plan->confirm_ms = 4000;
+		plan->confirm_ms = 6000;
 		plan->stall_ms = 900;
 		plan->stale_ms = 1200;
 		plan->stop_ms = 6000;
@@ -258,6 +258,7 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 	if (prng_permille(&p, 150))
 		plan->levels = 3;
 	plan->locks = prng_permille(&p, 500);
+	plan->looks = prng_permille(&p, 500);
 	draw_times(&p, plan);
 	draw_rates(&p, plan);
 	if (parts & 1 << PART_DLM)
@@ -291,8 +292,8 @@ void plan_print(const struct plan *plan, FILE *to)
 	for (unsigned i = 0, n = 0; i < PARTS; i++)
 		if (plan->parts & 1u << i)
 			fprintf(to, "%s%s", n++ ? "," : "", part_words[i]);
-	fprintf(to, "\nlevels %u\nclients %u\nlocks %d\nend %u\ntimes", plan->levels, plan->clients,
-		plan->locks, plan->end_ms);
+	fprintf(to, "\nlevels %u\nclients %u\nlocks %d\nlooks %d\nend %u\ntimes", plan->levels,
+		plan->clients, plan->locks, plan->looks, plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
 	PLAN_TIMES(X)
 #undef X
@@ -475,6 +476,8 @@ static bool read_line(struct plan *plan, char *line)
 		plan->clients = (unsigned)v;
 	else if (strcmp(key, "locks") == 0 && v <= 1)
 		plan->locks = v;
+	else if (strcmp(key, "looks") == 0 && v <= 1)
+		plan->looks = v;
 	else if (strcmp(key, "end") == 0 && v <= 10000000)
 		plan->end_ms = (uint32_t)v;
 	else

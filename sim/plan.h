@@ -134,7 +134,8 @@ struct plan {
 		levels; /* of each node's fence path: 1 BMC, 2 and two outlets, 3 and a cut of its reservation */
 	unsigned clients; /* that lock at random, of each node */
 	bool locks;       /* without dlm: is there a truthful lock manager at all? */
-	uint32_t end_ms;  /* of the faults */
+	bool looks; /* a look before a start finds what storaged itself has active, too: a second guard, as locks are */
+	uint32_t end_ms; /* of the faults */
 #define X(name) uint32_t name##_ms;
 	PLAN_TIMES(X)
 #undef X

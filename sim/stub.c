@@ -34,6 +34,20 @@ void stub_fence_request(struct world *w, uint32_t id, const char *why)
 	stub_fence_tell_all(w);
 }
 
+/* For dlm alone: fenced of each node runs all the time and sees who is in its ring. */
+void stub_see(struct world *w)
+{
+	for (uint32_t a = 1; a <= w->n; a++) {
+		uint64_t ring = net_ring(w->net, a);
+
+		if (!w->host[a].runs || w->host[a].frozen || !ring)
+			continue;
+		nodeset_for_each (b, net_ring_members(w->net, ring))
+			if (b != a && w->host[b].runs && net_ring(w->net, b) == ring)
+				w->stub[b].seen = true;
+	}
+}
+
 void stub_fence_view(struct world *w, uint32_t id, const struct net_view *v)
 {
 	if (has_part(w, PART_STORAGE) && v->quorate)
@@ -41,9 +55,6 @@ void stub_fence_view(struct world *w, uint32_t id, const struct net_view *v)
 			if (!(w->two_node &&
 			      w->stub[id].victim)) /* in a cut of two the first one wins */
 				stub_fence_request(w, x, "left without goodbye");
-	nodeset_for_each (x, v->members)
-		if (x != id || nodeset_count(v->members) > 1)
-			w->stub[x].seen = true;
 	stub_fence_tell(w, id);
 }
 

@@ -142,6 +142,7 @@ struct host {
 	bool frozen, corosync;
 	uint32_t boot;
 	uint32_t offs;     /* how often it lost its power */
+	uint32_t cuts;     /* how often its key was taken away */
 	uint32_t cut_boot; /* the life whose key was taken away */
 	uint64_t clock_ms; /* its monotonic clock is ahead by this (SAFE-8) */
 	bool disk_away, unready;
@@ -231,6 +232,7 @@ struct stats {
 struct world {
 	const struct plan *plan;
 	uint64_t now_ms, seq, serial;
+	uint32_t quiet_ms;
 	unsigned n;
 	bool two_node, verbose, healed, mended, over;
 	bool failed, aborted;    /* by an assertion */
@@ -401,6 +403,8 @@ void hand(struct world *w, uint32_t id, unsigned v, bool on);
 /* --- disk.c --- */
 bool key_gone(const struct world *w, uint32_t id,
 	      uint32_t boot); /* that life cannot write any more */
+bool excused(const struct world *w, uint32_t id,
+	     uint32_t boot); /* or an operator took that upon himself */
 bool may_write(const struct world *w, uint32_t id, unsigned v);
 void disk_write(struct world *w, uint32_t id, uint32_t boot, unsigned v, uint64_t epoch);
 void disk_flying(struct world *w, uint32_t id); /* a life ends: its last writes are on their way */
@@ -412,6 +416,7 @@ enum life_sign beat_sign(const struct world *w, uint32_t id, unsigned v);
 
 /* --- stub.c --- */
 void stub_fence_view(struct world *w, uint32_t id, const struct net_view *v);
+void stub_see(struct world *w);
 void stub_fence_tell(struct world *w, uint32_t id);
 void stub_fence_tell_all(struct world *w);
 void stub_life_ends(struct world *w, uint32_t id);
