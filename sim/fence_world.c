@@ -57,12 +57,67 @@ void world_forget(struct world *w, uint32_t id)
 			nodeset_del(&w->remember[n][b], id);
 }
 
+/* Its power is gone: a hypervisor that saw it tells every other node, soon or seconds later, some twice. */
+static void attest(struct world *w, uint32_t id)
+{
+	if (powered(&w->node[id]) || !prng_permille(&w->prng, w->p_attest))
+		return;
+	say(w, "TRUTH node%u's hypervisor attests that life %u is over", id, w->node[id].boot);
+	for (uint32_t to = 1; to <= w->n; to++)
+		for (unsigned again = 0; to != id && again < 2; again++)
+			for (unsigned i = 0; i < SAID_MAX && prng_permille(&w->prng, 800); i++) {
+				if (w->said[i].at_ms)
+					continue;
+				uint64_t late = prng_permille(&w->prng, 600) ? 300 : 15000;
+
+				w->said[i] = (struct said){ .at_ms = w->now_ms + 1 +
+								     prng_range(&w->prng, 0, late),
+							    .to = to,
+							    .node = id,
+							    .boot = w->node[id].boot };
+				break;
+			}
+}
+
+static void hypervisors(struct world *w)
+{
+	for (uint32_t id = 1; id <= w->n; id++) {
+		struct snode *s = &w->node[id];
+
+		if (s->wrecked && s->attest_ms == 0)
+			s->attest_ms = prng_permille(&w->prng, w->p_attest)
+					       ? w->now_ms + prng_range(&w->prng, 20, 900)
+					       : UINT64_MAX;
+		if (s->wrecked && s->attest_ms <= w->now_ms) {
+			s->feed[0] = false;
+			power_changed(w, id);
+		}
+	}
+	for (unsigned i = 0; i < SAID_MAX; i++) {
+		struct said *said = &w->said[i];
+		struct fence_event ev = { .type = FENCE_EV_ATTEST };
+
+		if (said->at_ms == 0 || said->at_ms > w->now_ms)
+			continue;
+		said->at_ms = 0;
+		ev.attest.life.nodeid = said->node;
+		boot_id(said->node, said->boot, ev.attest.life.boot_id);
+		ev.attest.text = "its hypervisor: over, and off";
+		if (w->node[said->to].dom && !w->node[said->to].hung &&
+		    !net_is_frozen(w->net, said->to))
+			step(w, said->to, &ev);
+	}
+}
+
 void life_ends(struct world *w, uint32_t id)
 {
 	struct snode *s = &w->node[id];
 
 	world_forget(w, id);
+	if (s->runs || s->wrecked)
+		attest(w, id);
 	s->runs = s->wrecked = s->hung = false;
+	s->attest_ms = 0;
 	s->boot_ms = s->fenced_ms = s->reboot_ms = 0;
 	s->dom = fence_free(s->dom);
 	s->gen++;
@@ -598,6 +653,12 @@ uint64_t world_next_ms(struct world *w)
 		    fence_deadline_ms(s->dom) < best)
 			best = fence_deadline_ms(s->dom);
 	}
+	for (uint32_t id = 1; id <= w->n; id++)
+		if (w->node[id].wrecked && w->node[id].attest_ms < best)
+			best = w->node[id].attest_ms ? w->node[id].attest_ms : w->now_ms;
+	for (unsigned i = 0; i < SAID_MAX; i++)
+		if (w->said[i].at_ms && w->said[i].at_ms < best)
+			best = w->said[i].at_ms;
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
 		struct agent_run *r = &w->run[i];
 		bool idle = r->orphan || w->node[r->by].gen != r->by_gen ||
@@ -643,6 +704,7 @@ void world_tick(struct world *w)
 		}
 	}
 	agents_run(w);
+	hypervisors(w);
 	net_run(w->net, w->now_ms);
 }
 

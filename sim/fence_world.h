@@ -20,6 +20,7 @@
 #define START_MS 5000
 #define RUNS_MAX 256
 #define LIVES_MAX 256
+#define SAID_MAX 64
 #define FEEDS 3 /* level 0: the BMC; level 1: two outlets */
 
 struct agent_run {
@@ -45,6 +46,7 @@ struct snode {
 	uint64_t fenced_ms; /* its fenced starts then; 0: not due */
 	uint64_t dog_ms;    /* it hangs: systemd's watchdog ends it then */
 	uint64_t reboot_ms; /* it reboots itself then; 0: no */
+	uint64_t attest_ms; /* its hypervisor has seen it panic, and switches it off then; 0: no */
 	bool hung, down_proc;
 	uint64_t join;
 	uint32_t gen; /* of the core */
@@ -82,6 +84,12 @@ struct world {
 	struct net *net;
 	struct snode node[N_MAX + 1];
 	struct agent_run run[RUNS_MAX];
+	/* Hypervisors (SAFE-11): how many ends they see, and what they said to whom, on its way: seconds late, twice, or never. */
+	uint32_t p_attest;
+	struct said {
+		uint64_t at_ms; /* 0: none */
+		uint32_t to, node, boot;
+	} said[SAID_MAX];
 	uint32_t p_fail, p_timeout, p_lie, p_late, p_unknown; /* permille */
 	uint64_t steps, proofs, fences;
 	/* FENCE-5 */

@@ -315,6 +315,7 @@ static bool run_seed(uint64_t seed, unsigned nodes, bool verbose, uint64_t *step
 	w->p_lie = prng_range(&w->prng, 0, 300);
 	w->p_late = prng_range(&w->prng, 0, 300);
 	w->p_unknown = prng_range(&w->prng, 0, 300);
+	w->p_attest = prng_permille(&w->prng, 500) ? prng_range(&w->prng, 0, 1000) : 0;
 	w->late_quorum = 100;
 	w->path_levels = 2;
 	world_open(w);

@@ -179,14 +179,85 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 	fence_rec_dead(&d->book, r, &p);
 	d->store = true;
 	l->proof.kind = PROOF_NONE;
-	if (l->att.stage == ATT_PROVING && from == d->cfg.self.nodeid &&
-	    p.kind == PROOF_OFF_VERIFIED && d->cfg.reboot) {
+	if (from != d->cfg.self.nodeid || !d->cfg.reboot) {
+		fence_attempt_drop(d, l);
+	} else if (l->att.stage == ATT_PROVING && p.kind == PROOF_OFF_VERIFIED) {
 		l->att.stage = ATT_ON;
 		l->att.device = 0;
 		l->att.failed_levels = l->att.level;
 	} else {
 		fence_attempt_drop(d, l);
+		/* The hypervisor left it off; whose word about it was heard first switches it on again. */
+		if (p.kind == PROOF_HYPERVISOR && d->cfg.path[r->nodeid].n_levels) {
+			l->att.stage = ATT_ON;
+			l->att.life = r->life;
+		}
 	}
+}
+
+/*
+ * A hypervisor's statement (SAFE-11). It is kept until it can be used, and used only when
+ *  1. it names the kernel life that the book knows: a later boot of the node is another life (scenario/fence/attested_earlier_life.scn);
+ *  2. that node has left corosync's membership: who is still heard there is not dead, whoever says so;
+ *  3. it is a victim: whether it is one is not for a hypervisor to say (a goodbye stays a goodbye).
+ * It spares the agent's run, nothing else: quorum, the synced view and the order of messages stay what they are.
+ */
+int fence_on_attest(struct fence_domain *d, const struct incarnation *life, const char *text)
+{
+	struct record *r = rec_of(d, life->nodeid);
+
+	if (!r || life->nodeid == d->cfg.self.nodeid)
+		return fence_refuse(d, -ENOENT, "a hypervisor speaks of node %u, which is %s",
+				    life->nodeid, r ? "this one" : "not configured");
+	struct local *l = &d->local[d->slot[life->nodeid]];
+
+	if (!incarnation_same_boot(&r->life, life) || incarnation_unseen(life))
+		return fence_refuse(d, -ESTALE, "it is not the life that we know of node %u",
+				    life->nodeid);
+	if (incarnation_same_boot(&l->attested, life) || r->state == FENCE_NODE_DEAD)
+		return 0; /* known */
+	l->attested = *life;
+	size_t n = strnlen(text, sizeof(l->attest_text) - 1);
+
+	memset(l->attest_text, 0, sizeof(l->attest_text));
+	memcpy(l->attest_text, text, n);
+	fence_note(d, FENCE_NOTE_ATTESTED, life->nodeid, text);
+	return 0;
+}
+
+/* A node is heard in a round: what was said of its life before that is not used any more. Either its last words came after the
+ * hypervisor's, then the ordinary way follows, or the hypervisor was wrong.
+ */
+void fence_attest_heard(struct fence_domain *d, unsigned slot, const struct incarnation *life)
+{
+	struct local *l = &d->local[slot];
+
+	if (l->attested.nodeid == 0)
+		return;
+	if (incarnation_same_boot(&l->attested, life))
+		fence_note(d, FENCE_NOTE_ATTESTED, life->nodeid,
+			   "the node was heard since: the hypervisor's word is not used");
+	memset(&l->attested, 0, sizeof(l->attested));
+}
+
+/* Return: there is a word of a hypervisor about this victim; its proof is sent, or will be. */
+static bool attested(struct fence_domain *d, unsigned slot)
+{
+	const struct record *r = &d->book.rec[slot];
+	struct local *l = &d->local[slot];
+
+	if (l->attested.nodeid == 0 || !incarnation_same_boot(&l->attested, &r->life) ||
+	    nodeset_has(d->view.nodes, r->nodeid) || l->att.stage == ATT_PROVING)
+		return false;
+	if (l->proof.kind == PROOF_NONE) {
+		l->proof = (struct proof){ .victim = r->life,
+					   .kind = PROOF_HYPERVISOR,
+					   .by = d->cfg.self.nodeid,
+					   .wall_s = d->wall_s };
+		memcpy(l->proof.evidence, l->attest_text, sizeof(l->proof.evidence));
+		l->proof_sent = false;
+	}
+	return true;
 }
 
 static void level_failed(struct fence_domain *d, unsigned slot)
@@ -390,7 +461,8 @@ void fence_plan_attempts(struct fence_domain *d)
 			continue;
 		/* As long as there is a victim, notice when we slept: what we hear then may be old. */
 		fence_want(d, d->now_ms + d->cfg.stall_ms);
-		plan_attempt(d, i);
+		if (!attested(d, i))
+			plan_attempt(d, i);
 		if (l->proof.kind != PROOF_NONE && !l->proof_sent)
 			l->proof_sent =
 				fence_emit(d, &(struct op){ .type = OP_PROOF, .proof = l->proof });

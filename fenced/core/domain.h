@@ -141,6 +141,8 @@ struct local {
 	struct attempt att;
 	struct proof proof; /* ours, to be sent until it is heard; kind NONE: none */
 	bool proof_sent, declare_sent, request_sent, failed_sent;
+	struct incarnation attested; /* by a hypervisor; nodeid 0: none */
+	char attest_text[PROOF_EVIDENCE_MAX];
 	bool request;
 	char request_text[FENCE_TEXT_MAX];
 	bool wait_noted;
@@ -283,6 +285,8 @@ int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer an
 		      const char *text);
 void fence_attempt_drop(struct fence_domain *d, struct local *l); /* cancels a run in flight */
 void fence_plan_attempts(struct fence_domain *d);
+int fence_on_attest(struct fence_domain *d, const struct incarnation *life, const char *text);
+void fence_attest_heard(struct fence_domain *d, unsigned slot, const struct incarnation *life);
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r);
 uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r);
 uint64_t fence_attempt_due_ms(const struct fence_domain *d, unsigned slot);

@@ -108,6 +108,7 @@ struct fence_event {
 		FENCE_EV_READY,   /* check the fence paths now */
 		FENCE_EV_GATEWAY, /* do the ping targets answer this node? */
 		FENCE_EV_TIMEOUT, /* fence_deadline_ms() was reached */
+		FENCE_EV_ATTEST,  /* a hypervisor says that this life is over (SAFE-11) */
 	} type;
 	uint64_t now_ms; /* monotonic */
 	int64_t wall_s;  /* only to be written into proofs, for people (SAFE-8) */
@@ -145,6 +146,10 @@ struct fence_event {
 			const char *text; /* borrowed: who asks and why */
 		} request;
 		struct {
+			struct incarnation life; /* join counts for nothing: it is about a kernel */
+			const char *text; /* borrowed: which hypervisor, what it saw; evidence */
+		} attest;
+		struct {
 			uint32_t node;
 			bool force;       /* SAFE-5: only with a reason */
 			const char *text; /* borrowed */
@@ -171,6 +176,7 @@ enum fence_note {
 	FENCE_NOTE_LEAVING,     /* node said goodbye */
 	FENCE_NOTE_CONFIRM,     /* no other member confirmed our attempt in time */
 	FENCE_NOTE_SELF_VICTIM, /* we are the victim */
+	FENCE_NOTE_ATTESTED,    /* a hypervisor's word about node's life, or why it is not used */
 	FENCE_NOTE_STALL,       /* we slept; ms: how long. Nothing is begun for confirm_ms */
 };
 
@@ -286,8 +292,9 @@ struct fence_domain *fence_free(struct fence_domain *dom); /* NULL is fine; retu
  *   -EBADMSG  DELIVER that cannot be decoded
  *   -ESTALE   DELIVER of another view, from a non-member or from a victim
  *   -EAGAIN   DELIVER of an operation before the view is synced; REQUEST, ACK, LEAVE without a synced quorate view
+ *   -ESTALE   ATTEST of a life that is not the node's latest known one
  *   -EINVAL   VIEW without ourselves; ACK of a node that is no victim, or forced without a reason
- *   -ENOENT   REQUEST or ACK of a node that is not configured; an answer to a run or check that nobody waits for
+ *   -ENOENT   REQUEST, ACK or ATTEST of a node that is not configured; an answer to a run or check that nobody waits for
  *   -EALREADY REQUEST of a node that is a victim or dead; ACK in progress; LEAVE said before
  *   -EBUSY    LEAVE while storaged holds something, ACK while a channel shows life (see fence_refusal());
  *             SIGNS that hold while we are leaving: storaged must not go on

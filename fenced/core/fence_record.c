@@ -50,6 +50,10 @@ RECORD_TYPE(record_request, RECORD(node), RECORD(text));
 RECORD_TYPE(record_ack, RECORD(node), RECORD(force), RECORD(text));
 #undef T
 
+#define T typeof(((struct fence_event *)0)->attest)
+RECORD_TYPE(record_attest, RECORD_STRUCT(life, record_incarnation), RECORD(text));
+#undef T
+
 #define T struct fence_event
 static const struct record_case *event_case(int type)
 {
@@ -66,6 +70,7 @@ static const struct record_case *event_case(int type)
 	case FENCE_EV_READY: RECORD_CASE_BARE("ready")
 	case FENCE_EV_GATEWAY: RECORD_CASE_WHOLE("gateway", record_gateway)
 	case FENCE_EV_TIMEOUT: RECORD_CASE_BARE("timeout")
+	case FENCE_EV_ATTEST: RECORD_CASE("attest", attest, record_attest)
 	}
 	return NULL;
 }

@@ -332,6 +332,7 @@ static void settle(struct fence_domain *d)
 
 		if (nodeset_has(members(d), r->nodeid) && y->have) {
 			admit(d, r, y, chosen);
+			fence_attest_heard(d, i, &y->life);
 			l->said = true;
 			l->hash = y->hash;
 			l->weight = y->weight;

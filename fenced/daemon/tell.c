@@ -152,6 +152,11 @@ void tell(struct fenced *f, const struct fence_action *a)
 		history_add(f->history, "fence.self", json_pack("{s:s}", "reason", text),
 			    "the others declared this node dead (%s): rebooting at once", text);
 		break;
+	case FENCE_NOTE_ATTESTED:
+		history_add(f->history, "fence.attest",
+			    json_pack("{s:s,s:s}", "victim", node, "evidence", text), "%s: %s",
+			    node, text);
+		break;
 	case FENCE_NOTE_STALL:
 		log_warning(
 			"fence.stall",

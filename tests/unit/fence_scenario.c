@@ -17,6 +17,7 @@
  *	path N ok|fail                          readiness checks of N
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
  *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
+ *	attest N VICTIM [BOOT]                  N hears a hypervisor say that this (the latest) boot of VICTIM is over
  *	wait MS
  *	expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
@@ -121,6 +122,7 @@ static const char *note_name(enum fence_note n)
 	case FENCE_NOTE_LEAVING: return "goodbye";
 	case FENCE_NOTE_CONFIRM: return "unconfirmed";
 	case FENCE_NOTE_SELF_VICTIM: return "self";
+	case FENCE_NOTE_ATTESTED: return "attested";
 	case FENCE_NOTE_STALL: return "slept";
 	}
 	return "?";
@@ -653,6 +655,14 @@ static void command(char **a, unsigned n)
 				w.run[i].answer = answer_of(a[2]);
 				w.run[i].end_ms = w.now_ms;
 			}
+	} else if (is(a[0], "attest")) {
+		uint32_t victim = node_arg(a[2]);
+		struct fence_event ev = { .type = FENCE_EV_ATTEST };
+
+		ev.attest.life.nodeid = victim;
+		boot_id(victim, n > 3 ? number(a[3]) : w.node[victim].boot, ev.attest.life.boot_id);
+		ev.attest.text = "its hypervisor: paniced, destroyed, off";
+		step(node_arg(a[1]), ev);
 	} else if (is(a[0], "path")) {
 		nd->path_fails = is(a[2], "fail");
 	} else if (is(a[0], "signs")) {
