@@ -8,51 +8,12 @@
 
 #define VERSION 1
 
-static void w_incarnation(struct wire_w *w, const struct incarnation *inc)
-{
-	wire_w_u32(w, inc->nodeid);
-	wire_w_bytes(w, inc->boot_id, BOOT_ID_BYTES);
-	wire_w_u64(w, inc->join);
-}
-
-static void r_incarnation(struct wire_r *r, struct incarnation *inc)
-{
-	const uint8_t *boot;
-
-	inc->nodeid = wire_r_u32(r);
-	boot = wire_r_bytes(r, BOOT_ID_BYTES);
-	if (boot != NULL)
-		memcpy(inc->boot_id, boot, BOOT_ID_BYTES);
-	inc->join = wire_r_u64(r);
-}
-
-static void w_proof(struct wire_w *w, const struct proof *p)
-{
-	size_t sec = wire_w_open(w);
-
-	w_incarnation(w, &p->victim);
-	wire_w_u8(w, (uint8_t)p->kind);
-	wire_w_u32(w, p->by);
-	wire_w_u64(w, p->number);
-	wire_w_u64(w, (uint64_t)p->wall_s);
-	wire_w_str(w, p->evidence);
-	wire_w_close(w, sec);
-}
-
 static void r_proof(struct wire_r *r, struct proof *p)
 {
-	struct wire_r s;
-
-	wire_r_section(r, &s);
-	r_incarnation(&s, &p->victim);
-	p->kind = wire_r_u8(&s);
+	proof_read(p, r);
 	/* A kind of a newer release is no proof to us: waiting is safe, believing is not (SAFE-3). */
 	if (proof_kind_text(p->kind)[0] == '\0')
 		p->kind = PROOF_NONE;
-	p->by = wire_r_u32(&s);
-	p->number = wire_r_u64(&s);
-	p->wall_s = (int64_t)wire_r_u64(&s);
-	wire_r_str(&s, p->evidence, sizeof(p->evidence));
 }
 
 static void w_node(struct wire_w *w, const struct fence_node *n)
@@ -61,8 +22,8 @@ static void w_node(struct wire_w *w, const struct fence_node *n)
 
 	wire_w_u32(w, n->nodeid);
 	wire_w_u8(w, (uint8_t)n->state);
-	w_incarnation(w, &n->life);
-	w_proof(w, &n->proof);
+	incarnation_write(&n->life, w);
+	proof_write(&n->proof, w);
 	wire_w_bool(w, n->ready);
 	wire_w_u32(w, n->ready_age_ms);
 	wire_w_close(w, sec);
@@ -77,7 +38,7 @@ static void r_node(struct wire_r *r, struct fence_node *n)
 	n->state = wire_r_u8(&s);
 	if (n->state > FENCE_NODE_DEAD)
 		n->state = FENCE_NODE_UNKNOWN;
-	r_incarnation(&s, &n->life);
+	incarnation_read(&n->life, &s);
 	r_proof(&s, &n->proof);
 	n->ready = wire_r_bool(&s);
 	n->ready_age_ms = wire_r_u32(&s);
@@ -93,7 +54,7 @@ int fence_state_encode(const struct fence_state *st, void *buf, size_t len)
 	wire_w_init(&w, buf, len);
 	wire_w_u8(&w, VERSION);
 	sec = wire_w_open(&w);
-	w_incarnation(&w, &st->self);
+	incarnation_write(&st->self, &w);
 	wire_w_u64(&w, st->view.seq);
 	wire_w_u32(&w, st->view.rep);
 	wire_w_bool(&w, st->quorate);
@@ -115,7 +76,7 @@ int fence_state_decode(struct fence_state *ret, const void *buf, size_t len)
 	if (wire_r_u8(&r) < VERSION)
 		return -EPROTO;
 	wire_r_section(&r, &s);
-	r_incarnation(&s, &ret->self);
+	incarnation_read(&ret->self, &s);
 	ret->view.seq = wire_r_u64(&s);
 	ret->view.rep = wire_r_u32(&s);
 	ret->quorate = wire_r_bool(&s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lib/incarnation.h"
 
+#include "lib/wire.h"
+
 #include <errno.h>
 
 void incarnation_boot_text(const struct incarnation *inc, char text[BOOT_ID_TEXT])
@@ -49,4 +51,25 @@ int incarnation_boot_parse(const char *text, uint8_t boot_id[BOOT_ID_BYTES])
 		return -EINVAL;
 	memcpy(boot_id, id, sizeof(id));
 	return 0;
+}
+
+void incarnation_write(const struct incarnation *inc, struct wire_w *w)
+{
+	wire_w_u32(w, inc->nodeid);
+	wire_w_bytes(w, inc->boot_id, BOOT_ID_BYTES);
+	wire_w_u64(w, inc->join);
+}
+
+void incarnation_read(struct incarnation *inc, struct wire_r *r)
+{
+	const uint8_t *boot;
+
+	memset(inc, 0, sizeof(*inc));
+	inc->nodeid = wire_r_u32(r);
+	boot = wire_r_bytes(r, BOOT_ID_BYTES);
+	if (boot)
+		memcpy(inc->boot_id, boot, BOOT_ID_BYTES);
+	inc->join = wire_r_u64(r);
+	if (inc->nodeid > NODEID_MAX)
+		wire_r_fail(r);
 }

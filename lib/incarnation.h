@@ -14,6 +14,9 @@
 #include <stdint.h>
 #include <string.h>
 
+struct wire_r;
+struct wire_w;
+
 #define BOOT_ID_BYTES 16
 #define BOOT_ID_TEXT 37 /* "01234567-89ab-cdef-0123-456789abcdef" and its NUL */
 
@@ -53,6 +56,13 @@ void incarnation_boot_text(const struct incarnation *inc, char text[BOOT_ID_TEXT
  * Return: 0, or -EINVAL with @boot_id untouched.
  */
 int incarnation_boot_parse(const char *text, uint8_t boot_id[BOOT_ID_BYTES]);
+
+/**
+ * incarnation_write(), incarnation_read() - as in every message and file: u32 nodeid, boot id, u64 join. 28 bytes.
+ * A nodeid above NODEID_MAX makes the reader fail; 0, nobody, is for the caller to judge.
+ */
+void incarnation_write(const struct incarnation *inc, struct wire_w *w);
+void incarnation_read(struct incarnation *inc, struct wire_r *r);
 
 /* A view is named by corosync's ring id. Compare for equality; seq only grows along one history, never across two. */
 struct view_id {

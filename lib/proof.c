@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lib/proof.h"
 
+#include "lib/wire.h"
+
 #include <stddef.h>
 
 static const struct {
@@ -67,4 +69,30 @@ bool proof_covers(const struct proof *proof, const struct incarnation *life)
 	if (!incarnation_same_boot(&proof->victim, life))
 		return false;
 	return ends_kernel(proof->kind) || life->join <= proof->victim.join;
+}
+
+void proof_write(const struct proof *proof, struct wire_w *w)
+{
+	size_t mark = wire_w_open(w);
+
+	incarnation_write(&proof->victim, w);
+	wire_w_u8(w, (uint8_t)proof->kind);
+	wire_w_u32(w, proof->by);
+	wire_w_u64(w, proof->number);
+	wire_w_u64(w, (uint64_t)proof->wall_s);
+	wire_w_str(w, proof->evidence);
+	wire_w_close(w, mark);
+}
+
+void proof_read(struct proof *proof, struct wire_r *r)
+{
+	struct wire_r s;
+
+	wire_r_section(r, &s);
+	incarnation_read(&proof->victim, &s);
+	proof->kind = wire_r_u8(&s);
+	proof->by = wire_r_u32(&s);
+	proof->number = wire_r_u64(&s);
+	proof->wall_s = (int64_t)wire_r_u64(&s);
+	wire_r_str(&s, proof->evidence, sizeof(proof->evidence));
 }

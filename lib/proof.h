@@ -53,4 +53,8 @@ enum proof_kind proof_kind_parse(const char *name); /* PROOF_NONE when unknown *
  */
 bool proof_covers(const struct proof *proof, const struct incarnation *life);
 
+/* As in every message and file: a section. A kind that this release does not know is kept as it is: the caller decides. */
+void proof_write(const struct proof *proof, struct wire_w *w);
+void proof_read(struct proof *proof, struct wire_r *r);
+
 #endif

@@ -133,7 +133,7 @@ static void send_sync(struct dlm *dlm)
 	if (!dlm_send_begin(dlm, &w, DLM_MSG_SYNC, 256))
 		return;
 	sec = wire_w_open(&w);
-	dlm_w_incarnation(&w, &dlm->self);
+	incarnation_write(&dlm->self, &w);
 	/* Evicted, we have clients with a past that is nobody's: no member before we start anew. */
 	wire_w_bool(&w, dlm->informed || dlm->evicted);
 	wire_w_u64(&w, dlm->evicted ? 0 : dlm->last_view.seq);
@@ -545,7 +545,7 @@ static void send_proofs(struct dlm *dlm)
 			continue;
 		dlm->proof_sent |= UINT64_C(1) << i;
 		sec = wire_w_open(&w);
-		dlm_w_incarnation(&w, &life->inc);
+		incarnation_write(&life->inc, &w);
 		wire_w_u8(&w, (uint8_t)kind);
 		wire_w_close(&w, sec);
 		dlm_send_end(dlm, &w);

@@ -114,8 +114,7 @@ void dlm_resource_put(struct dlm *dlm, struct dlm_resource *res); /* frees it wh
 void dlm_state_clear(struct dlm *dlm);
 void dlm_state_send(struct dlm *dlm);
 int dlm_state_load(struct dlm *dlm, struct wire_r *r, bool *last);
-void dlm_w_incarnation(struct wire_w *w, const struct incarnation *inc);
-void dlm_r_incarnation(struct wire_r *r, struct incarnation *inc);
+void dlm_r_incarnation(struct wire_r *r, struct incarnation *inc); /* fails on nobody's */
 bool dlm_send_begin(struct dlm *dlm, struct wire_w *w, enum dlm_msg type, size_t cap);
 void dlm_send_end(struct dlm *dlm, struct wire_w *w);
 

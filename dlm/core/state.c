@@ -31,22 +31,9 @@ void dlm_send_end(struct dlm *dlm, struct wire_w *w)
 	out->bytes_used += len;
 }
 
-void dlm_w_incarnation(struct wire_w *w, const struct incarnation *inc)
-{
-	wire_w_u32(w, inc->nodeid);
-	wire_w_bytes(w, inc->boot_id, BOOT_ID_BYTES);
-	wire_w_u64(w, inc->join);
-}
-
 void dlm_r_incarnation(struct wire_r *r, struct incarnation *inc)
 {
-	const uint8_t *p;
-
-	memset(inc, 0, sizeof(*inc));
-	inc->nodeid = wire_r_u32(r);
-	if ((p = wire_r_bytes(r, BOOT_ID_BYTES)))
-		memcpy(inc->boot_id, p, BOOT_ID_BYTES);
-	inc->join = wire_r_u64(r);
+	incarnation_read(inc, r);
 	if (!nodeid_valid(inc->nodeid))
 		wire_r_fail(r);
 }
@@ -128,7 +115,7 @@ static void write_head(struct dlm *dlm, struct wire_w *w)
 		wire_w_u8(w, (uint8_t)life->state);
 		if (life->state == DLM_LIFE_NONE)
 			continue;
-		dlm_w_incarnation(w, &life->inc);
+		incarnation_write(&life->inc, w);
 		wire_w_u64(w, life->op_last);
 		wire_w_u32(w, life->lkid_last);
 	}

@@ -13,25 +13,6 @@
 #define MSG_VERSION 1
 #define OP_ROOM 640 /* no operation but SYNC is longer */
 
-static void w_life(struct wire_w *w, const struct incarnation *l)
-{
-	wire_w_u32(w, l->nodeid);
-	wire_w_bytes(w, l->boot_id, BOOT_ID_BYTES);
-	wire_w_u64(w, l->join);
-}
-
-static void r_life(struct wire_r *r, struct incarnation *l)
-{
-	l->nodeid = wire_r_u32(r);
-	const uint8_t *id = wire_r_bytes(r, BOOT_ID_BYTES);
-
-	if (id)
-		memcpy(l->boot_id, id, BOOT_ID_BYTES);
-	l->join = wire_r_u64(r);
-	if (l->nodeid > NODEID_MAX)
-		wire_r_fail(r);
-}
-
 static void w_set(struct wire_w *w, struct nodeset s)
 {
 	wire_w_u64(w, s.bits);
@@ -57,33 +38,6 @@ static void w_text(struct wire_w *w, const char *s, size_t max)
 	wire_w_str(w, cut);
 }
 
-static void w_proof(struct wire_w *w, const struct proof *p)
-{
-	size_t mark = wire_w_open(w);
-
-	w_life(w, &p->victim);
-	wire_w_u8(w, (uint8_t)p->kind);
-	wire_w_u32(w, p->by);
-	wire_w_u64(w, p->number);
-	wire_w_u64(w, (uint64_t)p->wall_s);
-	w_text(w, p->evidence, sizeof(p->evidence));
-	wire_w_close(w, mark);
-}
-
-static void r_proof(struct wire_r *r, struct proof *p)
-{
-	struct wire_r s;
-
-	wire_r_section(r, &s);
-	r_life(&s, &p->victim);
-	p->kind = wire_r_u8(&s);
-	p->by = wire_r_u32(&s);
-	p->number = wire_r_u64(&s);
-	p->wall_s = (int64_t)wire_r_u64(&s);
-	wire_r_str(&s, p->evidence, sizeof(p->evidence));
-	/* a kind of a newer release stays: the book must be the same on every member */
-}
-
 void fence_book_encode(struct wire_w *w, const struct book *b)
 {
 	size_t mark = wire_w_open(w);
@@ -98,8 +52,8 @@ void fence_book_encode(struct wire_w *w, const struct book *b)
 
 		wire_w_u32(w, c->nodeid);
 		wire_w_u8(w, (uint8_t)c->state);
-		w_life(w, &c->life);
-		w_proof(w, &c->proof);
+		incarnation_write(&c->life, w);
+		proof_write(&c->proof, w);
 		wire_w_u8(w, (uint8_t)c->reason);
 		wire_w_bool(w, c->goodbye);
 		wire_w_u64(w, (uint64_t)c->goodbye_wall_s);
@@ -134,8 +88,8 @@ static void book_decode(struct wire_r *r, struct book *b)
 		wire_r_section(&s, &t);
 		c->nodeid = wire_r_u32(&t);
 		c->state = wire_r_u8(&t);
-		r_life(&t, &c->life);
-		r_proof(&t, &c->proof);
+		incarnation_read(&c->life, &t);
+		proof_read(&c->proof, &t);
 		c->reason = wire_r_u8(&t);
 		c->goodbye = wire_r_bool(&t);
 		c->goodbye_wall_s = (int64_t)wire_r_u64(&t);
@@ -198,7 +152,7 @@ bool fence_emit_sync(struct fence_domain *d)
 	wire_w_u8(w, OP_SYNC);
 	size_t mark = wire_w_open(w);
 
-	w_life(w, &d->cfg.self);
+	incarnation_write(&d->cfg.self, w);
 	wire_w_bool(w, d->informed);
 	wire_w_bool(w, d->view.quorate);
 	wire_w_bool(w, d->leaving);
@@ -222,7 +176,7 @@ bool fence_emit_sync(struct fence_domain *d)
 	}
 	wire_w_u8(w, keeps ? (uint8_t)d->cfg.n_stored : 0);
 	for (unsigned i = 0; keeps && i < d->cfg.n_stored; i++)
-		w_proof(w, &d->cfg.stored[i]);
+		proof_write(&d->cfg.stored[i], w);
 	fence_book_encode(w, &d->book);
 	wire_w_close(w, mark);
 	return true;
@@ -232,7 +186,7 @@ static void sync_decode(struct fence_domain *d, struct wire_r *r, struct sync *y
 {
 	memset(y, 0, sizeof(*y));
 	y->have = true;
-	r_life(r, &y->life);
+	incarnation_read(&y->life, r);
 	y->informed = wire_r_bool(r);
 	y->quorate = wire_r_bool(r);
 	y->leaving = wire_r_bool(r);
@@ -263,7 +217,7 @@ static void sync_decode(struct fence_domain *d, struct wire_r *r, struct sync *y
 		wire_r_fail(r);
 	}
 	for (unsigned i = 0; i < y->n_stored; i++)
-		r_proof(r, &y->stored[i]);
+		proof_read(&y->stored[i], r);
 	book_decode(r, &y->book);
 	if (incarnation_unseen(&y->life)) /* a life without a boot id names nobody's end */
 		wire_r_fail(r);
@@ -282,21 +236,21 @@ bool fence_emit(struct fence_domain *d, const struct op *op)
 	case OP_SYNC: assert(!"fence_emit_sync() writes it"); break;
 	case OP_QUORATE: break;
 	case OP_DECLARE:
-		w_life(w, &op->life);
+		incarnation_write(&op->life, w);
 		wire_w_u8(w, (uint8_t)op->reason);
 		w_text(w, op->text, sizeof(op->text));
 		break;
 	case OP_ATTEMPT:
 	case OP_SEEN:
-		w_life(w, &op->life);
+		incarnation_write(&op->life, w);
 		wire_w_u32(w, op->number);
 		break;
 	case OP_FAILED:
-		w_life(w, &op->life);
+		incarnation_write(&op->life, w);
 		wire_w_u32(w, op->number);
 		w_text(w, op->text, sizeof(op->text));
 		break;
-	case OP_PROOF: w_proof(w, &op->proof); break;
+	case OP_PROOF: proof_write(&op->proof, w); break;
 	case OP_LEAVE: wire_w_u64(w, (uint64_t)op->wall_s); break;
 	case OP_EXCUSE: w_set(w, op->set); break;
 	case OP_SIGNS:
@@ -325,22 +279,22 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 	case OP_SYNC: sync_decode(d, s, &m->sync); return true;
 	case OP_QUORATE: return true;
 	case OP_DECLARE:
-		r_life(s, &op->life);
+		incarnation_read(&op->life, s);
 		op->reason = wire_r_u8(s);
 		wire_r_str(s, op->text, sizeof(op->text));
 		break;
 	case OP_ATTEMPT:
 	case OP_SEEN:
-		r_life(s, &op->life);
+		incarnation_read(&op->life, s);
 		op->number = wire_r_u32(s);
 		break;
 	case OP_FAILED:
-		r_life(s, &op->life);
+		incarnation_read(&op->life, s);
 		op->number = wire_r_u32(s);
 		wire_r_str(s, op->text, sizeof(op->text));
 		break;
 	case OP_PROOF:
-		r_proof(s, &op->proof);
+		proof_read(&op->proof, s);
 		op->life = op->proof.victim;
 		break;
 	case OP_LEAVE: op->wall_s = (int64_t)wire_r_u64(s); return true;

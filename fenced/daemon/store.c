@@ -23,27 +23,8 @@
 #define STORE_FILE STORE_DIR "/proofs"
 #define HOLDS_FILE STOCKADE_RUNDIR "/fenced.holds"
 #define STORE_MAGIC 0x66725053u /* "SPrf" */
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_BYTES_MAX 8192
-
-static void w_life(struct wire_w *w, const struct incarnation *l)
-{
-	wire_w_u32(w, l->nodeid);
-	wire_w_bytes(w, l->boot_id, BOOT_ID_BYTES);
-	wire_w_u64(w, l->join);
-}
-
-static void r_life(struct wire_r *r, struct incarnation *l)
-{
-	l->nodeid = wire_r_u32(r);
-	const uint8_t *id = wire_r_bytes(r, BOOT_ID_BYTES);
-
-	if (id)
-		memcpy(l->boot_id, id, BOOT_ID_BYTES);
-	l->join = wire_r_u64(r);
-	if (l->nodeid > NODEID_MAX)
-		wire_r_fail(r);
-}
 
 static int write_file(const char *path, const void *data, size_t len)
 {
@@ -77,20 +58,12 @@ void store_save(struct fenced *f)
 	wire_w_init(&w, buf, sizeof(buf));
 	wire_w_u32(&w, STORE_MAGIC);
 	wire_w_u16(&w, STORE_VERSION);
-	w_life(&w, &f->life);
+	incarnation_write(&f->life, &w);
 	wire_w_u64(&w, st.view.seq);
 	wire_w_u32(&w, st.view.rep);
 	wire_w_u8(&w, (uint8_t)st.n);
-	for (unsigned i = 0; i < st.n; i++) {
-		const struct proof *p = &st.proof[i];
-
-		w_life(&w, &p->victim);
-		wire_w_u8(&w, (uint8_t)p->kind);
-		wire_w_u32(&w, p->by);
-		wire_w_u64(&w, p->number);
-		wire_w_u64(&w, (uint64_t)p->wall_s);
-		wire_w_str(&w, p->evidence);
-	}
+	for (unsigned i = 0; i < st.n; i++)
+		proof_write(&st.proof[i], &w);
 	if (wire_w_done(&w, &len) == 0)
 		wire_w_u32(&w, crc32c(0, buf, len));
 	int r = wire_w_done(&w, &len);
@@ -114,24 +87,15 @@ static int parse(struct fenced *f, struct fence_config *fc, const uint8_t *buf, 
 	wire_r_init(&r, buf, len - 4);
 	if (wire_r_u32(&r) != STORE_MAGIC || wire_r_u16(&r) != STORE_VERSION)
 		return -EBADMSG;
-	r_life(&r, &then);
+	incarnation_read(&then, &r);
 	fc->stored_view.seq = wire_r_u64(&r);
 	fc->stored_view.rep = wire_r_u32(&r);
 	unsigned n = wire_r_u8(&r);
 
 	if (n > NODES_MAX)
 		return -EBADMSG;
-	for (unsigned i = 0; i < n; i++) {
-		struct proof *p = &fc->stored[i];
-
-		memset(p, 0, sizeof(*p));
-		r_life(&r, &p->victim);
-		p->kind = wire_r_u8(&r);
-		p->by = wire_r_u32(&r);
-		p->number = wire_r_u64(&r);
-		p->wall_s = (int64_t)wire_r_u64(&r);
-		wire_r_str(&r, p->evidence, sizeof(p->evidence));
-	}
+	for (unsigned i = 0; i < n; i++)
+		proof_read(&fc->stored[i], &r);
 	if (wire_r_done(&r) < 0)
 		return -EBADMSG;
 	if (!incarnation_same_boot(&then, &f->life))

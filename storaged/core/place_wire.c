@@ -35,7 +35,7 @@ void place_send_sync(struct place *p)
 	size_t sec = msg_begin(p, &w, PLACE_MSG_SYNC);
 
 	wire_w_u64(&w, p->cfg.hash);
-	service_life_encode(&p->cfg.life, &w);
+	incarnation_write(&p->cfg.life, &w);
 	wire_w_str(&w, p->cfg.tag);
 	wire_w_bool(&w, p->leaving);
 	wire_w_bool(&w, p->informed);
@@ -136,7 +136,7 @@ static void decode_sync(struct place *p, struct place_op *op, struct wire_r *s)
 
 	memset(y, 0, sizeof(*y));
 	y->hash = wire_r_u64(s);
-	service_life_decode(&y->life, s);
+	incarnation_read(&y->life, s);
 	wire_r_str(s, y->tag, sizeof(y->tag));
 	y->leaving = wire_r_bool(s);
 	op->informed = wire_r_bool(s);

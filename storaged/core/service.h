@@ -205,8 +205,6 @@ void service_fact_encode(const struct service_frame *f, unsigned s, const struct
 			 struct wire_w *w);
 /* Return: service index; -1: a name that is not ours, @fact is read over. */
 int service_fact_decode(const struct service_frame *f, struct service_fact *fact, struct wire_r *r);
-void service_life_encode(const struct incarnation *life, struct wire_w *w);
-void service_life_decode(struct incarnation *life, struct wire_r *r);
 
 /* What must hold of a group: "STORE-1" ..., NULL: sound. See place.h. */
 const char *service_group_broken(const struct service_frame *f, const struct service_group *g);

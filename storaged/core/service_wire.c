@@ -4,25 +4,6 @@
 
 #include <string.h>
 
-void service_life_encode(const struct incarnation *life, struct wire_w *w)
-{
-	wire_w_u32(w, life->nodeid);
-	wire_w_bytes(w, life->boot_id, BOOT_ID_BYTES);
-	wire_w_u64(w, life->join);
-}
-
-void service_life_decode(struct incarnation *life, struct wire_r *r)
-{
-	const uint8_t *boot;
-
-	memset(life, 0, sizeof(*life));
-	life->nodeid = wire_r_u32(r);
-	boot = wire_r_bytes(r, BOOT_ID_BYTES);
-	if (boot)
-		memcpy(life->boot_id, boot, BOOT_ID_BYTES);
-	life->join = wire_r_u64(r);
-}
-
 static void node_encode(uint32_t nodeid, const struct service_node *n, struct wire_w *w)
 {
 	size_t sec = wire_w_open(w);
@@ -32,7 +13,7 @@ static void node_encode(uint32_t nodeid, const struct service_node *n, struct wi
 	wire_w_bool(w, n->leaving);
 	wire_w_bool(w, n->clean);
 	wire_w_bool(w, n->down);
-	service_life_encode(&n->life, w);
+	incarnation_write(&n->life, w);
 	wire_w_u64(w, n->hash);
 	wire_w_str(w, n->tag);
 	wire_w_close(w, sec);
@@ -50,7 +31,7 @@ static void node_decode(const struct service_frame *f, struct service_group *g, 
 	n.leaving = wire_r_bool(&s);
 	n.clean = wire_r_bool(&s);
 	n.down = wire_r_bool(&s);
-	service_life_decode(&n.life, &s);
+	incarnation_read(&n.life, &s);
 	n.hash = wire_r_u64(&s);
 	wire_r_str(&s, n.tag, sizeof(n.tag));
 	if (i >= 0)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/incarnation.h"
+#include "lib/wire.h"
 
 static const char boot[] = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
 
@@ -100,6 +101,32 @@ static void a_life_is_node_boot_and_join(void **state)
 	assert_false(incarnation_same_boot(&a, &b));
 }
 
+static void it_survives_the_wire_and_a_node_that_cannot_be_is_refused(void **state)
+{
+	struct incarnation a = { .nodeid = 3, .join = UINT64_MAX - 1 }, b = { .nodeid = 9 };
+	uint8_t buf[64];
+	struct wire_w w;
+	struct wire_r r;
+	size_t len = 0;
+
+	(void)state;
+	assert_int_equal(incarnation_boot_parse(boot, a.boot_id), 0);
+	for (uint32_t id = 0; id <= NODEID_MAX + 1; id++) {
+		a.nodeid = id;
+		wire_w_init(&w, buf, sizeof(buf));
+		incarnation_write(&a, &w);
+		assert_int_equal(wire_w_done(&w, &len), 0);
+		assert_int_equal(len, 28);
+		wire_r_init(&r, buf, len);
+		incarnation_read(&b, &r);
+		assert_true(incarnation_equal(&a, &b));
+		assert_int_equal(wire_r_done(&r), id > NODEID_MAX ? -EBADMSG : 0);
+	}
+	wire_r_init(&r, buf, len - 1);
+	incarnation_read(&b, &r);
+	assert_int_equal(wire_r_done(&r), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +135,7 @@ int main(void)
 		cmocka_unit_test(boot_id_without_dashes_and_in_capitals_reads),
 		cmocka_unit_test(wrong_boot_ids_are_refused_and_change_nothing),
 		cmocka_unit_test(a_life_is_node_boot_and_join),
+		cmocka_unit_test(it_survives_the_wire_and_a_node_that_cannot_be_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lib/proof: names, and which life a proof ends (SAFE-1, SAFE-2): never one it does not speak of. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/proof.h"
+#include "lib/wire.h"
 
 static const enum proof_kind all[] = {
 #define X(id, value, name, text) PROOF_##id,
@@ -88,6 +90,43 @@ static void unseen_lives(void **state)
 	assert_false(covers(PROOF_CLEAN_LEAVE, life(2, 7, 100), life(2, 0, 0)));
 }
 
+static void it_survives_the_wire_also_with_a_kind_of_a_newer_release(void **state)
+{
+	struct proof a = { .victim = { .nodeid = 2, .join = 7 },
+			   .by = 1,
+			   .number = 42,
+			   .wall_s = -5 },
+		     b;
+	uint8_t buf[512];
+	struct wire_w w;
+	struct wire_r r;
+	size_t len = 0;
+
+	(void)state;
+	memset(a.victim.boot_id, 0xa5, BOOT_ID_BYTES);
+	strcpy(a.evidence, "vm: status of node2 is off");
+	for (unsigned kind = 0; kind <= UINT8_MAX; kind++) {
+		a.kind = (enum proof_kind)kind;
+		wire_w_init(&w, buf, sizeof(buf));
+		proof_write(&a, &w);
+		assert_int_equal(wire_w_done(&w, &len), 0);
+		wire_r_init(&r, buf, len);
+		proof_read(&b, &r);
+		assert_int_equal(wire_r_done(&r), 0);
+		assert_true(incarnation_equal(&a.victim, &b.victim));
+		assert_int_equal(b.kind, a.kind);
+		assert_int_equal(b.by, a.by);
+		assert_int_equal(b.number, a.number);
+		assert_int_equal(b.wall_s, a.wall_s);
+		assert_string_equal(b.evidence, a.evidence);
+	}
+	for (size_t cut = 0; cut < len; cut++) {
+		wire_r_init(&r, buf, cut);
+		proof_read(&b, &r);
+		assert_int_equal(wire_r_done(&r), -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +134,7 @@ int main(void)
 		cmocka_unit_test(every_kind_covers_its_victim_and_no_other_boot_or_node),
 		cmocka_unit_test(a_goodbye_says_nothing_about_a_later_join_of_the_same_boot),
 		cmocka_unit_test(unseen_lives),
+		cmocka_unit_test(it_survives_the_wire_also_with_a_kind_of_a_newer_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
