@@ -25,15 +25,24 @@
 
 static json_t *messages;
 static FILE *printed;
+static bool report; /* JSON is wanted on `printed` */
+
+/* LVM hands us warnings ("WARNING: VG x is missing PV") at the level of what it prints, in the midst of a report. */
+static bool of_the_report(const char *message)
+{
+	char c = message[strspn(message, " ")];
+
+	return !report || (c && strchr("{}[]\",", c));
+}
 
 static void on_log(int level, const char *file, int line, int dm_errno, const char *message)
 {
 	(void)file;
 	(void)line;
 	(void)dm_errno;
-	if (level == LVM2_LOG_PRINT && printed)
+	if (level == LVM2_LOG_PRINT && printed && of_the_report(message))
 		fprintf(printed, "%s\n", message);
-	else if (level <= LVM2_LOG_ERROR && json_array_size(messages) < MESSAGES_MAX)
+	else if (level <= LVM2_LOG_PRINT && *message && json_array_size(messages) < MESSAGES_MAX)
 		json_array_append_new(messages, json_string(message));
 }
 
@@ -72,6 +81,7 @@ static int command(char *cmd, const json_t *request)
 
 		if (!s || !plain(s))
 			return -EINVAL;
+		report = report || strcmp(s, "--reportformat") == 0;
 		r = r ? r : append(cmd, s);
 		r = r ? r : append(cmd, " ");
 	}
