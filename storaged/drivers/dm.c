@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <libdevmapper.h>
 #include <stdio.h>
 #include <string.h>
@@ -290,4 +291,50 @@ int dm_vg_lock(const char *vg, uint32_t timeout_ms)
 void dm_close(void)
 {
 	dm_lib_release();
+}
+
+/* dm/@what of a holder in sysfs; false: it is no device-mapper device. */
+static bool holder_word(const char *holder, const char *what, char *ret, size_t size)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/dm/%s", holder, what);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ret[0] = '\0';
+	if (fgets(ret, (int)size, f))
+		ret[strcspn(ret, "\n")] = '\0';
+	fclose(f);
+	return true;
+}
+
+bool dm_other_holder(const char *path, char ret[64])
+{
+	const char *name = strrchr(path, '/');
+	char pattern[128];
+	bool found = false;
+	glob_t g;
+
+	snprintf(pattern, sizeof(pattern), "/sys/class/block/%.60s/holders/*",
+		 name ? name + 1 : path);
+	if (glob(pattern, GLOB_NOESCAPE, NULL, &g) != 0)
+		return false;
+	for (size_t i = 0; i < g.gl_pathc && !found; i++) {
+		char uuid[DM_LV_UUID_MAX], dm_name[40];
+
+		if (!holder_word(g.gl_pathv[i], "uuid", uuid, sizeof(uuid))) {
+			snprintf(ret, 64, "%.40s", strrchr(g.gl_pathv[i], '/') + 1);
+			found = true;
+		} else if (strncmp(uuid, "LVM-", 4) != 0) {
+			found = true;
+			if (!holder_word(g.gl_pathv[i], "name", dm_name, sizeof(dm_name)))
+				snprintf(dm_name, sizeof(dm_name), "%s", "a device-mapper device");
+			snprintf(ret, 64, "%s%s", dm_name,
+				 strncmp(uuid, "mpath-", 6) == 0 ? " (multipath)" : "");
+		}
+	}
+	globfree(&g);
+	return found;
 }

@@ -69,4 +69,11 @@ void dm_close(void);
 /* LVM's own lock of a VG on this host, for as long as @fd is open. Its fd, or -errno (-ETIMEDOUT: an LVM command runs). */
 int dm_vg_lock(const char *vg, uint32_t timeout_ms);
 
+/**
+ * dm_other_holder() - who, beside LVM, sits on top of a disk (multipath, crypt, md), so that its path alone is not the disk?
+ * @path: "/dev/NAME", no link
+ * @ret:  its name: "mpatha (multipath)", "md0"
+ */
+bool dm_other_holder(const char *path, char ret[64]);
+
 #endif

@@ -153,7 +153,7 @@ enum driver_result driver_look(const struct driver_job *job, const char *node, c
 		"vg_foreign", "lv_active_foreign", "wrong_fs", "fs_errors", "mount_busy",          \
 		"device_busy", "io_error", "address_in_use", "no_interface", "unit_missing",       \
 		"unit_failed", "unit_enabled", "script_missing", "script_failed", "timeout",       \
-		"internal"
+		"disk_claimed", "internal"
 
 /* The stable names of steps; they become the event names of the history. "extern_ms" is the part of took_ms that other
  * programs and the kernel's mount or activation ran; the rest is our own share. */

@@ -178,8 +178,12 @@ int lvm_plan_true(struct lvm_plan *plan, const struct lvm_devices *devs)
 				continue;
 			if (strcmp(plan->pv[p].mark, text) != 0)
 				return -ESTALE;
+			char holder[64];
+
 			if (found[p]++)
 				return -EEXIST;
+			if (dm_other_holder(devs->path[d], holder))
+				return -EBUSY; /* SAFE-3: not the disk that was planned with */
 			memcpy(plan->pv[p].path, devs->path[d], sizeof(plan->pv[p].path));
 		}
 	}
@@ -324,6 +328,17 @@ static enum driver_result vg_checks(struct op *op, const json_t *vg, struct lvm_
 	return DRIVER_OK;
 }
 
+/* A path to a disk that multipath (or crypt, md) sits on is not the disk. */
+static enum driver_result claimed(struct op *op, const char *path, const char *holder)
+{
+	return op_fail(
+		op, "disk_claimed",
+		"Stockade speaks to the disk itself, by one path: blacklist it in multipath.conf (or take away what "
+		"else sits on it), then free it: multipath -f NAME",
+		"%s, where volume group %s is looked for, is in use by %s", path, op->job->vol->vg,
+		holder);
+}
+
 static enum driver_result pvs_read(struct op *op, const json_t *report, struct lvm_plan *plan)
 {
 	const json_t *row;
@@ -332,7 +347,7 @@ static enum driver_result pvs_read(struct op *op, const json_t *report, struct l
 	json_array_foreach (json_object_get(report, "pv"), i, row) {
 		struct lvm_pv *pv = &plan->pv[plan->n_pvs];
 		struct pv_mark mark;
-		char uuid[PV_UUID_TEXT];
+		char uuid[PV_UUID_TEXT], holder[64];
 
 		if (plan->n_pvs == LVM_PVS_MAX)
 			return op_fail(op, "vg_foreign", "use fewer, larger disks",
@@ -348,6 +363,8 @@ static enum driver_result pvs_read(struct op *op, const json_t *report, struct l
 					  pv->path, r < 0 ? strerror(-r) : "another one by now");
 		pv_mark_text(&mark, pv->mark);
 		plan->n_pvs++;
+		if (dm_other_holder(pv->path, holder))
+			return claimed(op, pv->path, holder);
 	}
 	return DRIVER_OK;
 }
@@ -448,7 +465,15 @@ enum driver_result lvm_plan_make(struct op *op, const struct lvm_devices *devs,
 	else if (!doc)
 		r = op_unknown(op, "io_error", "run `vgs` by hand", "LVM cannot report: %s",
 			       lvm_words(reply));
-	else
+	else {
+		char holder[64];
+
+		/* LVM itself does not look behind multipath */
+		for (unsigned d = 0; d < devs->n && r == DRIVER_OK; d++)
+			if (dm_other_holder(devs->path[d], holder))
+				r = claimed(op, devs->path[d], holder);
+	}
+	if (doc && !found && r == DRIVER_OK)
 		r = op_fail(
 			op, "vg_missing",
 			"create it on one node, or correct `vg:` or `target:` in the configuration",

@@ -74,7 +74,7 @@ int lvm_plan_kept(const struct op *op, struct lvm_plan *ret);
 /**
  * lvm_plan_true() - is the kept plan still the truth? Finds its PVs among @devs and compares their marks.
  * @plan: its pv[].path are set to where they are now
- * Return: 0; -ESTALE metadata changed; -ENODEV a PV is not there; -EEXIST one PV is there twice; -errno of a read
+ * Return: 0; -ESTALE metadata changed; -ENODEV a PV is not there; -EBUSY something else sits on it; -EEXIST one PV is there twice; -errno of a read
  */
 int lvm_plan_true(struct lvm_plan *plan, const struct lvm_devices *devs);
 int lvm_pv_still(const struct lvm_pv *pv, int fd); /* one PV, on an open descriptor */
