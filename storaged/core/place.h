@@ -314,6 +314,8 @@ struct place_service {
 };
 void place_service(const struct place *p, unsigned s, struct place_service *ret);
 const struct service_group *place_group(const struct place *p);
+/* Is nothing of it active or being started anywhere, as far as the group knows? A service that waits for its gate is idle. */
+bool place_idle(const struct place *p, unsigned s);
 uint64_t place_ours(const struct place *p,
 		    unsigned s); /* for the state file: placement that may be active; 0: none */
 const char *place_broken(const struct place *p);

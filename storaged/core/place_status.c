@@ -188,6 +188,20 @@ void place_summary(const struct place *p, struct place_summary *ret)
 	place_gate(p, SERVICES_MAX, p->cfg.self, &ret->gate);
 }
 
+bool place_idle(const struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+
+	if (!p->synced || !p->agreed || !p->quorate)
+		return false;
+	if (nodeset_empty(v->held))
+		return true;
+	/* Whoever waits counts as a holder; every look says whether something of it is active. */
+	return v->state == SERVICE_STARTING && !v->begun &&
+	       nodeset_equal(v->held, nodeset_of(v->node)) && nodeset_empty(v->stray) &&
+	       nodeset_subset(p->members, v->looked);
+}
+
 const char *place_gate_name(enum place_gate gate)
 {
 	switch (gate) {

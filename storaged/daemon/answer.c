@@ -657,13 +657,14 @@ static void on_volume(struct daemon *d, struct ipc_peer *peer, json_t *req)
 					"without quorum nobody knows whether it is active elsewhere"));
 			return;
 		}
-		if (!nodeset_empty(g->held)) {
+		if (!place_idle(d->place, s)) {
+			char remedy[CONFIG_NAME_MAX + 40];
+
 			snprintf(text, sizeof(text), "%s is, or may be, active on %s", name,
 				 node_name(d, nodeset_lowest(g->held)));
-			ipc_reply_json(peer,
-				       refusal("refused",
-					       "stockade service disable the service that uses it",
-					       text));
+			snprintf(remedy, sizeof(remedy), "stockade service disable %s",
+				 d->cfg->service[s].name);
+			ipc_reply_json(peer, refusal("refused", remedy, text));
 			return;
 		}
 	}

@@ -20,7 +20,7 @@
  *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
  *	config N HASH                                 before boot
  *	wait MS
- *	expect SERVICE STATE [N] | expect why N SERVICE GATE
+ *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no
  */
 #include "storaged/core/place.h"
 
@@ -550,6 +550,14 @@ static void cmd_expect(char **a)
 			fail_msg("%s:%u: %s waits for %s (%s), not %s", w.file, w.line, a[3],
 				 place_gate_name(ps.wait.gate), ps.wait.text, a[4]);
 		trace("  why %s at n%s: %s\n", a[3], a[2], ps.wait.text);
+		return;
+	}
+	if (strcmp(a[1], "idle") == 0) {
+		nodeset_for_each (id, w.members)
+			if (place_idle(w.node[id].place, service_arg(a[2])) !=
+			    (strcmp(a[3], "yes") == 0))
+				fail_msg("%s:%u: n%u: %s idle is not %s", w.file, w.line, id, a[2],
+					 a[3]);
 		return;
 	}
 	nodeset_for_each (id, w.members) {
