@@ -88,5 +88,18 @@ def play(t):
         t.check(res.code != 0 and "fence_nosuch" in res.out + res.err, f"stockade check names the agent: {(res.out + res.err)[-600:]}")
 
     good(t, c, "after all that")
+
+    with t.step("corosync is restarted under a running service: it moves in order, nobody is fenced"):
+        c.command(1, "service", "enable", "web", timeout=120)
+        c.wait_running()
+        here = int(c.service(1)["node"].removeprefix("node"))
+        at = time.monotonic()
+        c.stockade(here, "status", check=False)
+        c.lab.node(here).run("systemctl", "restart", "corosync", timeout=180)
+        c.wait_running(by=here, timeout=120)
+        c.wait_running(on=f"node{3 - here}", by=3 - here, timeout=30)
+        t.equal([e for e in c.lab.events() if e["mono"] > at], [], "what libvirt saw of the nodes")
+        t.until(lambda: c.stockade(here, "check", check=False).code == 0, 60, "stockade check is content again", 1)
+        c.command(1, "service", "disable", "web", timeout=120)
     time.sleep(0.5)
     c.wire.stop()
