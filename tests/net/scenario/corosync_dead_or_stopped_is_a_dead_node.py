@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server whose corosync is killed, or stands still, is fenced; the others serve, never beside it (SAFE-1).
+"""A server whose corosync is killed, stopped under running daemons, or stands still, is fenced; the others serve, never beside it (SAFE-1).
 
-Method: SIGKILL of corosync on the server; later SIGSTOP of it, daemons and service running on.
+Method: SIGKILL of corosync on the server; SIGTERM (systemd stops our daemons first, a hand may not); later SIGSTOP of it, daemons and service running on.
 """
 import os
 import signal
@@ -12,7 +12,7 @@ from cluster import Cluster
 
 def play(t):
     with Cluster(t, nodes=3) as c:
-        for sig in (signal.SIGKILL, signal.SIGSTOP):
+        for sig in (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP):
             c.wait_ready()
             first = c.wait_server()
             t0 = time.monotonic()
