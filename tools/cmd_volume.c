@@ -32,7 +32,7 @@ const struct command cmd_volume = {
 	.name = "volume",
 	.usage = "prepare NAME",
 	.summary = "Make a volume ready: its epoch area, once in its life",
-	.help = "Adds a small logical volume beside the volume's own (one extent, NAME_stockade in the same volume group) that\n"
+	.help = "Adds a small logical volume beside the volume's own (one extent, LV_stockade in the same volume group) that\n"
 		"holds its epoch and its owner's heartbeat. The data is not touched. Run it once, on one node, while the volume\n"
 		"is not active anywhere; a second run changes nothing.\n"
 		"\nExit: 0 prepared; 1 it failed; 2 no such volume; 3 storaged does not run; 4 refused; 5 not now.\n",
