@@ -313,7 +313,7 @@ static void try_join(void *arg)
 		notify_status("waiting for corosync");
 		loop_timer_arm(d->retry, mono_ms() + 1000);
 	} else if (rc < 0) {
-		loop_stop(d->loop, 1);
+		loop_stop(d->loop, rc == -EINVAL ? CONFIG_EXIT : 1);
 	}
 }
 
@@ -321,7 +321,7 @@ static int setup(struct dlmd *d, const char *path)
 {
 	d->cfg = config_read(path, stderr);
 	if (!d->cfg)
-		return -errno;
+		return CONFIG_EXIT;
 	d->ipc = ipc_server_new(d->loop, "stockade-dlmd", &dlmd_ipc_ops, d);
 	if (!d->ipc) {
 		log_error("ipc", "reason=\"%s\"",
@@ -391,5 +391,5 @@ int main(int argc, char **argv)
 	notify_done();
 	loop_free(d.loop);
 	log_close();
-	return rc != 0;
+	return rc < 0 ? 1 : rc;
 }

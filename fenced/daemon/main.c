@@ -133,7 +133,7 @@ static void on_retry(void *arg)
 		loop_timer_arm(f->retry, mono_ms() + COROSYNC_RETRY_MS);
 	} else if (r < 0) {
 		log_error("fenced.start", "text=\"%s\"", f->waits[0] ? f->waits : strerror(-r));
-		loop_stop(f->loop, 1);
+		loop_stop(f->loop, r == -EINVAL ? CONFIG_EXIT : 1);
 	}
 }
 
@@ -203,11 +203,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	f.cfg = config_read(path, stderr);
-	if (!f.cfg) {
-		if (errno != EINVAL)
-			fprintf(stderr, "stockade-fenced: %s: %s\n", path, strerror(errno));
-		return 1;
-	}
+	if (!f.cfg)
+		return CONFIG_EXIT;
 	/* Big buffers are used for a moment: they go back to the system, and do not stay in the heap. */
 	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024);

@@ -150,6 +150,10 @@ struct config *config_parse(const char *text, const char *path,
 			    FILE *err); /* the same from memory, for tests */
 struct config *config_free(struct config *cfg);
 
+/* A daemon that cannot work with its configuration ends with this, and systemd leaves it so (RestartPreventExitStatus): the
+ * error stands there once, not ten times a second. sysexits.h: EX_CONFIG. */
+#define CONFIG_EXIT 78
+
 const struct config_node *config_node_by_id(const struct config *cfg, uint32_t id);
 const struct config_node *config_node_by_name(const struct config *cfg, const char *name);
 const struct config_volume *config_volume_by_name(const struct config *cfg, const char *name);

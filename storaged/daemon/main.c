@@ -81,9 +81,11 @@ int main(int argc, char **argv)
 	log_open("stockade-storaged", debug);
 	d.cfg = config_read(d.config_path, stderr);
 	if (!d.cfg) {
-		log_error("storaged.start", "config=%s error=\"%s\" remedy=\"run: stockade check\"",
-			  d.config_path, strerror(errno));
-		return 1;
+		log_error(
+			"storaged.start",
+			"config=%s error=\"the configuration cannot be used\" remedy=\"run: stockade check\"",
+			d.config_path);
+		return CONFIG_EXIT;
 	}
 	if ((mkdir(d.rundir, 0750) < 0 && errno != EEXIST) ||
 	    (mkdir(d.statedir, 0750) < 0 && errno != EEXIST)) {

@@ -288,7 +288,7 @@ static void begin(void *arg)
 			log_error("storaged.start", "error=\"%s\"", why);
 		d->who_said = true;
 		if (!again)
-			loop_stop(d->loop, 1);
+			loop_stop(d->loop, CONFIG_EXIT);
 		loop_timer_arm(d->who_timer, mono_ms() + WHO_AGAIN_MS);
 		return;
 	}

@@ -70,6 +70,21 @@ def play(t):
         two.run("systemctl", "restart", "stockade-fenced", "stockade-dlmd", "stockade-storaged", timeout=120)
         t.until(lambda: c.stockade(1, "check", check=False).code == 0, 90, "stockade check is content again", 1)
 
+    with t.step("a configuration that cannot be used: each daemon says so once, with its place, and nothing else happens"):
+        at, since = time.monotonic(), two.sh("date +%s").out.strip()
+        two.put("/etc/stockade/stockade.yaml", text.replace("detect:", "detekt:"))
+        daemons = [f"stockade-{d}" for d in ("fenced", "dlmd", "storaged")]
+        two.run("systemctl", "restart", "stockade.target", *daemons, check=False, timeout=120)
+        t.until(lambda: two.run("systemctl", "is-active", *daemons, check=False).out.split() == ["failed"] * 3, 20, "all three have failed", 1)
+        time.sleep(2)
+        said = two.sh(f"journalctl -q -o cat --since @{since} -u 'stockade-*' | grep -A3 stockade.yaml: || :").out
+        t.equal(said.count("stockade.yaml:2:1: error:"), 3, f"errors in the journal, one of each daemon: {said}")
+        t.check("detect" in said, f"the nearest key is named: {said}")
+        t.equal([e for e in c.lab.events() if e["mono"] > at], [], "what libvirt saw of the nodes")
+        two.put("/etc/stockade/stockade.yaml", text)
+        two.run("systemctl", "start", "stockade.target", timeout=120)
+        t.until(lambda: c.stockade(1, "check", check=False).code == 0, 90, "stockade check is content again", 1)
+
     with t.step("corosync.conf disagrees with the configuration"):
         conf = one.get("/etc/corosync/corosync.conf").decode()
         one.put("/etc/corosync/corosync.conf", conf.replace("cluster_name: lab", "cluster_name: other").replace(

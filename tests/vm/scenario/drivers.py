@@ -87,9 +87,10 @@ def play(t):
     d = Drivers(t)
     one = d.lab.node(1)
 
-    with t.step("target and portal: unknown, refused"):
+    with t.step("target and portal: unknown, refused, unreachable"):
         d.fails(1, "prepare", "login_refused", "nodisk", config=d.config("test:disk", "test:nodisk"))
         d.fails(1, "prepare", "target_down", "192.0.2.1:3999", config=d.config("192.0.2.1,", '"192.0.2.1:3999",'))
+        d.fails(1, "prepare", "target_down", "192.0.2.77:3260", config=d.config("192.0.2.1,", "192.0.2.77,"))
 
     with t.step("volume group: not prepared, missing, missing volume, wrong filesystem, auto-activation"):
         if not one.sh("iscsiadm -m session", check=False).out:
