@@ -333,7 +333,7 @@ static int check_one(struct agent *a, unsigned i)
 			v->number = one_of(yes, v->text);
 			return 0;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case AGENT_INTEGER:
 	case AGENT_SECOND:
 		r = parse_number(p, v->text, &v->number);
