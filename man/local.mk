@@ -7,6 +7,7 @@ dist_man_MANS += \
 	%reldir%/stockade-dlmd.8 \
 	%reldir%/stockade-fence_ipmilan.8 \
 	%reldir%/stockade-fence_scsi.8 \
+	%reldir%/stockade-fence_xvm.8 \
 	%reldir%/stockade-fenced.8 \
 	%reldir%/stockade-lvm.8 \
 	%reldir%/stockade-storaged.8 \

@@ -27,7 +27,7 @@ sbin_PROGRAMS += %reldir%/stockade
 
 # bash looks a completion up by the name of the command
 completiondir = $(bashcompletiondir)
-dist_completion_DATA = %reldir%/completions/stockade
+dist_completion_DATA = %reldir%/completions/stockade %reldir%/completions/stockade-fence_xvm
 
 dist_doc_DATA = doc/stockade.yaml.example
 

@@ -4,8 +4,8 @@ noinst_LTLIBRARIES += %reldir%/libfence-virt-wire.la
 %C%_libfence_virt_wire_la_SOURCES = \
 	%reldir%/wire.c \
 	%reldir%/wire.h
-%C%_libfence_virt_wire_la_LIBADD = $(CRYPTO_LIBS)
+%C%_libfence_virt_wire_la_LIBADD = $(NETTLE_LIBS)
 
 check_PROGRAMS += tests/unit/virt_wire
 tests_unit_virt_wire_SOURCES = tests/unit/virt_wire.c tests/fuzz/virt_wire.c
-tests_unit_virt_wire_LDADD = %reldir%/libfence-virt-wire.la tests/fuzz/libfuzz.la $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_virt_wire_LDADD = %reldir%/libfence-virt-wire.la tests/fuzz/libfuzz.la $(NETTLE_LIBS) $(CMOCKA_LIBS)

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+#include <nettle/sha1.h>
+#include <nettle/sha2.h>
 
 enum request_offset {
 	AT_DOMAIN = 4,
@@ -63,35 +65,45 @@ static void put32(uint8_t *p, uint32_t v)
 		p[i] = (uint8_t)(v >> 8 * i);
 }
 
-static const EVP_MD *digest_of(uint8_t hash)
-{
-	switch (hash) {
-	case VIRT_HASH_SHA1: return EVP_sha1();
-	case VIRT_HASH_SHA256: return EVP_sha256();
-	case VIRT_HASH_SHA512: return EVP_sha512();
-	default: return NULL;
-	}
-}
-
 /* Key before data, as the stock programs have it; the rest of @out is zero. */
 static int keyed_digest(uint8_t hash, const uint8_t *key, size_t key_len, const uint8_t *data,
 			size_t len, uint8_t out[VIRT_DIGEST_BYTES])
 {
-	const EVP_MD *md = digest_of(hash);
-	EVP_MD_CTX *ctx = md && key_len > 0 ? EVP_MD_CTX_new() : NULL;
-	unsigned out_len = 0;
+	union {
+		struct sha1_ctx sha1;
+		struct sha256_ctx sha256;
+		struct sha512_ctx sha512;
+	} ctx;
 
 	memset(out, 0, VIRT_DIGEST_BYTES);
-	bool ok = ctx && EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, key, key_len) &&
-		  EVP_DigestUpdate(ctx, data, len) && EVP_DigestFinal_ex(ctx, out, &out_len);
-
-	EVP_MD_CTX_free(ctx);
-	return ok ? 0 : -EINVAL;
+	if (key_len == 0)
+		return -EINVAL;
+	switch (hash) {
+	case VIRT_HASH_SHA1:
+		sha1_init(&ctx.sha1);
+		sha1_update(&ctx.sha1, key_len, key);
+		sha1_update(&ctx.sha1, len, data);
+		sha1_digest(&ctx.sha1, SHA1_DIGEST_SIZE, out);
+		return 0;
+	case VIRT_HASH_SHA256:
+		sha256_init(&ctx.sha256);
+		sha256_update(&ctx.sha256, key_len, key);
+		sha256_update(&ctx.sha256, len, data);
+		sha256_digest(&ctx.sha256, SHA256_DIGEST_SIZE, out);
+		return 0;
+	case VIRT_HASH_SHA512:
+		sha512_init(&ctx.sha512);
+		sha512_update(&ctx.sha512, key_len, key);
+		sha512_update(&ctx.sha512, len, data);
+		sha512_digest(&ctx.sha512, SHA512_DIGEST_SIZE, out);
+		return 0;
+	default: return -EINVAL;
+	}
 }
 
 bool virt_equal(const void *a, const void *b, size_t len)
 {
-	return CRYPTO_memcmp(a, b, len) == 0;
+	return memeql_sec(a, b, len) != 0;
 }
 
 int virt_request_decode(struct virt_request *q, const void *data, size_t len)
@@ -195,29 +207,18 @@ enum virt_power virt_host_power(uint8_t state)
 /* HMAC over what both sides have seen of this very talk. */
 static int verdict_mac(const uint8_t *text, const struct virt_seal *seal, uint8_t out[32])
 {
-	const struct {
-		const void *p;
-		size_t len;
-	} part[] = {
-		{ verdict_label, sizeof(verdict_label) - 1 },
-		{ seal->request, VIRT_REQUEST_BYTES },
-		{ seal->challenge_1, VIRT_CHALLENGE_BYTES },
-		{ seal->challenge_2, VIRT_CHALLENGE_BYTES },
-		{ text, VERDICT_AT_MAC },
-	};
-	EVP_PKEY *key = seal->key_len > 0 ? EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL,
-									 seal->key, seal->key_len)
-					  : NULL;
-	EVP_MD_CTX *ctx = key ? EVP_MD_CTX_new() : NULL;
-	size_t len = 32;
-	bool ok = ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1;
+	struct hmac_sha256_ctx ctx;
 
-	for (size_t i = 0; ok && i < sizeof(part) / sizeof(*part); i++)
-		ok = EVP_DigestSignUpdate(ctx, part[i].p, part[i].len) == 1;
-	ok = ok && EVP_DigestSignFinal(ctx, out, &len) == 1 && len == 32;
-	EVP_MD_CTX_free(ctx);
-	EVP_PKEY_free(key);
-	return ok ? 0 : -EINVAL;
+	if (seal->key_len == 0)
+		return -EINVAL;
+	hmac_sha256_set_key(&ctx, seal->key_len, seal->key);
+	hmac_sha256_update(&ctx, sizeof(verdict_label) - 1, (const uint8_t *)verdict_label);
+	hmac_sha256_update(&ctx, VIRT_REQUEST_BYTES, seal->request);
+	hmac_sha256_update(&ctx, VIRT_CHALLENGE_BYTES, seal->challenge_1);
+	hmac_sha256_update(&ctx, VIRT_CHALLENGE_BYTES, seal->challenge_2);
+	hmac_sha256_update(&ctx, VERDICT_AT_MAC, text);
+	hmac_sha256_digest(&ctx, SHA256_DIGEST_SIZE, out);
+	return 0;
 }
 
 int virt_verdict_encode(uint8_t out[VIRT_VERDICT_BYTES], const struct virt_verdict *v,

@@ -2,7 +2,7 @@
 /* fence_agents/virt/wire.h - the bytes between fence_xvm and fence_virtd.
  *
  * Bytes of others: what the stock programs (4.x) send was read off the wire; offsets, digests and a capture of each are in
- * ref/fencing.md 1.2 to 1.12, and tests/unit/virt_wire.c holds us to them. Pure but for libcrypto: no I/O, no clock.
+ * ref/fencing.md 1.2 to 1.12, and tests/unit/virt_wire.c holds us to them. Pure but for libnettle: no I/O, no clock.
  *
  *   request (UDP, tcp, vsock)  176 bytes, the digest over key and packet in its tail
  *   callback                   client: 64 random bytes; host: 64 bytes of digest over key and these, then 64 random bytes
