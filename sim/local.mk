@@ -14,9 +14,28 @@ noinst_PROGRAMS += %reldir%/sim_dlm
 %C%_sim_dlm_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_dlm.c
 %C%_sim_dlm_LDADD = dlm/core/libdlm-core.la lib/libstockade-base.la
 
+# What happened in a world: text, JSON, and a page for a browser, whose parts become lines of C.
+noinst_LTLIBRARIES += %reldir%/libtrace.la
+%C%_libtrace_la_SOURCES = %reldir%/html.c %reldir%/html.h %reldir%/trace.c %reldir%/trace.h
+nodist_%C%_libtrace_la_SOURCES = %reldir%/page.inc
+EXTRA_DIST += %reldir%/page/page.html %reldir%/page/page.css %reldir%/page/model.js %reldir%/page/draw.js \
+	%reldir%/page/ui.js
+%reldir%/html.lo: %reldir%/page.inc
+CLEANFILES += %reldir%/page.inc
+%reldir%/page.inc: %reldir%/page/page.html %reldir%/page/page.css %reldir%/page/model.js %reldir%/page/draw.js %reldir%/page/ui.js
+	$(AM_V_GEN)$(MKDIR_P) %reldir% && ( \
+	quote() { sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/	"/' -e 's/$$/\\n",/' "$$@"; }; cd $(srcdir)/%reldir%/page && \
+	echo 'static const char *const page_css[] = {' && quote page.css && echo '	NULL };' && \
+	echo 'static const char *const page_body[] = {' && quote page.html && echo '	NULL };' && \
+	echo 'static const char *const page_script[] = {' && quote model.js draw.js ui.js && echo '	NULL };' ) >$@.new && mv $@.new $@
+
 check_PROGRAMS += tests/unit/sim_trace
-tests_unit_sim_trace_SOURCES = tests/unit/sim_trace.c sim/trace.c sim/trace.h
-tests_unit_sim_trace_LDADD = $(CMOCKA_LIBS)
+tests_unit_sim_trace_SOURCES = tests/unit/sim_trace.c
+tests_unit_sim_trace_LDADD = %reldir%/libtrace.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/sim_html
+tests_unit_sim_html_SOURCES = tests/unit/sim_html.c
+tests_unit_sim_html_LDADD = %reldir%/libtrace.la $(CMOCKA_LIBS)
 
 noinst_PROGRAMS += %reldir%/sim_cut
 %C%_sim_cut_SOURCES = %reldir%/prng.h %reldir%/sim_cut.c
