@@ -10,6 +10,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 	%reldir%/core/fence.h \
 	%reldir%/core/fence_record.c \
 	%reldir%/core/fence_record.h \
+	%reldir%/core/loop.c \
 	%reldir%/core/msg.c \
 	%reldir%/core/ready.c \
 	%reldir%/core/request.c \
@@ -49,7 +50,9 @@ stockade_fenced_SOURCES = \
 	%reldir%/daemon/shell.c \
 	%reldir%/daemon/status.c \
 	%reldir%/daemon/store.c \
-	%reldir%/daemon/tell.c
+	%reldir%/daemon/store_loop.c \
+	%reldir%/daemon/tell.c \
+	%reldir%/daemon/unfence.c
 stockade_fenced_LDADD = \
 	%reldir%/core/libfence-core.la \
 	lib/shell/libstockade-shell.la \

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # packaging/: systemd units and drop-ins, Debian packaging.
 UNITS_IN = \
+	%reldir%/systemd/stockade-drill.service.in \
 	%reldir%/systemd/stockade-fenced.service.in \
 	%reldir%/systemd/stockade-dlmd.service.in \
 	%reldir%/systemd/stockade-storaged.service.in \
 	%reldir%/systemd/stockade-virtd.service.in
 UNITS_MADE = $(UNITS_IN:.service.in=.service)
-systemdsystemunit_DATA = $(UNITS_MADE) %reldir%/systemd/stockade.target
+systemdsystemunit_DATA = $(UNITS_MADE) %reldir%/systemd/stockade.target %reldir%/systemd/stockade-drill.timer
 CLEANFILES += $(UNITS_MADE)
-EXTRA_DIST += $(UNITS_IN) %reldir%/systemd/stockade.target
+EXTRA_DIST += $(UNITS_IN) %reldir%/systemd/stockade.target %reldir%/systemd/stockade-drill.timer
 
 SUFFIXES = .service.in .service
 .service.in.service:

@@ -127,6 +127,9 @@ static void one_node(json_t *list, const json_t *node)
 		add(list, "node", name, "start it, when what killed it is understood",
 		    "%s is off or gone (%s)", name,
 		    js_text(json_object_get(node, "proof"), "kind", "no proof is known"));
+	if (js_true(node, "held"))
+		add(list, "node", name, "find out why; then: stockade node admit NODE",
+		    "%s was fenced too often and is held: nothing starts on it", name);
 	fence_paths(list, node, name);
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/shell/loop.h"
 #include "tools/cli.h"
+#include "tools/drill.h"
 
 #define POLL_MS 200
 #define WAIT_MS (5 * 60 * 1000)
@@ -55,8 +56,7 @@ static void say_phase(const json_t *fencing, char *last, size_t size, uint64_t b
 	fflush(stdout);
 }
 
-/* Until a newer proof of that node's death is there. */
-static int follow_fence(const char *name, int64_t proof_before, uint64_t limit_ms)
+int fence_follow(const char *name, int64_t proof_before, uint64_t limit_ms)
 {
 	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
 	uint64_t begin_ms = mono_ms();
@@ -98,10 +98,13 @@ static int follow_fence(const char *name, int64_t proof_before, uint64_t limit_m
 
 static int fence_run(int argc, char **argv)
 {
-	bool no_wait = false, yes = false;
-	const char *reason = NULL, *timeout = NULL;
+	bool no_wait = false, yes = false, drill = false, next = false, ours = true;
+	const char *reason = NULL, *timeout = NULL, *node;
+	char next_node[64];
 	uint64_t limit_ms = WAIT_MS;
 	const struct option_spec spec[] = {
+		{ "--drill", &drill, NULL, NULL },
+		{ "--next", &next, NULL, NULL },
 		{ "--reason", NULL, &reason, NULL },
 		{ "--yes", &yes, NULL, NULL },
 		{ "--no-wait", &no_wait, NULL, NULL },
@@ -117,16 +120,25 @@ static int fence_run(int argc, char **argv)
 		return EXIT_USAGE;
 	if (timeout && !time_parse(timeout, &limit_ms))
 		return usage_error("--timeout %s is not a time, such as 90s or 5min", timeout);
-	if (argc != 2)
-		return usage_error("expected: stockade fence NODE --reason TEXT");
-	if (!reason || !reason[0])
+	if (argc != (next ? 1 : 2) || (next && !drill) || (drill && no_wait))
+		return usage_error(
+			"expected: stockade fence NODE --reason TEXT, or fence --drill NODE|--next");
+	if (!drill && (!reason || !reason[0]))
 		return usage_error("fence needs --reason TEXT: it is kept in the history");
-	snprintf(question, sizeof(question), "Switch %s off now, without shutting it down?",
-		 argv[1]);
+	if (next) {
+		code = drill_next(next_node, &ours);
+		if (code != EXIT_OK || !ours)
+			return code;
+	}
+	node = next ? next_node : argv[1];
+	snprintf(question, sizeof(question), "%s %s off now, without shutting it down?",
+		 drill ? "For a drill, move the services away and switch" : "Switch", node);
 	if (!yes && !confirmed(question)) {
 		fputs("stockade: nothing was done\n", stderr);
 		return EXIT_FAILED;
 	}
+	if (drill)
+		return drill_run(node, reason ? reason : "no reason given", limit_ms);
 	/* A proof made between our question and the answer must count, so look before asking. */
 	status = ask_quietly(FENCED, json_pack("{s:s}", "cmd", "status"), ASK_MS, &error);
 	before = js_int(json_object_get(js_find(json_object_get(status, "nodes"), "name", argv[1]),
@@ -141,14 +153,18 @@ static int fence_run(int argc, char **argv)
 	puts(js_text(reply, "text", "accepted"));
 	fflush(stdout);
 	json_decref(reply);
-	return no_wait ? EXIT_OK : follow_fence(argv[1], before, limit_ms);
+	return no_wait ? EXIT_OK : fence_follow(argv[1], before, limit_ms);
 }
 
 const struct command cmd_fence = {
 	.name = "fence",
-	.usage = "NODE --reason TEXT [--yes] [--no-wait] [--timeout TIME]",
+	.usage = "NODE --reason TEXT [--yes] [--no-wait] [--timeout TIME] | --drill NODE|--next",
 	.summary = "Have a node switched off, and wait for the proof that it is",
-	.help = "  --reason TEXT    why; kept in the history\n"
+	.help = "  --drill          to know that it works: its services move away, it is fenced, boots, and may serve again;\n"
+		"                   only while all nodes are members, all fence paths pass, and nobody is held\n"
+		"  --next           with --drill: the node whose last drill is longest ago; one other node does it, the rest\n"
+		"                   say so and end (for stockade-drill.timer)\n"
+		"  --reason TEXT    why; kept in the history\n"
 		"  --yes            do not ask, also on a terminal\n"
 		"  --no-wait        return when the cluster has agreed\n"
 		"  --timeout TIME   stop watching after this (5min); fencing itself goes on for ever\n"

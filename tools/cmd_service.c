@@ -237,7 +237,7 @@ const struct command cmd_service = {
 
 static int node_run(int argc, char **argv)
 {
-	static const char *const actions[] = { "standby", "unstandby", NULL };
+	static const char *const actions[] = { "standby", "unstandby", "admit", NULL };
 	struct order o = { .begin_ms = mono_ms() };
 	bool no_wait = false;
 	const char *timeout = NULL;
@@ -252,28 +252,34 @@ static int node_run(int argc, char **argv)
 	if (options_parse(&argc, argv, spec) || wait_option(timeout, &o))
 		return EXIT_USAGE;
 	if (argc != 3 || !is_one_of(argv[1], actions))
-		return usage_error("expected: stockade node standby|unstandby NODE");
+		return usage_error("expected: stockade node standby|unstandby|admit NODE");
 	o.action = argv[1];
 	o.name = argv[2];
-	reply = ask(STORAGED,
-		    json_pack("{s:s, s:s, s:s}", "cmd", "node", "name", o.name, "action", o.action),
-		    10000, &code);
+	if (strcmp(o.action, "admit") == 0)
+		reply = ask(FENCED, json_pack("{s:s, s:s}", "cmd", "admit", "node", o.name), 10000,
+			    &code);
+	else
+		reply = ask(STORAGED,
+			    json_pack("{s:s, s:s, s:s}", "cmd", "node", "name", o.name, "action",
+				      o.action),
+			    10000, &code);
 	if (!reply)
 		return code;
 	puts(js_text(reply, "text", "accepted"));
 	fflush(stdout);
 	json_decref(reply);
-	if (no_wait || strcmp(o.action, "unstandby") == 0)
+	if (no_wait || strcmp(o.action, "standby") != 0)
 		return EXIT_OK;
 	return follow(&o, standby_progress);
 }
 
 const struct command cmd_node = {
 	.name = "node",
-	.usage = "standby|unstandby NODE [--no-wait] [--timeout TIME]",
+	.usage = "standby|unstandby|admit NODE [--no-wait] [--timeout TIME]",
 	.summary = "Move all services off a node and keep them off, or let it serve again",
 	.help = "  standby     for maintenance: its services move to other nodes; it stays a member\n"
-		"  unstandby   it may serve again\n\n"
+		"  unstandby   it may serve again\n"
+		"  admit       it was fenced too often (fence_loop) and is held: let it in again\n\n"
 		"  --no-wait        return when the cluster has agreed\n"
 		"  --timeout TIME   stop watching after this (5min); the order itself goes on\n"
 		"\nExit: 0 done; 2 no such node; 3 storaged does not run; 4 refused; 5 not now, or still going on.\n",

@@ -9,7 +9,9 @@ sbin_PROGRAMS += %reldir%/stockade
 	%reldir%/cli_out.c \
 	%reldir%/cli_problems.c \
 	%reldir%/cmd_check.c \
+	%reldir%/cmd_drill.c \
 	%reldir%/cmd_fence.c \
+	%reldir%/drill.h \
 	%reldir%/cmd_history.c \
 	%reldir%/cmd_init.c \
 	%reldir%/cmd_service.c \

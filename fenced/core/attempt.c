@@ -25,8 +25,8 @@ struct nodeset fence_candidates(const struct fence_domain *d, const struct recor
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct record *c = &d->book.rec[i];
 
-		if (c->state == FENCE_NODE_MEMBER && !c->goodbye && c->nodeid != r->nodeid &&
-		    nodeset_has(d->view.members, c->nodeid))
+		if (c->state == FENCE_NODE_MEMBER && !c->goodbye && !c->held &&
+		    c->nodeid != r->nodeid && nodeset_has(d->view.members, c->nodeid))
 			nodeset_add(&s, c->nodeid);
 	}
 	return s;
@@ -164,6 +164,29 @@ void fence_on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
 	}
 }
 
+/*
+ * From @a's level and device on: the next device to switch on again, or the end. A level that failed may have switched something
+ * off all the same. What the node unfences itself stays off: that is how it is kept out until it has rebooted.
+ */
+static void on_seek(struct fence_domain *d, unsigned slot)
+{
+	struct attempt *a = &d->local[slot].att;
+	const struct fence_path *path = &d->cfg.path[d->book.rec[slot].nodeid];
+
+	for (;;) {
+		while (a->device < path->n_devices[a->level] &&
+		       (path->no_on[a->level] >> a->device & 1))
+			a->device++;
+		if (a->device < path->n_devices[a->level])
+			return;
+		if (a->failed_levels == 0)
+			break;
+		a->device = 0;
+		a->level = --a->failed_levels;
+	}
+	memset(a, 0, sizeof(*a));
+}
+
 void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 {
 	struct record *r = rec_of(d, op->node);
@@ -176,6 +199,7 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 	struct proof p = op->proof;
 
 	p.victim.join = r->life.join;
+	fence_loop_count(d, d->slot[op->node], p.kind, op->flag);
 	fence_rec_dead(&d->book, r, &p);
 	d->store = true;
 	l->proof.kind = PROOF_NONE;
@@ -185,6 +209,7 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 		l->att.stage = ATT_ON;
 		l->att.device = 0;
 		l->att.failed_levels = l->att.level;
+		on_seek(d, d->slot[op->node]);
 	} else {
 		fence_attempt_drop(d, l);
 		/* The hypervisor left it off; whose word about it was heard first switches it on again. */
@@ -319,14 +344,8 @@ int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer an
 		break;
 	case ATT_ON:
 		fence_note(d, FENCE_NOTE_ON, d->book.rec[i].nodeid, text);
-		if (++a->device < n)
-			break;
-		/* A level that failed may have switched something off all the same. */
-		a->device = 0;
-		if (a->failed_levels == 0)
-			memset(a, 0, sizeof(*a));
-		else
-			a->level = --a->failed_levels;
+		a->device++;
+		on_seek(d, i);
 		break;
 	case ATT_IDLE:
 	case ATT_ASKED:
@@ -464,7 +483,9 @@ void fence_plan_attempts(struct fence_domain *d)
 		if (!attested(d, i))
 			plan_attempt(d, i);
 		if (l->proof.kind != PROOF_NONE && !l->proof_sent)
-			l->proof_sent =
-				fence_emit(d, &(struct op){ .type = OP_PROOF, .proof = l->proof });
+			l->proof_sent = fence_emit(
+				d, &(struct op){ .type = OP_PROOF,
+						 .proof = l->proof,
+						 .flag = fence_loop_verdict(d, i, l->proof.kind) });
 	}
 }

@@ -62,6 +62,7 @@ uint32_t fence_cut_wait_ms(const struct fence_domain *d, unsigned slot)
 	const struct record *r = &d->book.rec[slot];
 
 	if (!d->view.two_node || r->reason == FENCE_REASON_REQUEST ||
+	    r->reason == FENCE_REASON_DRILL ||
 	    2 * nodeset_count(fence_candidates(d, r)) > nodeset_count(d->cfg.nodes) ||
 	    d->signs.peer[r->nodeid] == LIFE_STALE)
 		return 0;

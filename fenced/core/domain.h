@@ -5,7 +5,7 @@
  *   book.c     records and their turns    attempt.c  who acts, agents' runs, proofs
  *   msg.c      bytes                      request.c  operators, storaged, goodbye
  *   state.c    what others may see        ready.c    are the fence paths alive?
- *   cut.c      the two-node cut: whose turn it is
+ *   cut.c      the two-node cut: whose turn it is       loop.c     fenced too often; drills
  */
 #ifndef STOCKADE_FENCED_CORE_DOMAIN_H
 #define STOCKADE_FENCED_CORE_DOMAIN_H
@@ -23,7 +23,9 @@ struct record {
 	struct incarnation life; /* latest known */
 	struct proof proof;      /* latest; about `life` when DEAD, about an older one otherwise */
 	enum fence_reason reason;
-	bool goodbye; /* LEAVE was heard: gone means DEAD by clean_leave */
+	bool held;      /* fenced too often: waits for ADMIT */
+	uint64_t drill; /* proof number of its last drill */
+	bool goodbye;   /* LEAVE was heard: gone means DEAD by clean_leave */
 	int64_t goodbye_wall_s;
 	uint32_t attempts;   /* begun for this victim */
 	uint32_t rounds;     /* every candidate failed this often */
@@ -67,6 +69,8 @@ struct sync {
 	} ready[NODES_MAX]; /* by slot: its own checks */
 	unsigned n_stored;
 	struct proof stored[NODES_MAX]; /* not informed: kept proofs, valid in this ring */
+	struct nodeset held;            /* not informed: kept on its disk */
+	struct fence_looped fenced[NODES_MAX];
 	struct book book;
 };
 
@@ -83,6 +87,7 @@ enum op_type {
 	OP_SIGNS,
 	OP_READY,
 	OP_HEARD, /* two nodes: I know your weight */
+	OP_ADMIT,
 };
 
 struct op {
@@ -91,7 +96,7 @@ struct op {
 	struct incarnation life;
 	enum fence_reason reason;
 	uint32_t number, changes;
-	bool flag;          /* SIGNS: holds; READY: ok */
+	bool flag;          /* SIGNS: holds; READY: ok; PROOF: fenced too often */
 	struct nodeset set; /* EXCUSE; SIGNS: fresh */
 	int64_t wall_s;
 	struct proof proof;
@@ -143,7 +148,7 @@ struct local {
 	bool proof_sent, declare_sent, request_sent, failed_sent;
 	struct incarnation attested; /* by a hypervisor; nodeid 0: none */
 	char attest_text[PROOF_EVIDENCE_MAX];
-	bool request;
+	bool request, drill, admit;
 	char request_text[FENCE_TEXT_MAX];
 	bool wait_noted;
 	/* Two-node cut: what both sides knew when it became a victim; see cut_slot() */
@@ -163,6 +168,11 @@ struct local {
 	struct nodeset fresh;
 };
 
+struct fenced_times { /* youngest first; an age may reach back before our clock began */
+	uint8_t n;
+	int64_t at_ms[FENCE_LOOP_MAX];
+};
+
 struct fence_domain {
 	struct fence_config cfg;
 	unsigned n;
@@ -173,6 +183,7 @@ struct fence_domain {
 	struct book book;
 	struct local local[NODES_MAX];
 	struct ready_result ready[NODES_MAX][NODES_MAX]; /* [target][by] */
+	struct fenced_times fenced[NODES_MAX];
 
 	struct fence_view view; /* id.seq 0: none */
 	bool synced, agreed;    /* agreed: some member saw this view quorate */
@@ -299,8 +310,18 @@ void fence_cut_met(struct fence_domain *d);
 void fence_on_heard(struct fence_domain *d, uint32_t from, const struct op *op);
 void fence_plan_cut(struct fence_domain *d);
 
+/* loop.c */
+unsigned fence_loop_recent(const struct fence_domain *d, unsigned slot);
+bool fence_loop_verdict(const struct fence_domain *d, unsigned slot, enum proof_kind kind);
+void fence_loop_count(struct fence_domain *d, unsigned slot, enum proof_kind kind, bool verdict);
+void fence_loop_adopt(struct fence_domain *d, bool nobody);
+int fence_on_admit(struct fence_domain *d, uint32_t node);
+void fence_on_admitted(struct fence_domain *d, const struct op *op);
+int fence_drill_guard(struct fence_domain *d, uint32_t node);
+bool fence_drill_allowed(const struct fence_domain *d, uint32_t node);
+
 /* request.c */
-int fence_on_request(struct fence_domain *d, uint32_t node, const char *text);
+int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill);
 int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text);
 bool fence_ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer,
 			const char *text);

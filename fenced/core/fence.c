@@ -51,6 +51,12 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 		d->local[i].life = d->book.rec[i].life;
 	}
 	d->self = d->slot[cfg->self.nodeid];
+	for (unsigned i = 0; i < d->n; i++) {
+		const struct fence_looped *f = &cfg->fenced[d->book.rec[i].nodeid];
+
+		for (unsigned k = 0; k < f->n && k < FENCE_LOOP_MAX; k++)
+			d->fenced[i].at_ms[d->fenced[i].n++] = -(int64_t)f->age_ms[k];
+	}
 	return d;
 }
 
@@ -200,7 +206,10 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 					ev->ready_done.text);
 		break;
 	case FENCE_EV_SIGNS: r = fence_on_signs(d, &ev->signs); break;
-	case FENCE_EV_REQUEST: r = fence_on_request(d, ev->request.node, ev->request.text); break;
+	case FENCE_EV_REQUEST:
+		r = fence_on_request(d, ev->request.node, ev->request.text, ev->request.drill);
+		break;
+	case FENCE_EV_ADMIT: r = fence_on_admit(d, ev->admit); break;
 	case FENCE_EV_ACK: r = fence_on_ack(d, ev->ack.node, ev->ack.force, ev->ack.text); break;
 	case FENCE_EV_LEAVE: r = fence_on_leave(d); break;
 	case FENCE_EV_READY:

@@ -32,6 +32,7 @@
 
 #define FENCE_LEVELS_MAX 8
 #define FENCE_DEVICES_MAX 4 /* of one level: all off, then all read back */
+#define FENCE_LOOP_MAX 8    /* so many fencings of a node are remembered */
 #define FENCE_TEXT_MAX 192
 #define FENCE_MSG_MAX 16384
 #define FENCE_ACTIONS_MAX 96
@@ -41,6 +42,13 @@ struct fence_domain; /* opaque outside core/ */
 struct fence_path { /* how many devices each level has; what they are is the daemon's business */
 	uint8_t n_levels;
 	uint8_t n_devices[FENCE_LEVELS_MAX];
+	uint8_t no_on
+		[FENCE_LEVELS_MAX]; /* bit by device: the node itself switches it on before it joins (unfence) */
+};
+
+struct fence_looped { /* when a node was fenced, as ages: the youngest first */
+	uint8_t n;
+	uint32_t age_ms[FENCE_LOOP_MAX]; /* UINT32_MAX: older than can be told */
 };
 
 struct fence_config {
@@ -63,6 +71,11 @@ struct fence_config {
 	struct view_id stored_view;
 	unsigned n_stored;
 	struct proof stored[NODES_MAX];
+	/* Fence loops: fenced so often within this time, a node is held until an operator lets it in. 0: no limit. */
+	uint8_t loop_max;
+	uint32_t loop_ms;
+	struct nodeset held; /* kept by an earlier run, also of an earlier kernel */
+	struct fence_looped fenced[NODEID_MAX + 1];
 };
 
 /* Why a node is a victim. Wire value, name in logs and JSON, sentence for people. */
@@ -72,7 +85,8 @@ struct fence_config {
 	X(UNSEEN, 3, "unseen", "it was not seen since this cluster started")                  \
 	X(REQUEST, 4, "request", "fencing was asked for")                                     \
 	X(ZOMBIE, 5, "zombie", "it came back in a life that had been declared over")          \
-	X(MUTE, 6, "mute", "its fenced did not answer in a new view")
+	X(MUTE, 6, "mute", "its fenced did not answer in a new view")                         \
+	X(DRILL, 7, "drill", "a drill was asked for")
 
 enum fence_reason {
 	FENCE_REASON_NONE = 0,
@@ -106,6 +120,7 @@ struct fence_event {
 		FENCE_EV_ACK, /* an operator vouches that a victim is off; answered by FENCE_ACT_ACK_DONE */
 		FENCE_EV_LEAVE,   /* say goodbye; FENCE_ACT_LEFT follows */
 		FENCE_EV_READY,   /* check the fence paths now */
+		FENCE_EV_ADMIT,   /* an operator lets a held node in again */
 		FENCE_EV_GATEWAY, /* do the ping targets answer this node? */
 		FENCE_EV_TIMEOUT, /* fence_deadline_ms() was reached */
 		FENCE_EV_ATTEST,  /* a hypervisor says that this life is over (SAFE-11) */
@@ -144,7 +159,9 @@ struct fence_event {
 		struct {
 			uint32_t node;
 			const char *text; /* borrowed: who asks and why */
+			bool drill;       /* only while everybody is well and it holds nothing */
 		} request;
+		uint32_t admit; /* nodeid */
 		struct {
 			struct incarnation life; /* join counts for nothing: it is about a kernel */
 			const char *text; /* borrowed: which hypervisor, what it saw; evidence */
@@ -177,6 +194,8 @@ enum fence_note {
 	FENCE_NOTE_CONFIRM,     /* no other member confirmed our attempt in time */
 	FENCE_NOTE_SELF_VICTIM, /* we are the victim */
 	FENCE_NOTE_ATTESTED,    /* a hypervisor's word about node's life, or why it is not used */
+	FENCE_NOTE_HELD,        /* fenced number times within ms: an operator has to let it in */
+	FENCE_NOTE_ADMITTED,    /* an operator did */
 	FENCE_NOTE_STALL,       /* we slept; ms: how long. Nothing is begun for confirm_ms */
 };
 
@@ -207,6 +226,7 @@ struct fence_action {
 			uint64_t check;
 			uint32_t node;
 			uint8_t level, device;
+			bool on; /* it is a member: a device that says off speaks of another machine */
 		} check;
 		struct {
 			uint32_t node;
@@ -260,6 +280,9 @@ struct fence_node_status {
 	bool config_differs;
 	uint64_t config_hash;            /* as it said itself; 0: it said nothing */
 	uint32_t weight;                 /* services it runs, as it said itself */
+	bool held;                       /* fenced too often: waits to be let in */
+	unsigned fenced_recently;        /* within loop_ms */
+	uint64_t drill;                  /* number of the proof of its last drill; 0: none */
 	struct nodeset ready_by;         /* members with a pass within ready_age_ms */
 	struct nodeset fail_by;          /* members whose last check failed */
 	char ready_text[FENCE_TEXT_MAX]; /* our own last failed check */
@@ -279,6 +302,9 @@ struct fence_stored { /* what survives a restart of the daemon alone */
 	struct view_id view;
 	unsigned n;
 	struct proof proof[NODES_MAX];
+	/* These hold for any later run: */
+	struct nodeset held;
+	struct fence_looped fenced[NODEID_MAX + 1];
 };
 
 struct fence_domain *fence_new(
@@ -293,8 +319,9 @@ struct fence_domain *fence_free(struct fence_domain *dom); /* NULL is fine; retu
  *   -ESTALE   DELIVER of another view, from a non-member or from a victim
  *   -EAGAIN   DELIVER of an operation before the view is synced; REQUEST, ACK, LEAVE without a synced quorate view
  *   -ESTALE   ATTEST of a life that is not the node's latest known one
- *   -EINVAL   VIEW without ourselves; ACK of a node that is no victim, or forced without a reason
- *   -ENOENT   REQUEST, ACK or ATTEST of a node that is not configured; an answer to a run or check that nobody waits for
+ *   -EINVAL   VIEW without ourselves; ACK of a node that is no victim, or forced without a reason; ADMIT of one not held
+ *   -ENOENT   REQUEST, ADMIT, ACK or ATTEST of a node that is not configured; an answer to a run or check that nobody waits for
+ *   -EPERM    REQUEST of a drill while something stands in the way
  *   -EALREADY REQUEST of a node that is a victim or dead; ACK in progress; LEAVE said before
  *   -EBUSY    LEAVE while storaged holds something, ACK while a channel shows life (see fence_refusal());
  *             SIGNS that hold while we are leaving: storaged must not go on

@@ -6,7 +6,11 @@
 #include <string.h>
 
 #define T struct fence_path
-RECORD_TYPE(record_path, RECORD(n_levels), RECORD_ARRAY(n_devices));
+RECORD_TYPE(record_path, RECORD(n_levels), RECORD_ARRAY(n_devices), RECORD_ARRAY(no_on));
+#undef T
+
+#define T struct fence_looped
+RECORD_TYPE(record_looped, RECORD(n), RECORD_ARRAY(age_ms));
 #undef T
 
 #define T struct fence_config
@@ -15,13 +19,15 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 	    RECORD(post_join_ms), RECORD(absent_ms), RECORD(retry_min_ms), RECORD(retry_max_ms),
 	    RECORD(ready_interval_ms), RECORD(ready_age_ms), RECORD(confirm_ms), RECORD(stall_ms),
 	    RECORD_STRUCT(stored_view, record_view_id), RECORD(n_stored),
-	    RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof));
+	    RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof), RECORD(loop_max),
+	    RECORD(loop_ms), RECORD(held), RECORD_STRUCT_ARRAY(fenced, record_looped));
 #undef T
 
 /* ---- events ---- */
 #define T struct fence_event
 RECORD_PART(common, RECORD(now_ms), RECORD(wall_s));
 RECORD_PART(record_gateway, RECORD(gateway));
+RECORD_PART(record_admit, RECORD(admit));
 #undef T
 
 #define T struct fence_view
@@ -43,7 +49,7 @@ RECORD_TYPE(record_ready_done, RECORD(check), RECORD(ok), RECORD(text));
 #undef T
 
 #define T typeof(((struct fence_event *)0)->request)
-RECORD_TYPE(record_request, RECORD(node), RECORD(text));
+RECORD_TYPE(record_request, RECORD(node), RECORD(text), RECORD(drill));
 #undef T
 
 #define T typeof(((struct fence_event *)0)->ack)
@@ -69,6 +75,7 @@ static const struct record_case *event_case(int type)
 	case FENCE_EV_LEAVE: RECORD_CASE_BARE("leave")
 	case FENCE_EV_READY: RECORD_CASE_BARE("ready")
 	case FENCE_EV_GATEWAY: RECORD_CASE_WHOLE("gateway", record_gateway)
+	case FENCE_EV_ADMIT: RECORD_CASE_WHOLE("admit", record_admit)
 	case FENCE_EV_TIMEOUT: RECORD_CASE_BARE("timeout")
 	case FENCE_EV_ATTEST: RECORD_CASE("attest", attest, record_attest)
 	}
@@ -96,7 +103,7 @@ RECORD_PART(record_cancel, RECORD(cancel));
 #undef T
 
 #define T typeof(((struct fence_action *)0)->check)
-RECORD_TYPE(record_check, RECORD(check), RECORD(node), RECORD(level), RECORD(device));
+RECORD_TYPE(record_check, RECORD(check), RECORD(node), RECORD(level), RECORD(device), RECORD(on));
 #undef T
 
 #define T typeof(((struct fence_action *)0)->ack)
@@ -159,10 +166,8 @@ void fence_record_action(struct record_w *w, const struct fence_actions *out, un
 		record_w_fields(w, &record_send, &send);
 }
 
-const struct record_type *const fence_record_types[] = { &record_path,     &record_config,
-							 &record_view,     &record_deliver,
-							 &record_run_done, &record_ready_done,
-							 &record_request,  &record_ack,
-							 &record_send,     &record_run,
-							 &record_check,    &record_ack_done,
-							 &record_history,  NULL };
+const struct record_type *const fence_record_types[] = {
+	&record_path,     &record_looped,     &record_config,   &record_view,    &record_deliver,
+	&record_run_done, &record_ready_done, &record_request,  &record_ack,     &record_send,
+	&record_run,      &record_check,      &record_ack_done, &record_history, NULL
+};

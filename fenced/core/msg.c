@@ -63,6 +63,8 @@ void fence_book_encode(struct wire_w *w, const struct book *b)
 		wire_w_u32(w, c->last_actor);
 		w_text(w, c->why, sizeof(c->why));
 		w_text(w, c->failed, sizeof(c->failed));
+		wire_w_bool(w, c->held);
+		wire_w_u64(w, c->drill);
 		wire_w_close(w, m);
 	}
 	wire_w_close(w, mark);
@@ -99,8 +101,10 @@ static void book_decode(struct wire_r *r, struct book *b)
 		c->last_actor = wire_r_u32(&t);
 		wire_r_str(&t, c->why, sizeof(c->why));
 		wire_r_str(&t, c->failed, sizeof(c->failed));
+		c->held = wire_r_bool(&t);
+		c->drill = wire_r_u64(&t);
 		if (!nodeid_valid(c->nodeid) || c->life.nodeid != c->nodeid ||
-		    c->state > FENCE_NODE_DEAD || c->reason > FENCE_REASON_MUTE ||
+		    c->state > FENCE_NODE_DEAD || c->reason > FENCE_REASON_DRILL ||
 		    (i > 0 && c->nodeid <= b->rec[i - 1].nodeid) ||
 		    (c->state == FENCE_NODE_DEAD && !fence_rec_proven(c)) ||
 		    (c->state == FENCE_NODE_VICTIM && fence_rec_proven(c)))
@@ -178,6 +182,17 @@ bool fence_emit_sync(struct fence_domain *d)
 	for (unsigned i = 0; keeps && i < d->cfg.n_stored; i++)
 		proof_write(&d->cfg.stored[i], w);
 	fence_book_encode(w, &d->book);
+	w_set(w, d->informed ? NODESET_EMPTY : d->cfg.held);
+	wire_w_u8(w, (uint8_t)d->n);
+	for (unsigned i = 0; i < d->n; i++) {
+		wire_w_u32(w, d->book.rec[i].nodeid);
+		wire_w_u8(w, d->fenced[i].n);
+		for (unsigned k = 0; k < d->fenced[i].n; k++) {
+			int64_t age = (int64_t)d->real_ms - d->fenced[i].at_ms[k];
+
+			wire_w_u32(w, age > UINT32_MAX ? UINT32_MAX : (uint32_t)age);
+		}
+	}
 	wire_w_close(w, mark);
 	return true;
 }
@@ -219,6 +234,21 @@ static void sync_decode(struct fence_domain *d, struct wire_r *r, struct sync *y
 	for (unsigned i = 0; i < y->n_stored; i++)
 		proof_read(&y->stored[i], r);
 	book_decode(r, &y->book);
+	y->held = r_set(r);
+	n = wire_r_u8(r);
+	for (unsigned i = 0; i < n && wire_r_more(r); i++) {
+		uint32_t id = wire_r_u32(r);
+		struct fence_looped f = { .n = wire_r_u8(r) };
+
+		if (f.n > FENCE_LOOP_MAX) {
+			wire_r_fail(r);
+			break;
+		}
+		for (unsigned k = 0; k < f.n; k++)
+			f.age_ms[k] = wire_r_u32(r);
+		if (id <= NODEID_MAX && d->slot[id] != NO_SLOT)
+			y->fenced[d->slot[id]] = f;
+	}
 	if (incarnation_unseen(&y->life)) /* a life without a boot id names nobody's end */
 		wire_r_fail(r);
 }
@@ -250,7 +280,10 @@ bool fence_emit(struct fence_domain *d, const struct op *op)
 		wire_w_u32(w, op->number);
 		w_text(w, op->text, sizeof(op->text));
 		break;
-	case OP_PROOF: proof_write(&op->proof, w); break;
+	case OP_PROOF:
+		proof_write(&op->proof, w);
+		wire_w_bool(w, op->flag);
+		break;
 	case OP_LEAVE: wire_w_u64(w, (uint64_t)op->wall_s); break;
 	case OP_EXCUSE: w_set(w, op->set); break;
 	case OP_SIGNS:
@@ -263,6 +296,7 @@ bool fence_emit(struct fence_domain *d, const struct op *op)
 		wire_w_u32(w, op->node);
 		wire_w_bool(w, op->flag);
 		break;
+	case OP_ADMIT: wire_w_u32(w, op->node); break;
 	case OP_HEARD:
 		wire_w_u32(w, op->node);
 		wire_w_u32(w, op->number);
@@ -296,6 +330,7 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 	case OP_PROOF:
 		proof_read(&op->proof, s);
 		op->life = op->proof.victim;
+		op->flag = wire_r_bool(s);
 		break;
 	case OP_LEAVE: op->wall_s = (int64_t)wire_r_u64(s); return true;
 	case OP_EXCUSE: op->set = r_set(s); return true;
@@ -308,6 +343,11 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 	case OP_READY:
 		op->node = wire_r_u32(s);
 		op->flag = wire_r_bool(s);
+		if (!nodeid_valid(op->node))
+			wire_r_fail(s);
+		return true;
+	case OP_ADMIT:
+		op->node = wire_r_u32(s);
 		if (!nodeid_valid(op->node))
 			wire_r_fail(s);
 		return true;

@@ -64,6 +64,7 @@ static void ask(struct fence_domain *d)
 	a->check.node = d->book.rec[d->check.slot].nodeid;
 	a->check.level = d->check.level;
 	a->check.device = d->check.device;
+	a->check.on = d->book.rec[d->check.slot].state == FENCE_NODE_MEMBER;
 }
 
 int fence_on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text)

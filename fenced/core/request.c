@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int fence_on_request(struct fence_domain *d, uint32_t node, const char *text)
+int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill)
 {
 	struct record *r = rec_of(d, node);
 
@@ -24,7 +24,14 @@ int fence_on_request(struct fence_domain *d, uint32_t node, const char *text)
 				    proof_kind_name(r->proof.kind));
 	struct local *l = &d->local[d->slot[node]];
 
+	if (drill) {
+		int rc = fence_drill_guard(d, node);
+
+		if (rc < 0)
+			return rc;
+	}
 	l->request = true;
+	l->drill = drill;
 	l->request_sent = false;
 	fence_text_copy(l->request_text, text);
 	return 0;
@@ -50,6 +57,12 @@ void fence_on_declare(struct fence_domain *d, uint32_t from, const struct op *op
 		if (r->state == FENCE_NODE_MEMBER || r->state == FENCE_NODE_ABSENT ||
 		    r->state == FENCE_NODE_UNKNOWN)
 			fence_rec_victim(r, op->reason, op->text);
+		return;
+	case FENCE_REASON_DRILL: /* again here: it may have begun to serve since it was asked for */
+		if (r->state == FENCE_NODE_MEMBER && fence_drill_allowed(d, op->node))
+			fence_rec_victim(r, op->reason, op->text);
+		else
+			d->local[d->slot[op->node]].request = false;
 		return;
 	case FENCE_REASON_NONE:
 	case FENCE_REASON_NODEDOWN:
@@ -209,7 +222,7 @@ static void plan_declare(struct fence_domain *d, unsigned slot)
 	uint32_t wait;
 
 	if (l->request && !l->request_sent) {
-		op.reason = FENCE_REASON_REQUEST;
+		op.reason = l->drill ? FENCE_REASON_DRILL : FENCE_REASON_REQUEST;
 		fence_text_copy(op.text, l->request_text);
 		l->request_sent = fence_emit(d, &op);
 	}
@@ -257,6 +270,10 @@ void fence_plan_requests(struct fence_domain *d)
 		d->signs_dirty = !fence_emit(d, &op);
 	}
 	fence_plan_cut(d);
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->local[i].admit)
+			d->local[i].admit = !fence_emit(
+				d, &(struct op){ .type = OP_ADMIT, .node = d->book.rec[i].nodeid });
 	if (d->leaving && !d->leave_sent && !d->signs.holds)
 		d->leave_sent = fence_emit(d,
 					   &(struct op){ .type = OP_LEAVE, .wall_s = d->wall_s });

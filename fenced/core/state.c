@@ -102,7 +102,8 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 	ret->view.rep = d->view.id.rep;
 	ret->quorate = d->view.quorate;
 	ret->self_victim = d->rebooting;
-	ret->informed = d->informed && fence_may_decide(d) && !d->leaving;
+	ret->informed = d->informed && fence_may_decide(d) && !d->leaving &&
+			!d->book.rec[d->self].held;
 	ret->n = d->n;
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct record *r = &d->book.rec[i];
@@ -180,6 +181,9 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	s->config_differs = config_differs(d, slot);
 	s->config_hash = l->said ? l->hash : 0;
 	s->weight = l->weight;
+	s->held = r->held;
+	s->fenced_recently = fence_loop_recent(d, slot);
+	s->drill = r->drill;
 	fence_text_copy(s->ready_text, l->ready_text);
 	s->since_ms = l->since_ms + d->lost_ms;
 	s->level = l->att.level;
@@ -230,6 +234,21 @@ void fence_stored(const struct fence_domain *d, struct fence_stored *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->view = d->view.id;
+	if (!d->informed)
+		ret->held = d->cfg.held;
+	for (unsigned i = 0; i < d->n; i++) {
+		uint32_t id = d->book.rec[i].nodeid;
+
+		if (d->informed && d->book.rec[i].held)
+			nodeset_add(&ret->held, id);
+		for (unsigned k = 0; k < d->fenced[i].n; k++) {
+			int64_t age = (int64_t)d->real_ms - d->fenced[i].at_ms[k];
+
+			ret->fenced[id].age_ms[ret->fenced[id].n++] = age > UINT32_MAX
+									      ? UINT32_MAX
+									      : (uint32_t)age;
+		}
+	}
 	for (unsigned i = 0; d->informed && i < d->n; i++)
 		if (d->book.rec[i].state == FENCE_NODE_DEAD)
 			ret->proof[ret->n++] = d->book.rec[i].proof;

@@ -354,6 +354,7 @@ static void settle(struct fence_domain *d)
 	d->quiet = false;
 	fence_ready_from_sync(d);
 	fence_cut_met(d);
+	fence_loop_adopt(d, chosen == 0);
 	d->fell = NODESET_EMPTY;
 	d->informed = true;
 	d->store = true;
@@ -448,6 +449,7 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 			d->heard.owed = from;
 		break;
 	case OP_HEARD: fence_on_heard(d, from, op); break;
+	case OP_ADMIT: fence_on_admitted(d, op); break;
 	case OP_READY: fence_on_ready(d, from, op); break;
 	}
 }

@@ -31,12 +31,16 @@ struct job {
 	bool check;
 	bool cancelled;
 	bool asked; /* for metadata */
+	bool on;    /* a check: of a node that is known to be on */
 	unsigned device;
 	char node[CONFIG_NAME_MAX], plug[CONFIG_NAME_MAX];
 	enum fence_agent_action action;
-	const char *word; /* what the agent is asked to do */
+	const char *word;               /* what the agent is asked to do */
+	unsigned first_param, n_params; /* of this node alone */
 	uint32_t timeout_ms;
 };
+
+#define LANES_MAX (CONFIG_DEVICES_MAX * CONFIG_CONCURRENCY_MAX)
 
 struct lane { /* one job at a time */
 	struct agents *owner;
@@ -58,9 +62,10 @@ struct agents {
 	struct program program[CONFIG_DEVICES_MAX];
 	unsigned n_programs;
 	unsigned program_of[CONFIG_DEVICES_MAX];
-	struct lane lane[CONFIG_DEVICES_MAX];
+	struct lane lane[LANES_MAX];
 	unsigned n_lanes;
-	unsigned lane_of[CONFIG_DEVICES_MAX];
+	unsigned lane_of[CONFIG_DEVICES_MAX]; /* the first of its own, or of those it shares */
+	unsigned lanes_of[CONFIG_DEVICES_MAX];
 };
 
 static void lane_next(struct lane *l);
@@ -123,16 +128,22 @@ struct agents *agents_new(struct loop *loop, const struct config *cfg, agent_don
 			}
 		if (l != i) {
 			a->lane_of[i] = a->lane_of[l];
+			a->lanes_of[i] = a->lanes_of[l];
 			continue;
 		}
-		struct lane *lane = &a->lane[a->n_lanes];
+		a->lane_of[i] = a->n_lanes;
+		a->lanes_of[i] = calls_back(path) || cfg->device[i].concurrency == 0
+					 ? 1
+					 : cfg->device[i].concurrency;
+		for (unsigned k = 0; k < a->lanes_of[i]; k++) {
+			struct lane *lane = &a->lane[a->n_lanes++];
 
-		a->lane_of[i] = a->n_lanes++;
-		lane->owner = a;
-		lane->first_device = i;
-		lane->soon = loop_timer_new(loop, on_soon, lane);
-		if (!lane->soon)
-			return agents_free(a);
+			lane->owner = a;
+			lane->first_device = i;
+			lane->soon = loop_timer_new(loop, on_soon, lane);
+			if (!lane->soon)
+				return agents_free(a);
+		}
 	}
 	return a;
 }
@@ -238,7 +249,13 @@ static void judge(const struct job *j, const struct spawn_result *r, const char 
 	}
 	words_of(r, said, sizeof(said));
 	/* SAFE-3: what is not one of the API's answers is unknown, or failed. */
-	if (reads && strcmp(j->word, "list") != 0 && (r->status == 0 || r->status == 2)) {
+	if (j->check && j->on && strcmp(j->word, "status") == 0 && r->status == 2) {
+		res->answer = FENCE_ANSWER_FAILED;
+		snprintf(
+			res->text, sizeof(res->text),
+			"%s: says that %.40s is off, but it is a member: the plug is another machine's",
+			where, j->node);
+	} else if (reads && strcmp(j->word, "list") != 0 && (r->status == 0 || r->status == 2)) {
 		res->answer = j->check         ? FENCE_ANSWER_DONE
 			      : r->status == 0 ? FENCE_ANSWER_ON
 					       : FENCE_ANSWER_OFF;
@@ -276,6 +293,8 @@ static void job_end(struct lane *l, const struct agent_result *res)
 	lane_next(l);
 }
 
+static bool status_too(struct lane *l, const struct agent_result *res);
+
 static void on_child(void *arg, const struct spawn_result *r)
 {
 	struct lane *l = arg;
@@ -283,6 +302,8 @@ static void on_child(void *arg, const struct spawn_result *r)
 	char where[80];
 
 	judge(l->running, r, place(l->running, l->owner->cfg, where, sizeof(where)), &res);
+	if (status_too(l, &res))
+		return;
 	log_info("agent.done", "device=%s action=%s node=%s rc=%d answer=%s took_ms=%llu",
 		 l->owner->cfg->device[l->running->device].name, l->running->word, l->running->node,
 		 res.rc, fence_answer_name(res.answer), (unsigned long long)res.took_ms);
@@ -358,6 +379,34 @@ static void put(char *buf, size_t *len, const char *key, const char *value)
 		*len += (size_t)n;
 }
 
+static bool has_key(const struct config_param *c, unsigned n, const char *key)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(c[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+static int compose_one(struct lane *l, const char *device, const struct config_param *c, char *buf,
+		       size_t *len)
+{
+	char secret[SECRET_MAX], why[160];
+
+	if (!c->secret_file) {
+		put(buf, len, c->key, c->value);
+		return 0;
+	}
+	int r = config_secret_read(c->value, secret, sizeof(secret), why, sizeof(why));
+
+	if (r < 0) {
+		snprintf(l->why, sizeof(l->why), "%.60s: %.120s", device, why);
+		return -1;
+	}
+	put(buf, len, c->key, secret);
+	explicit_bzero(secret, sizeof(secret));
+	return 0;
+}
+
 /* Return: bytes in @buf, or -1 and l->why says why. */
 static ssize_t compose(struct lane *l, const struct job *j, char *buf)
 {
@@ -370,23 +419,15 @@ static ssize_t compose(struct lane *l, const struct job *j, char *buf)
 	put(buf, &len, "nodename", j->node);
 	if (j->plug[0])
 		put(buf, &len, p->has_port && !p->has_plug ? "port" : "plug", j->plug);
-	for (unsigned i = 0; i < dev->n_params; i++) {
-		const struct config_param *c = &dev->param[i];
-		char secret[SECRET_MAX], why[160];
+	const struct config_param *own = &l->owner->cfg->use_param[j->first_param];
 
-		if (!c->secret_file) {
-			put(buf, &len, c->key, c->value);
-			continue;
-		}
-		int r = config_secret_read(c->value, secret, sizeof(secret), why, sizeof(why));
-
-		if (r < 0) {
-			snprintf(l->why, sizeof(l->why), "%.60s: %.120s", dev->name, why);
+	for (unsigned i = 0; i < dev->n_params; i++)
+		if (!has_key(own, j->n_params, dev->param[i].key) &&
+		    compose_one(l, dev->name, &dev->param[i], buf, &len) < 0)
 			return -1;
-		}
-		put(buf, &len, c->key, secret);
-		explicit_bzero(secret, sizeof(secret));
-	}
+	for (unsigned i = 0; i < j->n_params; i++)
+		if (compose_one(l, dev->name, &own[i], buf, &len) < 0)
+			return -1;
 	return (ssize_t)len;
 }
 
@@ -422,6 +463,26 @@ static void choose_word(struct lane *l, struct job *j)
 		j->word = "list";
 	else
 		j->word = p->meta == META_KNOWN && !p->has_status ? "monitor" : "status";
+}
+
+/* The plug is in the list: does the device say of it what is true? Return: it is being asked. */
+static bool status_too(struct lane *l, const struct agent_result *res)
+{
+	static char in[STDIN_MAX]; /* holds secrets for a moment */
+	struct job *j = l->running;
+	struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+
+	if (!j->check || j->cancelled || res->answer != FENCE_ANSWER_DONE ||
+	    strcmp(j->word, "list") != 0 || !p->has_status)
+		return false;
+	j->word = "status";
+	ssize_t len = compose(l, j, in);
+
+	l->child = len < 0 ? NULL : start(l, p, in, (size_t)len, j->timeout_ms, true, on_child);
+	explicit_bzero(in, sizeof(in));
+	if (!l->child)
+		loop_timer_arm(l->soon, mono_ms());
+	return true;
 }
 
 static void lane_next(struct lane *l)
@@ -461,16 +522,37 @@ static void lane_next(struct lane *l)
 		loop_timer_arm(l->soon, mono_ms());
 }
 
+static struct lane *shortest(struct agents *a, unsigned device)
+{
+	struct lane *best = NULL;
+	unsigned least = 0;
+
+	for (unsigned i = 0; i < a->lanes_of[device]; i++) {
+		struct lane *l = &a->lane[a->lane_of[device] + i];
+		unsigned n = l->running || l->asking;
+
+		for (const struct job *j = l->waiting; j; j = j->next)
+			n++;
+		if (!best || n < least) {
+			best = l;
+			least = n;
+		}
+	}
+	return best;
+}
+
 static void enqueue(struct agents *a, struct job job, const struct config_node *node,
 		    const struct config_fence_use *use)
 {
-	struct lane *l = &a->lane[a->lane_of[use->device]];
+	struct lane *l = shortest(a, use->device);
 	struct job *j = malloc(sizeof(*j)), **at = &l->waiting;
 
 	if (!j)
 		abort(); /* a fence daemon without memory is of no use: systemd starts it anew */
 	*j = job;
 	j->device = use->device;
+	j->first_param = use->first_param;
+	j->n_params = use->n_params;
 	j->timeout_ms = a->cfg->timing.fence_attempt_ms;
 	snprintf(j->node, sizeof(j->node), "%s", node->name);
 	snprintf(j->plug, sizeof(j->plug), "%s", use->plug);
@@ -488,10 +570,10 @@ void agents_run(struct agents *a, uint64_t id, const struct config_node *node,
 }
 
 void agents_check(struct agents *a, uint64_t id, const struct config_node *node,
-		  const struct config_fence_use *use)
+		  const struct config_fence_use *use, bool on)
 {
-	enqueue(a, (struct job){ .id = id, .check = true, .action = FENCE_AGENT_STATUS }, node,
-		use);
+	enqueue(a, (struct job){ .id = id, .check = true, .on = on, .action = FENCE_AGENT_STATUS },
+		node, use);
 }
 
 void agents_cancel(struct agents *a, uint64_t id)

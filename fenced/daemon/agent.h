@@ -5,7 +5,7 @@
  * line, the environment or a log. Of `plug` and its old name `port` exactly one is sent, the one that the agent's metadata
  * has (the stock fence_xvm refuses both at once). Metadata is asked once per agent.
  *
- * Jobs on one device wait for each other, and so do all jobs of fence_xvm and fence_virt: their host daemon calls back to one
+ * Jobs on one device wait for each other (but `concurrency` of it run at once), and so do all jobs of fence_xvm and fence_virt: their host daemon calls back to one
  * fixed port, and a run beside another could take its answer. A job is never killed to make room for another: the answer
  * that it no longer waits for would be taken by the next. What is to be fenced comes before what is only checked.
  */
@@ -35,9 +35,10 @@ struct agents *agents_free(struct agents *a);
 void agents_run(struct agents *a, uint64_t id, const struct config_node *node,
 		const struct config_fence_use *use, enum fence_agent_action action);
 
-/* Is this path to @node alive? Asks the list of plugs, or the status, without changing anything. */
+/* Is this path to @node alive? Asks the list of plugs where the agent has it, and the status, without changing anything. The
+ * status has to agree with what is known: @on, and the device says off: it is wired to another machine (SAFE-6). */
 void agents_check(struct agents *a, uint64_t id, const struct config_node *node,
-		  const struct config_fence_use *use);
+		  const struct config_fence_use *use, bool on);
 
 void agents_cancel(struct agents *a, uint64_t id);
 

@@ -74,20 +74,41 @@ static json_t *cmd_fence(struct fenced *f, json_t *req)
 		return error;
 	if (!f->dom)
 		return refused(f, -EAGAIN, "");
-	snprintf(text, sizeof(text), "asked on %.40s: %.130s", f->self->name,
-		 reason ? reason : "no reason given");
+	bool drill = json_is_true(json_object_get(req, "drill"));
+
+	snprintf(text, sizeof(text), "%sasked on %.40s: %.120s", drill ? "drill, " : "",
+		 f->self->name, reason ? reason : "no reason given");
 	fence_snapshot(f->dom, mono_ms(), &st);
 	const struct fence_node *s = fence_state_node(&st, n->id);
 	uint64_t number = s ? s->proof.number : 0;
-	int r = feed(f,
-		     (struct fence_event){ .type = FENCE_EV_REQUEST, .request = { n->id, text } });
+	int r = feed(f, (struct fence_event){ .type = FENCE_EV_REQUEST,
+					      .request = { n->id, text, drill } });
 
+	if (r == -EPERM)
+		return refused(
+			f, r,
+			"a drill is done only while the whole cluster is well: stockade status");
 	if (r < 0)
 		return refused(f, r, "see `stockade why NODE`");
 	json_t *reply = done("%s is to be fenced", n->name);
 
 	json_object_set_new(reply, "proof_number", json_integer((json_int_t)number));
 	return reply;
+}
+
+static json_t *cmd_admit(struct fenced *f, json_t *req)
+{
+	json_t *error = NULL;
+	const struct config_node *n = node_arg(f, req, &error);
+
+	if (!n)
+		return error;
+	if (!f->dom)
+		return refused(f, -EAGAIN, "");
+	int r = feed(f, (struct fence_event){ .type = FENCE_EV_ADMIT, .admit = n->id });
+
+	return r < 0 ? refused(f, r, "see `stockade why NODE`")
+		     : done("%s is let in again", n->name);
 }
 
 /* NULL: answered later, by ack_answer(). */
@@ -233,6 +254,8 @@ static void on_json(struct fenced *f, struct ipc_peer *peer, const void *data, s
 	} else if (strcmp(cmd, "ack") == 0) {
 		reply = cmd_ack(f, peer, req);
 		later = !reply;
+	} else if (strcmp(cmd, "admit") == 0) {
+		reply = cmd_admit(f, req);
 	} else if (strcmp(cmd, "leave") == 0) {
 		reply = cmd_leave(f, peer);
 		later = !reply;

@@ -4,6 +4,7 @@
  *   main.c    options, start, stop, rebooting oneself     answer.c  requests and subscribers
  *   shell.c   corosync and agents to events, actions out  status.c  JSON of what is
  *   store.c   proofs that survive a restart of fenced     tell.c    history: facts to sentences
+ *   unfence.c before this node joins                  store_loop.c  fenced too often: kept over full restarts
  *   agent.c   running agents                          ping.c    who reaches the gateway
  */
 #ifndef STOCKADE_FENCED_DAEMON_DAEMON_H
@@ -76,6 +77,13 @@ struct fenced {
 	struct path_result path[NODEID_MAX + 1][CONFIG_LEVELS_MAX][CONFIG_METHOD_MAX];
 	uint64_t victim_ms[NODEID_MAX + 1];
 	uint64_t proof_ms[NODEID_MAX + 1];
+	struct {
+		struct loop_timer *timer;
+		unsigned next;
+		bool failed;
+		char said[FENCE_TEXT_MAX];
+	} unfence;
+	bool drilled[NODEID_MAX + 1]; /* a drill of it goes on: until it is a member again */
 };
 
 /* shell.c */
@@ -84,6 +92,14 @@ int shell_start(
 int feed(struct fenced *f, struct fence_event ev);
 void signs_set(struct fenced *f, const struct fence_signs *signs);
 const char *node_name(const struct fenced *f, uint32_t id);
+
+void shell_join(struct fenced *f); /* the group: from here on views come */
+
+/* unfence.c */
+bool unfence_begin(struct fenced *f); /* false: nothing to do; else shell_join() follows */
+bool unfence_run_done(struct fenced *f, uint64_t id,
+		      const struct agent_result *res); /* was it ours? */
+void unfence_end(struct fenced *f);
 
 /* main.c */
 void reboot_now(struct fenced *f, const char *why);
@@ -95,6 +111,11 @@ void store_load(struct fenced *f, struct fence_config *fc);
 void store_save(struct fenced *f);
 void holds_save(bool holds);
 bool holds_load(void);
+int store_write(const char *path, const void *data, size_t len); /* 0 or -errno; atomic */
+
+/* store_loop.c */
+void store_loop_save(const struct fence_stored *st);
+void store_loop_load(struct fence_config *fc);
 
 /* answer.c */
 void on_ipc(void *arg, struct ipc_peer *peer, uint32_t type, const void *data, size_t len);

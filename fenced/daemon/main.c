@@ -163,6 +163,7 @@ static int serve(struct fenced *f)
 	f->cluster = f->cluster ? cluster_close(f->cluster) : NULL;
 	f->agents = agents_free(f->agents);
 	f->pings = pings_free(f->pings);
+	unfence_end(f);
 	f->history = history_close(f->history);
 	f->dom = fence_free(f->dom);
 	f->record = recorder_close(f->record);

@@ -81,7 +81,8 @@ static void carry_out(struct fenced *f, const struct fence_action *a,
 		f->check.level = a->check.level;
 		f->check.device = a->check.device;
 		agents_check(f->agents, a->check.check, config_node_by_id(f->cfg, a->check.node),
-			     use_of(f, a->check.node, a->check.level, a->check.device));
+			     use_of(f, a->check.node, a->check.level, a->check.device),
+			     a->check.on);
 		break;
 	case FENCE_ACT_PUBLISH: publish(f); break;
 	case FENCE_ACT_STORE: store_save(f); break;
@@ -191,6 +192,8 @@ static void on_agent(void *arg, uint64_t id, bool check, const struct agent_resu
 	struct fenced *f = arg;
 	struct fence_event ev = { .type = check ? FENCE_EV_READY_DONE : FENCE_EV_RUN_DONE };
 
+	if (!check && unfence_run_done(f, id, res))
+		return;
 	if (check) {
 		bool ok = res->answer == FENCE_ANSWER_DONE;
 		struct path_result *p = &f->path[f->check.node][f->check.level][f->check.device];
@@ -228,6 +231,17 @@ void signs_set(struct fenced *f, const struct fence_signs *signs)
 	feed(f, ev);
 }
 
+static void level_for_core(const struct config_node *n, unsigned level, struct fence_path *path)
+{
+	const struct config_method *m = &n->level[level];
+
+	path->n_devices[level] = (uint8_t)m->n;
+	for (unsigned d = 0; d < m->n; d++)
+		for (unsigned u = 0; u < n->unfence.n; u++)
+			if (n->unfence.use[u].device == m->use[d].device)
+				path->no_on[level] |= (uint8_t)(1u << d);
+}
+
 static void config_for_core(const struct fenced *f, struct fence_config *fc)
 {
 	const struct timing *t = &f->cfg->timing;
@@ -242,7 +256,7 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 
 		fc->path[n->id].n_levels = (uint8_t)n->n_levels;
 		for (unsigned k = 0; k < n->n_levels; k++)
-			fc->path[n->id].n_devices[k] = (uint8_t)n->level[k].n;
+			level_for_core(n, k, &fc->path[n->id]);
 	}
 	fc->cut_delay_ms = t->cut_delay_ms;
 	fc->post_join_ms = t->post_join_ms;
@@ -255,6 +269,8 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 	 * an attempt may have begun just then: sim found one that went on after 4 s */
 	fc->confirm_ms = 6 * t->token_ms;
 	fc->stall_ms = t->token_ms;
+	fc->loop_max = (uint8_t)f->cfg->loop_max;
+	fc->loop_ms = f->cfg->loop_ms;
 }
 
 static void on_gateway(void *arg, enum life_sign sign)
@@ -262,9 +278,19 @@ static void on_gateway(void *arg, enum life_sign sign)
 	feed(arg, (struct fence_event){ .type = FENCE_EV_GATEWAY, .gateway = sign });
 }
 
-int shell_start(struct fenced *f)
+void shell_join(struct fenced *f)
 {
 	static const struct cluster_ops ops = { on_view, on_deliver, on_lost };
+
+	f->cluster = cluster_open(f->loop, "stockade:fenced", &ops, f);
+	if (!f->cluster) {
+		log_error("fenced.join", "error=\"%s\"", strerror(errno));
+		loop_stop(f->loop, 1);
+	}
+}
+
+int shell_start(struct fenced *f)
+{
 	static struct fence_config fc;
 
 	f->self = self_find(f->cfg, &f->life, f->waits, sizeof(f->waits));
@@ -285,9 +311,8 @@ int shell_start(struct fenced *f)
 	f->signs.holds = holds_load();
 	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
 	f->pings = pings_new(f->loop, f->cfg, on_gateway, f);
-	f->cluster = cluster_open(f->loop, "stockade:fenced", &ops, f);
-	if (!f->cluster)
-		return -ENOMEM;
+	if (!unfence_begin(f))
+		shell_join(f);
 	history_add(f->history, "fenced.start", NULL, "fenced %s started on %s", STOCKADE_VERSION,
 		    f->self->name);
 	notify_ready(f->loop);

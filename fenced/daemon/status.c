@@ -85,7 +85,9 @@ static void wait_text(struct fenced *f, const struct fence_node_status *n, char 
 	else if (!st.synced)
 		snprintf(to, len, "the members have not agreed on the new view yet");
 	else if (n->actor == 0)
-		snprintf(to, len, "no other member is left that could fence it");
+		snprintf(
+			to, len,
+			"no other member is left that could fence it, or may: one that was fenced too often waits to be let in");
 	else
 		snprintf(to, len, "%s acts", node_name(f, n->actor));
 }
@@ -195,6 +197,11 @@ static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_
 				    ? json_null()
 				    : json_integer(n->pub.ready_age_ms));
 	json_object_set_new(o, "ready_by", n ? names(f, n->ready_by) : json_array());
+	json_object_set_new(o, "held", n ? json_boolean(n->held) : json_null());
+	json_object_set_new(o, "fenced_recently",
+			    n ? json_integer(n->fenced_recently) : json_null());
+	json_object_set_new(o, "drill",
+			    n && n->drill ? json_integer((json_int_t)n->drill) : json_null());
 	enum life_sign sign = self ? f->signs.self : f->signs.peer[cn->id];
 
 	json_object_set_new(o, "heartbeat", json_string(sign_name(sign)));
@@ -274,6 +281,19 @@ static json_t *why_cluster(struct fenced *f, uint64_t now)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", node_name(f, id));
 		return link_json("cluster", "", "waiting", since, text, "", json_array());
 	}
+	for (unsigned i = 0; i < st.node_count; i++)
+		if (st.node[i].held && f->self && st.node[i].pub.nodeid == f->self->id) {
+			snprintf(
+				text, sizeof(text),
+				"this node was fenced %u times within %u min: nothing starts here, and it fences nobody",
+				st.node[i].fenced_recently, f->cfg->loop_ms / 60000);
+			char remedy[160];
+
+			snprintf(remedy, sizeof(remedy),
+				 "find out why, then let it in: stockade node admit %s",
+				 f->self->name);
+			return link_json("cluster", "", "held", since, text, remedy, json_array());
+		}
 	if (st.leaving)
 		return link_json("cluster", "", "waiting", since,
 				 "this node is leaving the fence domain", "", json_array());
@@ -288,6 +308,17 @@ static json_t *why_member(struct fenced *f, const struct config_node *cn,
 {
 	char text[3 * FENCE_TEXT_MAX];
 
+	if (n->held) {
+		snprintf(
+			text, sizeof(text),
+			"it was fenced too often (%u times within the last %u min): nothing starts on it until it is let in",
+			n->fenced_recently, f->cfg->loop_ms / 60000);
+		char remedy[160];
+
+		snprintf(remedy, sizeof(remedy),
+			 "find out why, then let it in: stockade node admit %s", cn->name);
+		return link_json("node", cn->name, "held", since, text, remedy, json_array());
+	}
 	if (n->config_differs) {
 		snprintf(text, sizeof(text), "it runs with another configuration than %s",
 			 f->self->name);

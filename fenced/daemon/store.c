@@ -26,7 +26,7 @@
 #define STORE_VERSION 2
 #define STORE_BYTES_MAX 8192
 
-static int write_file(const char *path, const void *data, size_t len)
+int store_write(const char *path, const void *data, size_t len)
 {
 	char tmp[256];
 
@@ -55,6 +55,7 @@ void store_save(struct fenced *f)
 	size_t len = 0;
 
 	fence_stored(f->dom, &st);
+	store_loop_save(&st);
 	wire_w_init(&w, buf, sizeof(buf));
 	wire_w_u32(&w, STORE_MAGIC);
 	wire_w_u16(&w, STORE_VERSION);
@@ -69,7 +70,7 @@ void store_save(struct fenced *f)
 	int r = wire_w_done(&w, &len);
 
 	if (r == 0)
-		r = write_file(STORE_FILE, buf, len);
+		r = store_write(STORE_FILE, buf, len);
 	if (r < 0)
 		log_warning("store.save", "file=%s error=\"%s\"", STORE_FILE, strerror(-r));
 }
@@ -112,6 +113,7 @@ void store_load(struct fenced *f, struct fence_config *fc)
 		log_warning("store.dir", "dir=%s error=\"%s\"", STOCKADE_STATEDIR, strerror(errno));
 	if (mkdir(STORE_DIR, 0750) < 0 && errno != EEXIST)
 		log_warning("store.dir", "dir=%s error=\"%s\"", STORE_DIR, strerror(errno));
+	store_loop_load(fc);
 	int fd = open(STORE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
@@ -137,7 +139,7 @@ void holds_save(bool holds)
 	if (mkdir(STOCKADE_RUNDIR, 0750) < 0 && errno != EEXIST)
 		r = -errno;
 	else if (holds)
-		r = write_file(HOLDS_FILE, "1\n", 2);
+		r = store_write(HOLDS_FILE, "1\n", 2);
 	else if (unlink(HOLDS_FILE) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r < 0)

@@ -46,6 +46,12 @@ static void tell_proof(struct fenced *f, const struct fence_action *a)
 
 	f->proof_ms[a->history.node] = now;
 	f->victim_ms[a->history.node] = 0;
+	if (f->drilled[a->history.node])
+		history_add(f->history, "fence.drill",
+			    json_pack("{s:s,s:s,s:I}", "victim", victim, "step", "proven",
+				      "took_ms", (json_int_t)(since ? now - since : 0)),
+			    "drill: %s was switched off for it and proven off in %u ms", victim,
+			    (unsigned)(since ? now - since : 0));
 	history_add(f->history, "fence.proof",
 		    json_pack("{s:s,s:s,s:s,s:I,s:s,s:I}", "victim", victim, "kind",
 			      proof_kind_name(a->history.kind), "by", node_name(f, a->history.by),
@@ -80,13 +86,21 @@ void tell(struct fenced *f, const struct fence_action *a)
 
 	switch (a->history.note) {
 	case FENCE_NOTE_VIEW: tell_view(f); break;
-	case FENCE_NOTE_MEMBER: log_notice("fence.member", "node=%s", node); break;
+	case FENCE_NOTE_MEMBER:
+		log_notice("fence.member", "node=%s", node);
+		if (f->drilled[a->history.node])
+			history_add(f->history, "fence.drill",
+				    json_pack("{s:s,s:s}", "victim", node, "step", "back"),
+				    "drill: %s is back, a member again", node);
+		f->drilled[a->history.node] = false;
+		break;
 	case FENCE_NOTE_ABSENT:
 		log_warning("fence.absent",
 			    "node=%s text=\"its fenced is away; a victim if it stays so\"", node);
 		break;
 	case FENCE_NOTE_VICTIM:
 		f->victim_ms[a->history.node] = mono_ms();
+		f->drilled[a->history.node] = a->history.reason == FENCE_REASON_DRILL;
 		history_add(f->history, "fence.victim",
 			    json_pack("{s:s,s:s}", "victim", node, "reason",
 				      fence_reason_name(a->history.reason)),
@@ -147,6 +161,18 @@ void tell(struct fenced *f, const struct fence_action *a)
 	case FENCE_NOTE_CONFIRM:
 		log_warning("fence.confirm",
 			    "victim=%s text=\"no other node answered; going on alone\"", node);
+		break;
+	case FENCE_NOTE_HELD:
+		history_add(
+			f->history, "fence.held",
+			json_pack("{s:s,s:i,s:i}", "victim", node, "times", (int)a->history.number,
+				  "within_ms", (int)a->history.ms),
+			"%s was fenced %u times within %u min: it stays out until an operator lets it in: stockade node admit %s",
+			node, a->history.number, a->history.ms / 60000, node);
+		break;
+	case FENCE_NOTE_ADMITTED:
+		history_add(f->history, "fence.admit", json_pack("{s:s}", "victim", node),
+			    "an operator lets %s in again", node);
 		break;
 	case FENCE_NOTE_SELF_VICTIM:
 		history_add(f->history, "fence.self", json_pack("{s:s}", "reason", text),

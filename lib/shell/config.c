@@ -78,6 +78,7 @@ static const struct key top_keys[] = {
 	{ "post_join", post_join_read, false },
 	{ "cut_delay", cut_delay_read, false },
 	{ "ping", pings_read, false },
+	{ "fence_loop", loop_read, false },
 	{ "nodes", nodes_read, true },
 	{ "fence_devices", devices_read, false },
 	{ "volumes", volumes_read, false },
@@ -183,6 +184,8 @@ struct config *config_parse(const char *text, const char *path, FILE *err)
 	p->text = text;
 	snprintf(cfg->path, sizeof(cfg->path), "%s", path);
 	cfg->fence_reboot = true;
+	cfg->loop_max = 5;
+	cfg->loop_ms = 15 * 60 * 1000;
 	yaml_read(p, read_root);
 	if (err)
 		say_write(p, err);

@@ -27,6 +27,9 @@
 #define CONFIG_PARAMS_MAX 24
 #define CONFIG_LEVELS_MAX 8
 #define CONFIG_METHOD_MAX 4
+#define CONFIG_USE_PARAMS_MAX 64 /* of all nodes together */
+#define CONFIG_CONCURRENCY_MAX 4
+#define CONFIG_LOOP_MAX 8
 #define CONFIG_PINGS_MAX 4
 #define CONFIG_VOLUMES_MAX 32
 #define CONFIG_DOMAINS_MAX 16
@@ -45,11 +48,14 @@ struct config_device { /* fence_devices: NAME: {agent: fence_xvm, ...} */
 		[CONFIG_PATH_MAX]; /* a name (looked up in /usr/sbin and libexec/stockade) or an absolute path */
 	unsigned n_params; /* ascending key */
 	struct config_param param[CONFIG_PARAMS_MAX];
+	uint32_t concurrency; /* so many runs at a time; 1 */
 };
 
 struct config_fence_use {           /* one device as used for one node */
 	unsigned device;            /* index into config.device */
 	char plug[CONFIG_NAME_MAX]; /* sent as port= (or plug=); "": the device has one plug */
+	unsigned first_param,
+		n_params; /* in config.use_param: of this node, they go before the device's */
 };
 
 struct config_method {
@@ -64,6 +70,8 @@ struct config_node {
 	char link[CONFIG_LINKS_MAX][CONFIG_NAME_MAX]; /* addresses or host names, link0 first */
 	unsigned n_levels;
 	struct config_method level[CONFIG_LEVELS_MAX]; /* in the order to try */
+	struct config_method
+		unfence; /* it switches these on for itself before it joins; n 0: none */
 };
 
 enum config_fs { CONFIG_FS_EXT4 = 1, CONFIG_FS_XFS };
@@ -125,12 +133,17 @@ struct config {
 	struct timing_in timing_in;
 	struct timing timing; /* solved */
 	bool fence_reboot; /* fence_action: reboot (default) switches on again after the proof; off does not */
+	unsigned
+		loop_max; /* fence_loop: fenced so often within loop_ms, it waits to be let in; 0: off */
+	uint32_t loop_ms;
 	unsigned n_pings; /* addresses outside of the cluster: who reaches one is on the network */
 	char ping[CONFIG_PINGS_MAX][CONFIG_NAME_MAX];
 	unsigned n_nodes;
 	struct config_node node[NODES_MAX]; /* ascending id */
 	unsigned n_devices;
 	struct config_device device[CONFIG_DEVICES_MAX];
+	unsigned n_use_params;
+	struct config_param use_param[CONFIG_USE_PARAMS_MAX];
 	unsigned n_volumes;
 	struct config_volume volume[CONFIG_VOLUMES_MAX];
 	unsigned n_domains;

@@ -74,21 +74,24 @@ static void link1_read(struct parse *p, void *obj, const struct item *it)
 /* A fence level: {DEVICE: PLUG, ...} or DEVICE. */
 struct level {
 	struct config_node *node;
-	unsigned index;
-	const char *device; /* while a list of plugs is read */
+	unsigned index;     /* CONFIG_LEVELS_MAX: what it unfences */
+	const char *device; /* while a list of plugs, or the parameters of a use are read */
+	struct config_fence_use with;
 	struct at at;
 };
 
 static void use_add(struct parse *p, struct level *l, const char *device, const char *plug,
 		    struct at at)
 {
-	struct config_method *m = &l->node->level[l->index];
+	struct config_method *m = l->index == CONFIG_LEVELS_MAX ? &l->node->unfence
+								: &l->node->level[l->index];
 	unsigned n = node_index(p, l->node);
 
 	if (m->n == CONFIG_METHOD_MAX) {
 		say_error(p, at, "a fence level of more than %d devices", CONFIG_METHOD_MAX);
 		return;
 	}
+	m->use[m->n] = l->with;
 	snprintf(m->use[m->n].plug, sizeof(m->use[0].plug), "%s", plug);
 	snprintf(p->use[n][l->index][m->n].device, CONFIG_NAME_MAX, "%s", device);
 	p->use[n][l->index][m->n].at = at;
@@ -104,12 +107,135 @@ static void plug_read(struct parse *p, void *obj, const struct item *it)
 		use_add(p, l, l->device, plug, l->at);
 }
 
+static bool param_key_valid(const char *key)
+{
+	if (!isalpha((unsigned char)*key) || strlen(key) >= CONFIG_NAME_MAX)
+		return false;
+	for (; *key; key++)
+		if (!isalnum((unsigned char)*key) && *key != '_' && *key != '-')
+			return false;
+	return true;
+}
+
+static void agent_read(struct parse *p, struct config_device *dev, const struct item *it)
+{
+	if (!read_text(p, it, dev->agent, sizeof(dev->agent)))
+		return;
+	if (dev->agent[0] == '/') {
+		read_path(p, it, dev->agent, sizeof(dev->agent));
+		return;
+	}
+	for (const char *c = dev->agent; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("_.-", *c)) {
+			say_error(p, it->at, "agent \"%s\" is not the name of a program",
+				  dev->agent);
+			say_note(
+				p,
+				"expected a name such as fence_xvm, looked up in /usr/sbin, or an absolute path");
+			return;
+		}
+}
+
+/* A parameter that goes to an agent. Return: it is good. */
+static bool param_one(struct parse *p, const struct item *it, const char *device,
+		      struct config_param *param)
+{
+	static const char *const ours[] = { "action", "option", "nodename", NULL };
+	size_t len = strlen(it->key);
+
+	memset(param, 0, sizeof(*param));
+	if (!param_key_valid(it->key)) {
+		say_error(p, it->key_at, "\"%s\" is not a parameter that an agent can take",
+			  it->key);
+		return false;
+	}
+	for (unsigned i = 0; ours[i]; i++)
+		if (strcmp(it->key, ours[i]) == 0) {
+			say_error(p, it->key_at, "%s is given to the agent by fenced itself",
+				  it->key);
+			say_note(p, "leave it out");
+			return false;
+		}
+	if (is_secret_key(it->key)) {
+		say_error(p, it->key_at, "a secret must not be written into this file");
+		say_note(
+			p,
+			"put it into a file of its own, mode 0600, and write: %s_file: /etc/stockade/%s.secret",
+			it->key, device);
+		return false;
+	}
+	snprintf(param->key, sizeof(param->key), "%s", it->key);
+	if (len > 5 && strcmp(it->key + len - 5, "_file") == 0) {
+		param->key[len - 5] = '\0';
+		param->secret_file = is_secret_key(param->key);
+		if (!param->secret_file)
+			snprintf(param->key, sizeof(param->key), "%s", it->key);
+	}
+	return param->secret_file ? read_path(p, it, param->value, sizeof(param->value))
+				  : read_text(p, it, param->value, sizeof(param->value));
+}
+
+static void param_read(struct parse *p, void *obj, const struct item *it)
+{
+	struct config_device *dev = obj;
+	struct config_param param;
+
+	if (strcmp(it->key, "agent") == 0) {
+		agent_read(p, dev, it);
+		return;
+	}
+	if (strcmp(it->key, "concurrency") == 0) {
+		read_uint(p, it, 1, CONFIG_CONCURRENCY_MAX, &dev->concurrency);
+		return;
+	}
+	if (!param_one(p, it, dev->name, &param))
+		return;
+	if (dev->n_params == CONFIG_PARAMS_MAX) {
+		say_error(p, it->key_at, "fence device \"%s\" has more than %d parameters",
+			  dev->name, CONFIG_PARAMS_MAX);
+		return;
+	}
+	dev->param[dev->n_params++] = param;
+}
+
+/* {DEVICE: {plug: PLUG, KEY: VALUE}}: parameters of this node alone. */
+static void use_param_read(struct parse *p, void *obj, const struct item *it)
+{
+	struct level *l = obj;
+	struct config *cfg = p->cfg;
+	struct config_param param;
+
+	if (strcmp(it->key, "plug") == 0 || strcmp(it->key, "port") == 0) {
+		read_text(p, it, l->with.plug, sizeof(l->with.plug));
+		return;
+	}
+	if (!param_one(p, it, l->device, &param))
+		return;
+	if (cfg->n_use_params == CONFIG_USE_PARAMS_MAX) {
+		say_error(p, it->key_at, "the nodes have more than %d parameters of their own",
+			  CONFIG_USE_PARAMS_MAX);
+		return;
+	}
+	cfg->use_param[cfg->n_use_params++] = param;
+	l->with.n_params++;
+}
+
 static void use_read(struct parse *p, void *obj, const struct item *it)
 {
 	struct level *l = obj;
 
 	l->device = it->key;
 	l->at = it->key_at;
+	memset(&l->with, 0, sizeof(l->with));
+	if (item_is_map(it)) {
+		char plug[CONFIG_NAME_MAX];
+
+		l->with.first_param = p->cfg->n_use_params;
+		read_pairs(p, it, "a use of a fence device", l, use_param_read);
+		snprintf(plug, sizeof(plug), "%s", l->with.plug);
+		use_add(p, l, it->key, plug, it->key_at);
+		return;
+	}
 	if (item_is_null(it))
 		use_add(p, l, it->key, "", it->key_at);
 	else if (item_is_list(it))
@@ -147,9 +273,22 @@ static void fence_read(struct parse *p, void *obj, const struct item *it)
 	read_list(p, it, "fence", CONFIG_LEVELS_MAX, node, level_read);
 }
 
+static void unfence_read(struct parse *p, void *obj, const struct item *it)
+{
+	struct level l = { .node = obj, .index = CONFIG_LEVELS_MAX };
+
+	if (item_is_map(it))
+		read_pairs(p, it, "unfence", &l, use_read);
+	else
+		say_error(p, it->at, "unfence must be a map {DEVICE: PLUG}, as a fence level is");
+}
+
 static const struct key node_keys[] = {
-	{ "id", id_read, true },        { "link0", link0_read, true },
-	{ "link1", link1_read, false }, { "fence", fence_read, false },
+	{ "id", id_read, true },
+	{ "link0", link0_read, true },
+	{ "link1", link1_read, false },
+	{ "fence", fence_read, false },
+	{ "unfence", unfence_read, false },
 	{ NULL, NULL, false },
 };
 
@@ -171,83 +310,6 @@ void nodes_read(struct parse *p, void *cfg, const struct item *it)
 	read_named(p, it, "node", NODES_MAX, node_each);
 }
 
-static bool param_key_valid(const char *key)
-{
-	if (!isalpha((unsigned char)*key) || strlen(key) >= CONFIG_NAME_MAX)
-		return false;
-	for (; *key; key++)
-		if (!isalnum((unsigned char)*key) && *key != '_' && *key != '-')
-			return false;
-	return true;
-}
-
-static void agent_read(struct parse *p, struct config_device *dev, const struct item *it)
-{
-	if (!read_text(p, it, dev->agent, sizeof(dev->agent)))
-		return;
-	if (dev->agent[0] == '/') {
-		read_path(p, it, dev->agent, sizeof(dev->agent));
-		return;
-	}
-	for (const char *c = dev->agent; *c; c++)
-		if (!isalnum((unsigned char)*c) && !strchr("_.-", *c)) {
-			say_error(p, it->at, "agent \"%s\" is not the name of a program",
-				  dev->agent);
-			say_note(
-				p,
-				"expected a name such as fence_xvm, looked up in /usr/sbin, or an absolute path");
-			return;
-		}
-}
-
-static void param_read(struct parse *p, void *obj, const struct item *it)
-{
-	static const char *const ours[] = { "action", "option", "nodename", NULL };
-	struct config_device *dev = obj;
-	struct config_param param = { .secret_file = false };
-	size_t len = strlen(it->key);
-
-	if (strcmp(it->key, "agent") == 0) {
-		agent_read(p, dev, it);
-		return;
-	}
-	if (!param_key_valid(it->key)) {
-		say_error(p, it->key_at, "\"%s\" is not a parameter that an agent can take",
-			  it->key);
-		return;
-	}
-	for (unsigned i = 0; ours[i]; i++)
-		if (strcmp(it->key, ours[i]) == 0) {
-			say_error(p, it->key_at, "%s is given to the agent by fenced itself",
-				  it->key);
-			say_note(p, "leave it out");
-			return;
-		}
-	if (is_secret_key(it->key)) {
-		say_error(p, it->key_at, "a secret must not be written into this file");
-		say_note(
-			p,
-			"put it into a file of its own, mode 0600, and write: %s_file: /etc/stockade/%s.secret",
-			it->key, dev->name);
-		return;
-	}
-	if (dev->n_params == CONFIG_PARAMS_MAX) {
-		say_error(p, it->key_at, "fence device \"%s\" has more than %d parameters",
-			  dev->name, CONFIG_PARAMS_MAX);
-		return;
-	}
-	snprintf(param.key, sizeof(param.key), "%s", it->key);
-	if (len > 5 && strcmp(it->key + len - 5, "_file") == 0) {
-		param.key[len - 5] = '\0';
-		param.secret_file = is_secret_key(param.key);
-		if (!param.secret_file)
-			snprintf(param.key, sizeof(param.key), "%s", it->key);
-	}
-	if (param.secret_file ? read_path(p, it, param.value, sizeof(param.value))
-			      : read_text(p, it, param.value, sizeof(param.value)))
-		dev->param[dev->n_params++] = param;
-}
-
 static int by_param_key(const void *a, const void *b)
 {
 	return strcmp(((const struct config_param *)a)->key, ((const struct config_param *)b)->key);
@@ -262,6 +324,7 @@ static void device_each(struct parse *p, const struct item *it)
 
 	p->device_at[cfg->n_devices++] = it->key_at;
 	snprintf(dev->name, sizeof(dev->name), "%s", it->key);
+	dev->concurrency = 1;
 	snprintf(what, sizeof(what), "fence device \"%s\"", it->key);
 	read_pairs(p, it, what, dev, param_read);
 	if (!dev->agent[0] && p->n_errors == n_errors) {
@@ -349,7 +412,9 @@ static bool device_has_param(const struct config_device *dev, const char *key)
 static void resolve_use(struct parse *p, unsigned node, unsigned level, unsigned use)
 {
 	struct config *cfg = p->cfg;
-	struct config_fence_use *u = &cfg->node[node].level[level].use[use];
+	struct config_node *n = &cfg->node[node];
+	struct config_fence_use *u = level == CONFIG_LEVELS_MAX ? &n->unfence.use[use]
+								: &n->level[level].use[use];
 	const char *names[CONFIG_DEVICES_MAX + 1], *wanted = p->use[node][level][use].device, *near;
 	struct at at = p->use[node][level][use].at;
 
@@ -439,6 +504,10 @@ void fencing_check(struct parse *p)
 				used[node->level[l].use[u].device] = true;
 				check_same_plug(p, n, l, u);
 			}
+		for (unsigned u = 0; u < node->unfence.n; u++) {
+			resolve_use(p, n, CONFIG_LEVELS_MAX, u);
+			used[node->unfence.use[u].device] = true;
+		}
 	}
 	for (unsigned i = 0; i < cfg->n_devices; i++)
 		if (!used[i])

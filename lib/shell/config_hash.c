@@ -24,6 +24,16 @@ static void mix(uint64_t *hash, const char *fmt, ...)
 		*hash = (*hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
 }
 
+static void mix_use(uint64_t *h, const struct config *cfg, const struct config_fence_use *use)
+{
+	mix(h, "use=%s plug=%s", cfg->device[use->device].name, use->plug);
+	for (unsigned i = 0; i < use->n_params; i++) {
+		const struct config_param *c = &cfg->use_param[use->first_param + i];
+
+		mix(h, "use param=%s file=%d value=%s", c->key, c->secret_file, c->value);
+	}
+}
+
 static void mix_nodes(uint64_t *h, const struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->n_nodes; i++) {
@@ -35,15 +45,16 @@ static void mix_nodes(uint64_t *h, const struct config *cfg)
 		for (unsigned l = 0; l < n->n_levels; l++) {
 			mix(h, "level=%u", n->level[l].n);
 			for (unsigned u = 0; u < n->level[l].n; u++)
-				mix(h, "use=%s plug=%s",
-				    cfg->device[n->level[l].use[u].device].name,
-				    n->level[l].use[u].plug);
+				mix_use(h, cfg, &n->level[l].use[u]);
 		}
+		mix(h, "unfence=%u", n->unfence.n);
+		for (unsigned u = 0; u < n->unfence.n; u++)
+			mix_use(h, cfg, &n->unfence.use[u]);
 	}
 	for (unsigned i = 0; i < cfg->n_devices; i++) {
 		const struct config_device *d = &cfg->device[i];
 
-		mix(h, "device=%s agent=%s", d->name, d->agent);
+		mix(h, "device=%s agent=%s at once=%u", d->name, d->agent, d->concurrency);
 		for (unsigned k = 0; k < d->n_params; k++)
 			mix(h, "param=%s file=%d value=%s", d->param[k].key,
 			    d->param[k].secret_file, d->param[k].value);
@@ -108,6 +119,7 @@ uint64_t config_meaning_hash(const struct config *cfg)
 	mix(&h, "cluster=%s detect=%u reboot=%d", cfg->cluster, cfg->detect_ms, cfg->fence_reboot);
 	mix(&h, "fence_timeout=%u age=%u post_join=%u cut_delay=%u", t->fence_timeout_ms,
 	    t->ready_age_ms, t->post_join_ms, t->cut_delay_ms);
+	mix(&h, "loop=%u within=%u", cfg->loop_max, cfg->loop_ms);
 	for (unsigned i = 0; i < cfg->n_pings; i++)
 		mix(&h, "ping=%s", cfg->ping[i]);
 	mix_nodes(&h, cfg);

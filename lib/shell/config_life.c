@@ -1,8 +1,36 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What decides between living nodes: the targets that tell who is still on the network. */
+/* What decides between living nodes: who is still on the network, and who was fenced too often. */
 #include <string.h>
 
 #include "config_parse.h"
+
+static void loop_times(struct parse *p, void *obj, const struct item *it)
+{
+	struct config *cfg = obj;
+
+	read_uint(p, it, 2, CONFIG_LOOP_MAX, &cfg->loop_max);
+}
+
+static void loop_within(struct parse *p, void *obj, const struct item *it)
+{
+	struct config *cfg = obj;
+
+	read_ms(p, it, 60 * 1000, TIMING_OTHER_MAX_MS, &cfg->loop_ms);
+}
+
+void loop_read(struct parse *p, void *cfg, const struct item *it)
+{
+	static const struct key keys[] = { { "times", loop_times, false },
+					   { "within", loop_within, false },
+					   { NULL, NULL, false } };
+	static const char *const words[] = { "off", NULL };
+	unsigned i;
+
+	if (item_is_map(it))
+		read_map(p, it, "fence_loop", keys, cfg);
+	else if (read_word(p, it, words, &i))
+		((struct config *)cfg)->loop_max = 0;
+}
 
 static void ping_each(struct parse *p, void *obj, const struct item *it)
 {

@@ -48,7 +48,7 @@ struct parse {
 	struct {
 		struct at at;
 		char device[CONFIG_NAME_MAX];
-	} use[NODES_MAX][CONFIG_LEVELS_MAX][CONFIG_METHOD_MAX];
+	} use[NODES_MAX][CONFIG_LEVELS_MAX + 1][CONFIG_METHOD_MAX]; /* the last level: unfence */
 	struct at device_at[CONFIG_DEVICES_MAX];
 	struct at volume_at[CONFIG_VOLUMES_MAX], vg_at[CONFIG_VOLUMES_MAX],
 		lv_at[CONFIG_VOLUMES_MAX];
@@ -133,6 +133,7 @@ bool looks_like_address(const char *text); /* digits and dots, or colons: a host
 void nodes_read(struct parse *p, void *cfg, const struct item *it);
 void devices_read(struct parse *p, void *cfg, const struct item *it);
 void fencing_check(struct parse *p);
+void loop_read(struct parse *p, void *cfg, const struct item *it);
 void pings_read(struct parse *p, void *cfg, const struct item *it);
 void pings_check(struct parse *p);
 void volumes_read(struct parse *p, void *cfg, const struct item *it);

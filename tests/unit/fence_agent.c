@@ -25,6 +25,7 @@ static struct loop *loop;
 static struct config cfg;
 static struct config_node node;
 static unsigned n_done, n_wanted;
+static bool known_on; /* checks are of a member */
 static struct {
 	uint64_t id;
 	bool check;
@@ -151,6 +152,7 @@ static int setup(void **state)
 	snprintf(node.name, sizeof(node.name), "node2");
 	node.id = 2;
 	n_done = 0;
+	known_on = false;
 	loop = loop_new();
 	assert_non_null(loop);
 	return 0;
@@ -183,7 +185,7 @@ static struct agent_result check_one(struct agents *a, unsigned device, const ch
 	struct config_fence_use u = use(device, plug);
 
 	n_done = 0;
-	agents_check(a, 8, &node, &u);
+	agents_check(a, 8, &node, &u, known_on);
 	await(1);
 	assert_true(got[0].check);
 	return got[0].res;
@@ -380,6 +382,60 @@ static void a_check_without_a_list_asks_the_status(void **state)
 	agents_free(a);
 }
 
+/* fence-agents#519: the plug exists, the device answers, and it is another machine's: found before it is needed (SAFE-6). */
+static void a_check_compares_the_status_with_what_is_known(void **state)
+{
+	(void)state;
+	put_agent("fence_list", P("plug"), A("off") A("status") A("list"),
+		  "[ $action = list ] && echo 'node1,x' && echo 'node2,y' && exit 0\n"
+		  "grep -q plug=node1 $(dirname $0)/stdin && exit 0; exit 2");
+	put_agent("fence_plain", P("plug"), A("off") A("status"), "exit 2");
+	put_agent("fence_mute", P("plug"), A("off") A("status") A("list"),
+		  "[ $action = list ] && echo node1 && exit 0; exit 1");
+	add_device("vm", "fence_list");
+	add_device("bmc", "fence_plain");
+	add_device("pdu", "fence_mute");
+	struct agents *a = agents_new(loop, &cfg, on_done, NULL);
+
+	known_on = true;
+	assert_int_equal(check_one(a, 0, "node1").answer, FENCE_ANSWER_DONE);
+	struct agent_result r = check_one(a, 0, "node2");
+
+	assert_int_equal(r.answer, FENCE_ANSWER_FAILED);
+	assert_string_equal(
+		r.text,
+		"vm: says that node2 is off, but it is a member: the plug is another machine's");
+	assert_int_equal(check_one(a, 1, "").answer, FENCE_ANSWER_FAILED);
+	assert_int_equal(check_one(a, 2, "node1").answer, FENCE_ANSWER_UNKNOWN);
+	known_on = false; /* of a node that is down both words are right */
+	assert_int_equal(check_one(a, 0, "node2").answer, FENCE_ANSWER_DONE);
+	assert_int_equal(check_one(a, 1, "").answer, FENCE_ANSWER_DONE);
+	agents_free(a);
+}
+
+static void a_nodes_own_parameters_go_before_the_devices(void **state)
+{
+	(void)state;
+	put_agent("fence_a", P("plug"), A("off") A("status"), "exit 0");
+	unsigned d = add_device("bmc", "fence_a");
+
+	add_param(d, "lanplus", "1", false);
+	add_param(d, "username", "all", false);
+	snprintf(cfg.use_param[0].key, CONFIG_NAME_MAX, "username");
+	snprintf(cfg.use_param[0].value, CONFIG_NAME_MAX, "own");
+	snprintf(cfg.use_param[1].key, CONFIG_NAME_MAX, "cipher");
+	snprintf(cfg.use_param[1].value, CONFIG_NAME_MAX, "17");
+	struct agents *a = agents_new(loop, &cfg, on_done, NULL);
+	struct config_fence_use u = use(d, "4");
+
+	u.n_params = 2;
+	agents_run(a, 1, &node, &u, FENCE_AGENT_OFF);
+	await(1);
+	assert_string_equal(file_text("stdin"), "action=off\nnodename=node2\nplug=4\nlanplus=1\n"
+						"username=own\ncipher=17\n");
+	agents_free(a);
+}
+
 /* Each run leaves a mark at its start and end; a mark of another in between is an overlap. */
 #define MARKS \
 	"echo begin >> $(dirname $0)/marks; sleep 0.2; echo end >> $(dirname $0)/marks; exit 0"
@@ -403,6 +459,36 @@ static void agents_that_are_called_back_never_run_at_once(void **state)
 	}
 	await(3);
 	assert_string_equal(file_text("marks"), "begin\nend\nbegin\nend\nbegin\nend\n");
+	agents_free(a);
+}
+
+static void as_many_run_at_once_as_the_device_allows(void **state)
+{
+	(void)state;
+	put_agent(
+		"fence_bmc", P("plug"), A("off"),
+		"echo begin >> $(dirname $0)/marks\n"
+		"for i in $(seq 50); do [ $(wc -l < $(dirname $0)/marks) -ge 2 ] && break; sleep 0.1; done\n"
+		"n=$(grep -c begin $(dirname $0)/marks); e=$(grep -c end $(dirname $0)/marks)\n"
+		"sleep 0.3; echo end >> $(dirname $0)/marks; [ $((n - e)) -le 2 ]");
+	unsigned d = add_device("pdu", "fence_bmc");
+
+	cfg.device[d].concurrency = 2;
+	struct agents *a = agents_new(loop, &cfg, on_done, NULL);
+	struct config_fence_use u = use(d, "1");
+
+	run_one(a, d, "1", FENCE_AGENT_OFF); /* its metadata is known then */
+	n_done = 0;
+	assert_int_equal(unlink(path_of("marks")), 0);
+	for (unsigned i = 0; i < 4; i++)
+		agents_run(a, 1 + i, &node, &u, FENCE_AGENT_OFF);
+	await(4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(got[i].res.answer, FENCE_ANSWER_DONE);
+	char *marks = file_text("marks");
+
+	assert_true(strncmp(marks, "begin\nbegin\n", 12) == 0); /* two at once */
+	assert_null(strstr(marks, "begin\nbegin\nbegin"));      /* never three */
 	agents_free(a);
 }
 
@@ -437,8 +523,8 @@ static void fencing_goes_before_checks_and_cancelled_jobs_are_not_heard(void **s
 	struct config_fence_use u = use(d, "");
 
 	agents_run(a, 1, &node, &u, FENCE_AGENT_STATUS);
-	agents_check(a, 2, &node, &u);
-	agents_check(a, 3, &node, &u);
+	agents_check(a, 2, &node, &u, false);
+	agents_check(a, 3, &node, &u, false);
 	agents_run(a, 4, &node, &u, FENCE_AGENT_OFF);
 	agents_cancel(a, 3); /* waits */
 	agents_cancel(a, 1); /* runs: killed */
@@ -471,6 +557,12 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(agents_that_are_called_back_never_run_at_once,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_check_compares_the_status_with_what_is_known,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_nodes_own_parameters_go_before_the_devices, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(as_many_run_at_once_as_the_device_allows, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(other_devices_run_side_by_side, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			fencing_goes_before_checks_and_cancelled_jobs_are_not_heard, setup,

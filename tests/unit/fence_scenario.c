@@ -16,10 +16,13 @@
  *	return N ANSWER                         what hangs there ends so
  *	path N ok|fail                          readiness checks of N
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
+ *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
+ *	gateway N fresh|stale | drill N VICTIM | admit N WHOM
  *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
  *	attest N VICTIM [BOOT]                  N hears a hypervisor say that this (the latest) boot of VICTIM is over
  *	wait MS
  *	expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
+ *	expect held BY NODE yes|no
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
 #include "fenced/core/fence.h"
@@ -59,6 +62,8 @@ struct node {
 	struct nodeset ring_nodes;
 	bool quorate;
 	struct nodeset told_members, told_nodes; /* its last view */
+	struct fence_stored disk;                /* what it keeps over its lives */
+	uint64_t disk_ms;
 };
 
 struct run {
@@ -78,7 +83,8 @@ struct rule {
 
 static struct world {
 	unsigned n;
-	uint8_t levels, devices;
+	uint8_t levels, devices, loop_max;
+	uint32_t loop_ms;
 	uint64_t now_ms, seq, joins;
 	struct node node[N_MAX + 1];
 	struct message queue[QUEUE_MAX];
@@ -123,6 +129,8 @@ static const char *note_name(enum fence_note n)
 	case FENCE_NOTE_CONFIRM: return "unconfirmed";
 	case FENCE_NOTE_SELF_VICTIM: return "self";
 	case FENCE_NOTE_ATTESTED: return "attested";
+	case FENCE_NOTE_HELD: return "held";
+	case FENCE_NOTE_ADMITTED: return "admitted";
 	case FENCE_NOTE_STALL: return "slept";
 	}
 	return "?";
@@ -282,8 +290,11 @@ static void carry_out(uint32_t id, const struct fence_actions *out, const struct
 		      a->ack.rc ? strerror(-a->ack.rc) : "ok", a->ack.text);
 		break;
 	case FENCE_ACT_HISTORY: show(id, a); break;
-	case FENCE_ACT_PUBLISH:
-	case FENCE_ACT_STORE: break;
+	case FENCE_ACT_STORE:
+		fence_stored(n->dom, &n->disk);
+		n->disk_ms = w.now_ms;
+		break;
+	case FENCE_ACT_PUBLISH: break;
 	}
 }
 
@@ -392,6 +403,13 @@ static void start(uint32_t id)
 				    .stall_ms = 1000 };
 
 	boot_id(id, n->boot, cfg.self.boot_id);
+	cfg.loop_max = w.loop_max;
+	cfg.loop_ms = w.loop_ms;
+	cfg.held = n->disk.held;
+	memcpy(cfg.fenced, n->disk.fenced, sizeof(cfg.fenced));
+	for (uint32_t i = 1; i <= w.n; i++)
+		for (unsigned k = 0; k < cfg.fenced[i].n; k++)
+			cfg.fenced[i].age_ms[k] += (uint32_t)(w.now_ms - n->disk_ms);
 	for (uint32_t i = 1; i <= w.n; i++) {
 		nodeset_add(&cfg.nodes, i);
 		cfg.path[i].n_levels = w.levels;
@@ -582,6 +600,8 @@ static void cmd_expect(char **a)
 			got = proof_kind_name(n->pub.proof.kind);
 		else if (is(a[1], "ready"))
 			got = n->pub.ready ? "yes" : "no";
+		else if (is(a[1], "held"))
+			got = n->held ? "yes" : "no";
 		else if (is(a[1], "phase"))
 			got = phase_name(n->phase);
 	}
@@ -616,8 +636,9 @@ static void words(char **a, unsigned from, unsigned n, char *to, size_t len)
 
 static void command(char **a, unsigned n)
 {
-	struct node *nd = n > 1 && !is(a[0], "nodes") && !is(a[0], "expect") && !is(a[0], "wait") &&
-					  !strchr(a[1], ',') && !strchr(a[1], '-')
+	struct node *nd = n > 1 && !is(a[0], "nodes") && !is(a[0], "loop") && !is(a[0], "expect") &&
+					  !is(a[0], "wait") && !strchr(a[1], ',') &&
+					  !strchr(a[1], '-')
 				  ? &w.node[node_arg(a[1])]
 				  : NULL;
 	char text[160];
@@ -667,10 +688,22 @@ static void command(char **a, unsigned n)
 		nd->path_fails = is(a[2], "fail");
 	} else if (is(a[0], "signs")) {
 		cmd_signs(a, n);
-	} else if (is(a[0], "request")) {
+	} else if (is(a[0], "loop")) {
+		w.loop_max = (uint8_t)number(a[1]);
+		w.loop_ms = number(a[2]);
+	} else if (is(a[0], "gateway")) {
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_GATEWAY,
+					   .gateway = is(a[2], "fresh") ? LIFE_FRESH
+									: LIFE_STALE });
+	} else if (is(a[0], "admit")) {
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_ADMIT, .admit = node_arg(a[2]) });
+	} else if (is(a[0], "request") || is(a[0], "drill")) {
 		step(node_arg(a[1]),
 		     (struct fence_event){ .type = FENCE_EV_REQUEST,
-					   .request = { node_arg(a[2]), "an operator asks" } });
+					   .request = { node_arg(a[2]), "an operator asks",
+							is(a[0], "drill") } });
 	} else if (is(a[0], "ack")) {
 		bool force = is(n > 3 ? a[3] : NULL, "force");
 

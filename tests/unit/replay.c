@@ -56,7 +56,7 @@ static void live(unsigned steps, bool crash)
 				     .ready_age_ms = 300000,
 				     .confirm_ms = 100,
 				     .stall_ms = 100000 };
-	cfg.path[1] = cfg.path[2] = (struct fence_path){ 1, { 1 } };
+	cfg.path[1] = cfg.path[2] = (struct fence_path){ .n_levels = 1, .n_devices = { 1 } };
 	recorder_config(r, put_config, &cfg, 0);
 	struct fence_domain *dom = fence_new(&cfg);
 

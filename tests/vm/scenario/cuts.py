@@ -15,7 +15,7 @@ from cluster import Cluster, config
 
 KINDS = ("split", "split", "split", "moving", "gateway")
 # The other one's turn comes one cut_delay after the cut: fence_timeout + 2 x detect
-CONF = "ping: [192.0.2.1]\nfence_timeout: 10s\n"
+CONF = "ping: [192.0.2.1]\nfence_timeout: 10s\nfence_loop: off\n"
 
 
 def stopped(c, since):

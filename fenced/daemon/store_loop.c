@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fenced/daemon/store_loop.c - how often each node was fenced lately, and who waits to be let in: kept over full restarts.
+ *
+ * In a fence loop every node is switched off again and again, so what counts must outlive this kernel. Times are kept by this
+ * node's own wall clock and become ages when they are read: never compared with another node's (SAFE-8); a clock that was
+ * set makes the limiter count too much or too little, and no decision of safety hangs on it. Written by an atomic rename,
+ * not synced: fencing does not wait for a disk, and a loop's period is longer than the filesystem's.
+ */
+#include "daemon.h"
+
+#include "lib/crc32c.h"
+#include "lib/shell/log.h"
+#include "lib/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOP_FILE STOCKADE_STATEDIR "/fenced/loop"
+#define LOOP_MAGIC 0x706c7053u /* "Splp" */
+#define LOOP_VERSION 1
+#define LOOP_BYTES_MAX 8192
+
+void store_loop_save(const struct fence_stored *st)
+{
+	uint8_t buf[LOOP_BYTES_MAX];
+	struct wire_w w;
+	size_t len = 0;
+	int64_t now = (int64_t)time(NULL);
+
+	wire_w_init(&w, buf, sizeof(buf));
+	wire_w_u32(&w, LOOP_MAGIC);
+	wire_w_u16(&w, LOOP_VERSION);
+	wire_w_u64(&w, st->held.bits);
+	for (unsigned id = 1; id <= NODEID_MAX; id++) {
+		wire_w_u8(&w, st->fenced[id].n);
+		for (unsigned i = 0; i < st->fenced[id].n; i++)
+			wire_w_u64(&w, (uint64_t)(now - st->fenced[id].age_ms[i] / 1000));
+	}
+	if (wire_w_done(&w, &len) == 0)
+		wire_w_u32(&w, crc32c(0, buf, len));
+	int r = wire_w_done(&w, &len);
+
+	if (r == 0)
+		r = store_write(LOOP_FILE, buf, len);
+	if (r < 0)
+		log_warning("store.save", "file=%s error=\"%s\"", LOOP_FILE, strerror(-r));
+}
+
+static int parse(struct fence_config *fc, const uint8_t *buf, size_t len)
+{
+	struct wire_r r;
+	int64_t now = (int64_t)time(NULL);
+
+	if (len < 4)
+		return -EBADMSG;
+	wire_r_init(&r, buf + len - 4, 4);
+	if (wire_r_u32(&r) != crc32c(0, buf, len - 4))
+		return -EBADMSG;
+	wire_r_init(&r, buf, len - 4);
+	if (wire_r_u32(&r) != LOOP_MAGIC || wire_r_u16(&r) != LOOP_VERSION)
+		return -EBADMSG;
+	fc->held.bits = wire_r_u64(&r) & fc->nodes.bits;
+	for (unsigned id = 1; id <= NODEID_MAX; id++) {
+		unsigned n = wire_r_u8(&r);
+
+		if (n > FENCE_LOOP_MAX)
+			return -EBADMSG;
+		for (unsigned i = 0; i < n; i++) {
+			int64_t at = (int64_t)wire_r_u64(&r), age = at < now ? now - at : 0;
+
+			fc->fenced[id].age_ms[i] = age > UINT32_MAX / 1000 ? UINT32_MAX
+									   : (uint32_t)age * 1000;
+		}
+		fc->fenced[id].n = (uint8_t)n;
+	}
+	return wire_r_done(&r) < 0 ? -EBADMSG : 0;
+}
+
+void store_loop_load(struct fence_config *fc)
+{
+	uint8_t buf[LOOP_BYTES_MAX];
+	int fd = open(LOOP_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return;
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	close(fd);
+	if (n < 0 || parse(fc, buf, (size_t)n) < 0) {
+		fc->held = NODESET_EMPTY;
+		memset(fc->fenced, 0, sizeof(fc->fenced));
+		log_warning("store.load", "file=%s text=\"damaged: it is left out\"", LOOP_FILE);
+	}
+}
