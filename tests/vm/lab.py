@@ -641,7 +641,7 @@ def domain_xml(lab, node, image, accel):
   <memory unit='MiB'>{lab.memory_mib}</memory><vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{image}/vmlinuz</kernel><initrd>{image}/initrd</initrd>
-    <cmdline>console=ttyS0 quiet loglevel=4 net.ifnames=0 panic=0 systemd.show_status=0 systemd.hostname={node.name} lab.node={n}</cmdline></os>
+    <cmdline>console=ttyS0 quiet loglevel=4 net.ifnames=0 panic=0 no_timer_check systemd.show_status=0 systemd.hostname={node.name} lab.node={n}</cmdline></os>
   <features><acpi/></features>
   {cpu}
   <clock offset='utc'/>
