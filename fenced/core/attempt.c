@@ -216,6 +216,7 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 		if (p.kind == PROOF_HYPERVISOR && d->cfg.path[r->nodeid].n_levels) {
 			l->att.stage = ATT_ON;
 			l->att.life = r->life;
+			on_seek(d, d->slot[op->node]);
 		}
 	}
 }
