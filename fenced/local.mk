@@ -43,6 +43,7 @@ stockade_fenced_SOURCES = \
 	%reldir%/daemon/agent.c \
 	%reldir%/daemon/agent.h \
 	%reldir%/daemon/answer.c \
+	%reldir%/daemon/attest.c \
 	%reldir%/daemon/daemon.h \
 	%reldir%/daemon/main.c \
 	%reldir%/daemon/ping.c \

@@ -39,6 +39,7 @@ struct fenced {
 	struct fence_domain *dom; /* NULL until then */
 	struct cluster *cluster;
 	struct agents *agents;
+	struct attest *attest;
 	struct pings *pings; /* NULL: no target is configured */
 	struct ipc_server *ipc;
 	struct history *history;
@@ -123,6 +124,12 @@ void on_ipc_gone(void *arg, struct ipc_peer *peer);
 void publish(struct fenced *f);
 void ack_answer(struct fenced *f, int rc, const char *text);
 void leave_answer(struct fenced *f);
+
+/* attest.c */
+int attest_open(struct fenced *f);
+void attest_close(struct fenced *f);
+void attest_view(struct fenced *f); /* a new view: corosync need not hurry any more */
+json_t *attest_json(const struct fenced *f);
 
 /* status.c */
 json_t *status_json(struct fenced *f);

@@ -167,6 +167,7 @@ static void on_view(void *arg, const struct cluster_view *v)
 	f->view = ev.view;
 	f->view_ms = mono_ms();
 	feed(f, ev);
+	attest_view(f);
 	try_leave(f);
 }
 
@@ -311,6 +312,8 @@ int shell_start(struct fenced *f)
 	f->signs.holds = holds_load();
 	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
 	f->pings = pings_new(f->loop, f->cfg, on_gateway, f);
+	if (attest_open(f) < 0)
+		return -ENOMEM;
 	if (!unfence_begin(f))
 		shell_join(f);
 	history_add(f->history, "fenced.start", NULL, "fenced %s started on %s", STOCKADE_VERSION,

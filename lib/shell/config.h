@@ -46,6 +46,10 @@ struct config_device { /* fence_devices: NAME: {agent: fence_xvm, ...} */
 	char name[CONFIG_NAME_MAX];
 	char agent
 		[CONFIG_PATH_MAX]; /* a name (looked up in /usr/sbin and libexec/stockade) or an absolute path */
+	bool attest; /* its hypervisors are asked to tell of deaths (fence_xvm with stockade-virtd; SAFE-11) */
+	char attest_host
+		[CONFIG_NAME_MAX]; /* their address; "": whoever answers on the agent's multicast group */
+	uint16_t attest_port;
 	unsigned n_params; /* ascending key */
 	struct config_param param[CONFIG_PARAMS_MAX];
 	uint32_t concurrency; /* so many runs at a time; 1 */

@@ -7,6 +7,8 @@
 
 #include "config_parse.h"
 
+#include "../attest.h"
+
 static unsigned node_index(const struct parse *p, const struct config_node *node)
 {
 	return (unsigned)(node - p->cfg->node);
@@ -175,6 +177,33 @@ static bool param_one(struct parse *p, const struct item *it, const char *device
 				  : read_text(p, it, param->value, sizeof(param->value));
 }
 
+/* attest: yes | no | ADDRESS: not for the agent, for fenced itself. */
+static void attest_read(struct parse *p, struct config_device *dev, const struct item *it)
+{
+	static const char *const words[] = { "no", "off", "false", "yes", "on", "true" };
+	char text[CONFIG_NAME_MAX];
+	struct address a;
+	const char *why;
+
+	if (!read_text(p, it, text, sizeof(text)))
+		return;
+	for (unsigned i = 0; i < 6; i++)
+		if (strcasecmp(text, words[i]) == 0) {
+			dev->attest = i >= 3;
+			return;
+		}
+	dev->attest = true;
+	snprintf(dev->attest_host, sizeof(dev->attest_host), "%s", text);
+	if (!address_parse(text, &a) || a.prefix >= 0) {
+		say_error(p, it->at, "attest \"%s\" is no address", text);
+		say_note(
+			p,
+			"expected yes, no, or the address of the hypervisor that runs stockade-virtd");
+	} else if (!address_usable(&a, &why)) {
+		say_error(p, it->at, "attest is %s", why);
+	}
+}
+
 static void param_read(struct parse *p, void *obj, const struct item *it)
 {
 	struct config_device *dev = obj;
@@ -186,6 +215,17 @@ static void param_read(struct parse *p, void *obj, const struct item *it)
 	}
 	if (strcmp(it->key, "concurrency") == 0) {
 		read_uint(p, it, 1, CONFIG_CONCURRENCY_MAX, &dev->concurrency);
+		return;
+	}
+	if (strcmp(it->key, "attest") == 0) {
+		attest_read(p, dev, it);
+		return;
+	}
+	if (strcmp(it->key, "attest_port") == 0) {
+		uint32_t port;
+
+		if (read_uint(p, it, 1, 65535, &port))
+			dev->attest_port = (uint16_t)port;
 		return;
 	}
 	if (!param_one(p, it, dev->name, &param))
@@ -325,6 +365,7 @@ static void device_each(struct parse *p, const struct item *it)
 	p->device_at[cfg->n_devices++] = it->key_at;
 	snprintf(dev->name, sizeof(dev->name), "%s", it->key);
 	dev->concurrency = 1;
+	dev->attest_port = ATTEST_PORT;
 	snprintf(what, sizeof(what), "fence device \"%s\"", it->key);
 	read_pairs(p, it, what, dev, param_read);
 	if (!dev->agent[0] && p->n_errors == n_errors) {

@@ -55,6 +55,8 @@ static void mix_nodes(uint64_t *h, const struct config *cfg)
 		const struct config_device *d = &cfg->device[i];
 
 		mix(h, "device=%s agent=%s at once=%u", d->name, d->agent, d->concurrency);
+		if (d->attest)
+			mix(h, "attest=%s port=%u", d->attest_host, d->attest_port);
 		for (unsigned k = 0; k < d->n_params; k++)
 			mix(h, "param=%s file=%d value=%s", d->param[k].key,
 			    d->param[k].secret_file, d->param[k].value);

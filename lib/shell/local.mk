@@ -8,6 +8,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/fence_link.c \
 	%reldir%/fence_link.h \
 	%reldir%/history.c \
+	%reldir%/hurry.c \
+	%reldir%/hurry.h \
 	%reldir%/history.h \
 	%reldir%/ipc.c \
 	%reldir%/ipc.h \

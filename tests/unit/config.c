@@ -267,6 +267,7 @@ static void every_difference_of_meaning_changes_the_hash(void **state)
 		{ "[{d: a}]", "[{d: a}], unfence: {d: a}" },
 		{ "agent: z", "agent: z, concurrency: 2" },
 		{ "id: 2", "id: 3" },
+		{ "agent: z", "agent: z, attest: yes" },
 		{ "10.0.0.2", "10.0.0.3" },
 		{ "[{d: a}]", "[{d: aa}]" },
 		{ "[{d: a}]", "[{d: a}, {e: 5}]" },

@@ -30,7 +30,7 @@ VIP = "192.0.2.100"
 STORAGE_LINK = 1
 
 
-def config(nodes=2, detect="3s", portal="198.51.100.1", fence_key=L.FENCE_KEY, fence=None, extra="",
+def config(nodes=2, detect="3s", portal="198.51.100.1", fence_key=L.FENCE_KEY, fence=None, extra="", attest=False,
            domain="{nodes: [node1, node2], ordered: true, restricted: true, failback: false}", fs="ext4"):
     """stockade.yaml of the laboratory's service."""
     rows = [f"cluster: lab\ndetect: {detect}\nnodes:"]
@@ -38,7 +38,7 @@ def config(nodes=2, detect="3s", portal="198.51.100.1", fence_key=L.FENCE_KEY, f
         use = (fence or {}).get(n, f"[{{vm: node{n}}}]")
         rows.append(f"  node{n}: {{id: {n}, link0: 192.0.2.1{n}, link1: 198.51.100.1{n}, fence: {use}}}")
     rows.append(f"""fence_devices:
-  vm: {{agent: fence_xvm, key_file: {fence_key}}}
+  vm: {{agent: fence_xvm, key_file: {fence_key}{', attest: yes' if attest else ''}}}
 volumes:
   webdata: {{iscsi: {{portal: {portal}, target: "{L.TARGET}"}}, vg: {L.VG}, lv: {L.LV}, fs: {fs}, mount: /var/www/html}}
 domains:

@@ -215,7 +215,10 @@ class Lab:
     """A laboratory. Lab(NAME) makes one on entry (or up()); Lab.attach(NAME) joins one that runs."""
 
     def __init__(self, name, nodes=2, memory_mib=640, fence_virtd=True, disk=None, owned=True, log=None):
-        """@disk: file that the LUN starts as (default: golden_disk()); @owned: dies with this process."""
+        """@disk: file that the LUN starts as (default: golden_disk()); @owned: dies with this process; @fence_virtd: True is
+        the stock daemon, "ours" stockade-virtd of the build (so it is for all with STOCKADE_LAB_FENCE_VIRTD=ours), False none."""
+        if fence_virtd is True and os.environ.get("STOCKADE_LAB_FENCE_VIRTD") == "ours":
+            fence_virtd = "ours"
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
             raise LabError(f"lab name {name!r}: wanted up to 31 of a-z, 0-9 and '-'")
         if not 1 <= nodes <= 3:
@@ -296,9 +299,10 @@ class Lab:
         with open(os.open(f"{self.dir}/corosync.authkey", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
             f.write(secrets.token_bytes(256))
         with open(os.open(f"{self.dir}/fence_virt.conf", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
-            f.write(FENCE_VIRT_CONF.format(dir=self.dir))
+            f.write(FENCE_VIRT_CONF.format(dir=self.dir) + (MAP if self.fence_virtd == "ours" else ""))
         with open(f"{self.dir}/config.json", "w") as f:
-            json.dump({"links": LINKS, "target_setup": target_setup(self.disk), "fence_virtd": self.fence_virtd}, f)
+            json.dump({"links": LINKS, "target_setup": target_setup(self.disk), "fence_virtd": self.fence_virtd,
+                       "virtd": virtd_of_build() if self.fence_virtd == "ours" else None}, f)
 
     def _start_init(self):
         owner = os.getpid()
@@ -528,6 +532,18 @@ def target_setup(disk):
              "vendor_id=Stockade,product_id=LabDisk,scsi_id=stockade-lab-0001,scsi_sn=lab0001"],
             ["--mode", "target", "--op", "bind", "--tid", "1", "-I", "ALL"]]
 
+
+def virtd_of_build():
+    path = os.path.join(os.environ.get("STOCKADE_BUILD") or os.path.abspath(f"{HERE}/../../build"), "stockade-virtd")
+    if not os.access(path, os.X_OK):
+        raise LabError(f"there is no {path}; run: tools/build build")
+    return path
+
+
+# What our daemon wants to know besides: the nodes may fence each other, by name.
+MAP = "groups {\n\tgroup = \"lab\" {\n" + "".join(
+    f"\t\tip = \"192.0.2.1{n}\";\n\t\tip = \"198.51.100.1{n}\";\n\t\tuuid = \"node{n}\";\n" for n in (1, 2, 3)) + \
+    "\t\tip = \"192.0.2.100\";\n\t}\n}\n"
 
 FENCE_VIRT_CONF = """fence_virtd {{
 	listener = "multicast";
