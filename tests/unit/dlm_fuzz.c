@@ -12,19 +12,12 @@
 #include <cmocka.h>
 
 #include "dlm_bus.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/heard.h"
 
 #define ALL2 (nodeset_of(1).bits | nodeset_of(2).bits)
 #define ALL3 (ALL2 | nodeset_of(3).bits)
-#define SAMPLES_MAX 32
 #define ROUNDS 600
 #define LIFE 100 /* damaged messages that one domain lives through */
-
-struct sample {
-	uint32_t from;
-	size_t len;
-	uint8_t *data;
-};
 
 struct patient {
 	struct bus bus;
@@ -33,18 +26,9 @@ struct patient {
 	unsigned age;
 };
 
-static struct sample samples[SAMPLES_MAX];
-static unsigned n_samples;
-
 static void collect(const struct bus_msg *m)
 {
-	struct sample *s = &samples[n_samples];
-
-	assert_true(n_samples < SAMPLES_MAX);
-	*s = (struct sample){ .from = m->from, .len = m->len, .data = malloc(m->len) };
-	assert_non_null(s->data);
-	memcpy(s->data, m->data, m->len);
-	n_samples++;
+	heard_keep(m->from, m->data, m->len);
 }
 
 static void drop(struct bus *bus)
@@ -132,26 +116,11 @@ static int deliver(void *arg, const void *data, size_t len)
 static void damage_all(bool synced)
 {
 	struct patient *p = calloc(1, sizeof(*p));
-	struct fuzz_tally all = { 0 };
 
 	assert_non_null(p);
 	p->synced = synced;
 	begin(&p->bus, synced, NULL);
-	for (unsigned i = 0; i < n_samples; i++) {
-		p->from = samples[i].from;
-		struct fuzz_tally t = fuzz_run(&(struct fuzz){ .sample = samples[i].data,
-							       .len = samples[i].len,
-							       .decode = deliver,
-							       .arg = p,
-							       .seed = i + 1,
-							       .rounds = ROUNDS,
-							       .refused_is_fine = true });
-
-		all.taken += t.taken;
-		all.refused += t.refused;
-	}
-	assert_true(all.taken > 0);
-	assert_true(all.refused > 0);
+	heard_damage(deliver, p, &p->from, ROUNDS);
 	end(&p->bus);
 	free(p);
 }
@@ -207,14 +176,13 @@ static int setup(void **state)
 	begin(bus, true, collect);
 	end(bus);
 	free(bus);
-	return n_samples > 0 ? 0 : -1;
+	return heard_any() ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	while (n_samples > 0)
-		free(samples[--n_samples].data);
+	heard_forget();
 	return 0;
 }
 

@@ -15,24 +15,17 @@
 #include <cmocka.h>
 
 #include "fenced/core/fence.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/heard.h"
 
 #define NODES 3
 #define QUEUE_MAX 256
-#define SAMPLES_MAX 64
 #define ROUNDS 600
 #define LIFE 50 /* damaged messages that one domain lives through */
-
-struct message {
-	uint32_t from;
-	size_t len;
-	uint8_t *data;
-};
 
 struct cluster {
 	struct fence_domain *dom[NODES + 1]; /* by nodeid */
 	struct fence_actions *out;
-	struct message queue[QUEUE_MAX];
+	struct heard queue[QUEUE_MAX];
 	unsigned n_queue;
 	uint64_t now_ms;
 	bool keep; /* each message delivered becomes a sample */
@@ -44,18 +37,6 @@ struct patient {
 	uint32_t from;
 	unsigned age;
 };
-
-static struct message samples[SAMPLES_MAX];
-static unsigned n_samples;
-
-static struct message copy_of(uint32_t from, const void *data, size_t len)
-{
-	struct message m = { .from = from, .len = len, .data = malloc(len) };
-
-	assert_non_null(m.data);
-	memcpy(m.data, data, len);
-	return m;
-}
 
 static int feed(struct cluster *c, uint32_t id, struct fence_event ev);
 
@@ -70,7 +51,7 @@ static void carry_out(struct cluster *c, uint32_t id)
 
 		if (act->type == FENCE_ACT_SEND) {
 			assert_true(c->n_queue < QUEUE_MAX);
-			c->queue[c->n_queue++] = copy_of(id, c->out->msg, c->out->msg_len);
+			c->queue[c->n_queue++] = heard_copy(id, c->out->msg, c->out->msg_len);
 		} else if (act->type == FENCE_ACT_RUN) {
 			answers[n] = (struct fence_event){ .type = FENCE_EV_RUN_DONE };
 			answers[n].run_done.run = act->run.run;
@@ -108,11 +89,11 @@ static void drop(struct cluster *c)
 static void run(struct cluster *c)
 {
 	while (c->n_queue > 0) {
-		struct message m = c->queue[0];
+		struct heard m = c->queue[0];
 
 		memmove(&c->queue[0], &c->queue[1], --c->n_queue * sizeof(m));
-		if (c->keep && n_samples < SAMPLES_MAX)
-			samples[n_samples++] = copy_of(m.from, m.data, m.len);
+		if (c->keep)
+			heard_keep(m.from, m.data, m.len);
 		for (uint32_t id = 1; id <= NODES; id++) {
 			struct fence_event ev = { .type = FENCE_EV_DELIVER };
 
@@ -253,26 +234,11 @@ static int deliver(void *arg, const void *data, size_t len)
 static void damage_all(bool synced)
 {
 	struct patient *p = calloc(1, sizeof(*p));
-	struct fuzz_tally all = { 0 };
 
 	assert_non_null(p);
 	p->synced = synced;
 	begin(&p->c, synced, false);
-	for (unsigned i = 0; i < n_samples; i++) {
-		p->from = samples[i].from;
-		struct fuzz_tally t = fuzz_run(&(struct fuzz){ .sample = samples[i].data,
-							       .len = samples[i].len,
-							       .decode = deliver,
-							       .arg = p,
-							       .seed = i + 1,
-							       .rounds = ROUNDS,
-							       .refused_is_fine = true });
-
-		all.taken += t.taken;
-		all.refused += t.refused;
-	}
-	assert_true(all.taken > 0);
-	assert_true(all.refused > 0);
+	heard_damage(deliver, p, &p->from, ROUNDS);
 	end(&p->c);
 	free(p);
 }
@@ -307,14 +273,13 @@ static int setup(void **state)
 {
 	(void)state;
 	collect();
-	return n_samples > 0 ? 0 : -1;
+	return heard_any() ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	while (n_samples > 0)
-		free(samples[--n_samples].data);
+	heard_forget();
 	return 0;
 }
 

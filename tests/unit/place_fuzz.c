@@ -16,25 +16,18 @@
 #include <cmocka.h>
 
 #include "storaged/core/place.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/heard.h"
 
 #define NODES 3
 #define SERVICES 2
 #define QUEUE_MAX 512
-#define SAMPLES_MAX 80
 #define ROUNDS 1000
 #define LIFE 50 /* damaged messages that one group lives through */
-
-struct message {
-	uint32_t from;
-	size_t len;
-	uint8_t *data;
-};
 
 struct cluster {
 	struct place *place[NODES + 1]; /* by nodeid */
 	struct place_actions *out;
-	struct message queue[QUEUE_MAX];
+	struct heard queue[QUEUE_MAX];
 	unsigned n_queue;
 	struct nodeset members;
 	uint64_t now_ms, seq;
@@ -47,18 +40,6 @@ struct patient {
 	uint32_t from;
 	unsigned age;
 };
-
-static struct message samples[SAMPLES_MAX];
-static unsigned n_samples;
-
-static struct message copy_of(uint32_t from, const void *data, size_t len)
-{
-	struct message m = { .from = from, .len = len, .data = malloc(len) };
-
-	assert_non_null(m.data);
-	memcpy(m.data, data, len);
-	return m;
-}
 
 static struct incarnation life_of(uint32_t id)
 {
@@ -83,7 +64,7 @@ static int feed(struct cluster *c, uint32_t id, struct place_event ev)
 
 		if (act->type == PLACE_ACT_SEND) {
 			assert_true(c->n_queue < QUEUE_MAX);
-			c->queue[c->n_queue++] = copy_of(id, act->send.data, act->send.len);
+			c->queue[c->n_queue++] = heard_copy(id, act->send.data, act->send.len);
 		} else if (act->type == PLACE_ACT_DRIVE) {
 			answers[n] = (struct place_event){ .type = PLACE_EV_DRIVER };
 			answers[n].driver.run = act->drive.run;
@@ -114,11 +95,11 @@ static void drop(struct cluster *c)
 static void run(struct cluster *c)
 {
 	while (c->n_queue > 0) {
-		struct message m = c->queue[0];
+		struct heard m = c->queue[0];
 
 		memmove(&c->queue[0], &c->queue[1], --c->n_queue * sizeof(m));
-		if (c->keep && n_samples < SAMPLES_MAX)
-			samples[n_samples++] = copy_of(m.from, m.data, m.len);
+		if (c->keep)
+			heard_keep(m.from, m.data, m.len);
 		nodeset_for_each (id, c->members) {
 			struct place_event ev = { .type = PLACE_EV_DELIVER };
 
@@ -335,26 +316,11 @@ static int deliver(void *arg, const void *data, size_t len)
 static void damage_all(bool synced)
 {
 	struct patient *p = calloc(1, sizeof(*p));
-	struct fuzz_tally all = { 0 };
 
 	assert_non_null(p);
 	p->synced = synced;
 	begin(&p->c, synced, false);
-	for (unsigned i = 0; i < n_samples; i++) {
-		p->from = samples[i].from;
-		struct fuzz_tally t = fuzz_run(&(struct fuzz){ .sample = samples[i].data,
-							       .len = samples[i].len,
-							       .decode = deliver,
-							       .arg = p,
-							       .seed = i + 1,
-							       .rounds = ROUNDS,
-							       .refused_is_fine = true });
-
-		all.taken += t.taken;
-		all.refused += t.refused;
-	}
-	assert_true(all.taken > 0);
-	assert_true(all.refused > 0);
+	heard_damage(deliver, p, &p->from, ROUNDS);
 	end(&p->c);
 	free(p);
 }
@@ -375,14 +341,13 @@ static int setup(void **state)
 {
 	(void)state;
 	collect();
-	return n_samples > 0 ? 0 : -1;
+	return heard_any() ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	while (n_samples > 0)
-		free(samples[--n_samples].data);
+	heard_forget();
 	return 0;
 }
 
