@@ -112,7 +112,6 @@ void store_load(struct fenced *f, struct fence_config *fc);
 void store_save(struct fenced *f);
 void holds_save(bool holds);
 bool holds_load(void);
-int store_write(const char *path, const void *data, size_t len); /* 0 or -errno; atomic */
 
 /* store_loop.c */
 void store_loop_save(const struct fence_stored *st);

@@ -9,6 +9,7 @@
 #include "daemon.h"
 
 #include "lib/crc32c.h"
+#include "lib/shell/file.h"
 #include "lib/shell/log.h"
 #include "lib/wire.h"
 
@@ -25,27 +26,6 @@
 #define STORE_MAGIC 0x66725053u /* "SPrf" */
 #define STORE_VERSION 2
 #define STORE_BYTES_MAX 8192
-
-int store_write(const char *path, const void *data, size_t len)
-{
-	char tmp[256];
-
-	snprintf(tmp, sizeof(tmp), "%s.new", path);
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return -errno;
-	ssize_t n = write(fd, data, len);
-	int r = n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
-
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r == 0 && rename(tmp, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(tmp);
-	return r;
-}
 
 void store_save(struct fenced *f)
 {
@@ -70,7 +50,7 @@ void store_save(struct fenced *f)
 	int r = wire_w_done(&w, &len);
 
 	if (r == 0)
-		r = store_write(STORE_FILE, buf, len);
+		r = file_replace(STORE_FILE, buf, len, 0600, false);
 	if (r < 0)
 		log_warning("store.save", "file=%s error=\"%s\"", STORE_FILE, strerror(-r));
 }
@@ -139,7 +119,7 @@ void holds_save(bool holds)
 	if (mkdir(STOCKADE_RUNDIR, 0750) < 0 && errno != EEXIST)
 		r = -errno;
 	else if (holds)
-		r = store_write(HOLDS_FILE, "1\n", 2);
+		r = file_replace(HOLDS_FILE, "1\n", 2, 0600, false);
 	else if (unlink(HOLDS_FILE) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r < 0)

@@ -9,6 +9,7 @@
 #include "daemon.h"
 
 #include "lib/crc32c.h"
+#include "lib/shell/file.h"
 #include "lib/shell/log.h"
 #include "lib/wire.h"
 
@@ -44,7 +45,7 @@ void store_loop_save(const struct fence_stored *st)
 	int r = wire_w_done(&w, &len);
 
 	if (r == 0)
-		r = store_write(LOOP_FILE, buf, len);
+		r = file_replace(LOOP_FILE, buf, len, 0600, false);
 	if (r < 0)
 		log_warning("store.save", "file=%s error=\"%s\"", LOOP_FILE, strerror(-r));
 }

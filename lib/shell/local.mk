@@ -7,6 +7,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/cluster_config.c \
 	%reldir%/fence_link.c \
 	%reldir%/fence_link.h \
+	%reldir%/file.c \
+	%reldir%/file.h \
 	%reldir%/history.c \
 	%reldir%/hurry.c \
 	%reldir%/hurry.h \
@@ -38,6 +40,10 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 check_PROGRAMS += tests/unit/loop
 tests_unit_loop_SOURCES = tests/unit/loop.c
 tests_unit_loop_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/file
+tests_unit_file_SOURCES = tests/unit/file.c
+tests_unit_file_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/log
 tests_unit_log_SOURCES = tests/unit/log.c

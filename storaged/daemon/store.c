@@ -4,6 +4,7 @@
  */
 #include "daemon.h"
 
+#include "lib/shell/file.h"
 #include "lib/shell/log.h"
 
 #include <errno.h>
@@ -15,47 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* All or nothing: a file of its own, synced, renamed over the old one. */
 static int write_whole(const char *dir, const char *name, json_t *obj, bool sync)
 {
-	char path[PATH_MAX], tmp[PATH_MAX];
+	char path[PATH_MAX];
 	char *text = json_dumps(obj, JSON_INDENT(1) | JSON_SORT_KEYS);
-	size_t len, done = 0;
-	int fd, r = 0;
+	int r = -ENOMEM;
 
 	json_decref(obj);
-	if (!text)
-		return -ENOMEM;
-	len = strlen(text);
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	snprintf(tmp, sizeof(tmp), "%s/.%s.new", dir, name);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		free(text);
-		return -errno;
-	}
-	while (done < len && r == 0) {
-		ssize_t n = write(fd, text + done, len - done);
-
-		if (n < 0 && errno != EINTR)
-			r = -errno;
-		else if (n > 0)
-			done += (size_t)n;
-	}
-	if (r == 0 && sync && fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r == 0 && rename(tmp, path) < 0)
-		r = -errno;
-	if (r == 0 && sync) { /* the rename, too */
-		int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (dirfd >= 0) {
-			fsync(dirfd);
-			close(dirfd);
-		}
-	}
+	if (text)
+		r = file_replace(path, text, strlen(text), 0640, sync);
 	free(text);
 	return r;
 }

@@ -2,6 +2,8 @@
 /* op.c - the words, times and small files of a running operation. */
 #include "op.h"
 
+#include "lib/shell/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -127,25 +129,10 @@ enum driver_result op_end(struct op *op, enum driver_result result, const char *
 
 int op_keep(const struct op *op, const char *name, const char *text)
 {
-	char path[PATH_MAX], tmp[PATH_MAX + 32];
-	size_t len = strlen(text);
-	int r = 0;
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", op->job->rundir, name);
-	snprintf(tmp, sizeof(tmp), "%s.%ld", path, (long)getpid());
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, len) != (ssize_t)len)
-		r = errno ? -errno : -EIO;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r == 0 && rename(tmp, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(tmp);
-	return r;
+	return file_replace(path, text, strlen(text), 0600, false);
 }
 
 int op_kept(const struct op *op, const char *name, char *buf, size_t len)
