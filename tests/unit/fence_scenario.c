@@ -39,6 +39,8 @@
 
 #include <cmocka.h>
 
+#include "golden.h"
+
 #define N_MAX 5
 #define QUEUE_MAX 512
 #define RUNS_MAX 64
@@ -741,46 +743,15 @@ static void play_line(char *line)
 	command(a, n);
 }
 
-static char *read_all(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *s = calloc(1, TRACE_MAX);
-
-	assert_non_null(s);
-	if (f) {
-		size_t n = fread(s, 1, TRACE_MAX - 1, f);
-
-		s[n] = '\0';
-		fclose(f);
-	}
-	return s;
-}
-
-static void compare(const char *path)
-{
-	char *golden = read_all(path);
-	size_t i = 0, line = 0;
-
-	if (strcmp(golden, w.trace) != 0) {
-		for (; golden[i] && golden[i] == w.trace[i]; i++)
-			if (w.trace[i] == '\n')
-				line = i + 1;
-		fail_msg("%s: the trace differs from the golden one:\n  was  %.*s\n  now  %.*s",
-			 path, (int)strcspn(golden + line, "\n"), golden + line,
-			 (int)strcspn(w.trace + line, "\n"), w.trace + line);
-	}
-	free(golden);
-}
-
 static void play(void **state)
 {
-	char path[512], *save = NULL, *text;
+	char *text;
 	const char *scn = *state;
 
 	memset(&w, 0, sizeof(w));
 	w.now_ms = 100000;
 	w.file = scn;
-	text = read_all(scn);
+	text = golden_read(scn);
 	if (!text[0])
 		fail_msg("%s cannot be read", scn);
 	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
@@ -790,23 +761,12 @@ static void play(void **state)
 			*next++ = '\0';
 		play_line(p);
 	}
-	(void)save;
 	for (uint32_t id = 1; id <= N_MAX; id++)
 		fence_free(w.node[id].dom);
 	for (unsigned i = 0; i < w.n_queue; i++)
 		free(w.queue[i].data);
 	free(text);
-	snprintf(path, sizeof(path), "%s", scn);
-	memcpy(strrchr(path, '.'), ".trace", sizeof(".trace"));
-	if (getenv("STOCKADE_GOLDEN") && is(getenv("STOCKADE_GOLDEN"), "write")) {
-		FILE *f = fopen(path, "w");
-
-		assert_non_null(f);
-		fputs(w.trace, f);
-		fclose(f);
-		return;
-	}
-	compare(path);
+	golden_judge(scn, w.trace);
 }
 
 static int ends_so(const struct dirent *e)

@@ -36,6 +36,8 @@
 
 #include <cmocka.h>
 
+#include "golden.h"
+
 #define N_MAX 5
 #define QUEUE_MAX 512
 #define HANG_MAX 32
@@ -724,25 +726,9 @@ static void play_line(char *line)
 	}
 }
 
-static char *slurp(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char *buf = calloc(1, TRACE_MAX);
-
-	assert_non_null(buf);
-	if (f) {
-		size_t n = fread(buf, 1, TRACE_MAX - 1, f);
-
-		buf[n] = '\0';
-		fclose(f);
-	}
-	return buf;
-}
-
 static void play_file(const char *dir, const char *name)
 {
-	char path[1024], line[512], *golden;
-	const char *write = getenv("STOCKADE_GOLDEN");
+	char path[1024], line[512];
 	FILE *f;
 
 	memset(&w, 0, sizeof(w));
@@ -759,27 +745,7 @@ static void play_file(const char *dir, const char *name)
 	fclose(f);
 	for (uint32_t id = 1; id <= N_MAX; id++)
 		w.node[id].place = place_free(w.node[id].place);
-	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
-	memcpy(strrchr(path, '.'), ".trace", sizeof(".trace"));
-	if (write && strcmp(write, "write") == 0) {
-		f = fopen(path, "we");
-		assert_non_null(f);
-		fputs(w.trace, f);
-		fclose(f);
-		return;
-	}
-	golden = slurp(path);
-	if (strcmp(golden, w.trace) != 0) {
-		size_t i = 0, begin = 0;
-
-		for (; golden[i] && golden[i] == w.trace[i]; i++)
-			if (w.trace[i] == '\n')
-				begin = i + 1;
-		fail_msg("%s: the trace differs from the golden one:\n  was  %.*s\n  now  %.*s",
-			 name, (int)strcspn(golden + begin, "\n"), golden + begin,
-			 (int)strcspn(w.trace + begin, "\n"), w.trace + begin);
-	}
-	free(golden);
+	golden_judge(path, w.trace);
 }
 
 static int by_name(const void *a, const void *b)
