@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Asking the daemons: all at the same time, and never waiting for one that hangs. */
 #include <errno.h>
-#include <pthread.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/shell/ipc.h"
 #include "tools/cli.h"
@@ -30,112 +30,127 @@ json_t *ask_quietly(enum daemon d, json_t *request, int timeout_ms, int *error)
 	return reply;
 }
 
-/* Shared by the asker and its threads; the last one to let go frees it, so a thread that hangs may outlive the call. */
-struct round {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	unsigned users, pending;
-	int timeout_ms;
-	struct answer answer[DAEMONS];
-	struct job {
-		struct round *round;
-		enum daemon daemon;
-		json_t *request;
-	} job[DAEMONS];
+/* One daemon's part of a round. Connections stay for the next round (--watch), and end with the program. */
+struct asked {
+	struct ipc_client *client;
+	int fd;
+	bool kept; /* of an earlier round: the daemon may have been started anew since */
+	enum { ASKED_IDLE = 0, ASKED_CONNECTING, ASKED_WAITING, ASKED_OVER } phase;
 };
 
-/* Called with the lock held; gives it back. */
-static void round_leave(struct round *r)
+static void asked_fail(struct asked *a, struct answer *answer, int error)
 {
-	bool last = --r->users == 0;
+	answer->error = error;
+	a->client = ipc_close(a->client);
+	a->phase = ASKED_OVER;
+}
 
-	pthread_mutex_unlock(&r->lock);
-	if (!last)
+static void asked_send(struct asked *a, struct answer *answer, const char *text)
+{
+	int r = ipc_post(a->client, IPC_JSON, text, strlen(text));
+
+	a->fd = r < 0 ? -1 : ipc_client_fd(a->client);
+	a->phase = ASKED_WAITING;
+	if (r < 0 || a->fd < 0)
+		asked_fail(a, answer, r < 0 ? -r : errno);
+}
+
+static void asked_begin(struct asked *a, struct answer *answer, enum daemon d, const char *text)
+{
+	char name[32];
+
+	a->kept = a->client != NULL;
+	if (a->client) {
+		asked_send(a, answer, text);
+		if (a->phase == ASKED_WAITING)
+			return; /* else it was restarted meanwhile */
+	}
+	snprintf(name, sizeof(name), "stockade-%s", daemon_names[d]);
+	a->kept = false;
+	a->client = ipc_connect_start(name, &a->fd);
+	a->phase = ASKED_CONNECTING;
+	if (!a->client)
+		asked_fail(a, answer, errno);
+}
+
+/* Its descriptor is readable. */
+static void asked_go_on(struct asked *a, struct answer *answer, enum daemon d, const char *text)
+{
+	static char buf[IPC_BYTES_MAX];
+	uint32_t type;
+	bool is_reply;
+
+	if (a->phase == ASKED_CONNECTING) {
+		int r = ipc_connect_finish(a->client);
+
+		if (r < 0)
+			asked_fail(a, answer, -r);
+		else
+			asked_send(a, answer, text);
 		return;
-	answers_free(r->answer);
-	pthread_cond_destroy(&r->changed);
-	pthread_mutex_destroy(&r->lock);
-	free(r);
-}
+	}
+	ssize_t n = ipc_next(a->client, &type, &is_reply, buf, sizeof(buf));
 
-static void *ask_thread(void *arg)
-{
-	struct job *j = arg;
-	struct round *r = j->round;
-	int error = 0;
-	json_t *reply = ask_quietly(j->daemon, j->request, r->timeout_ms, &error);
+	if (n < 0) {
+		bool again = a->kept;
 
-	pthread_mutex_lock(&r->lock);
-	r->answer[j->daemon] = (struct answer){ .reply = reply, .error = error };
-	r->pending--;
-	pthread_cond_signal(&r->changed);
-	round_leave(r);
-	return NULL;
-}
-
-static void start(struct round *r, enum daemon d, const json_t *request, const pthread_attr_t *attr)
-{
-	pthread_t thread;
-	int error;
-
-	r->job[d] = (struct job){ .round = r, .daemon = d, .request = json_deep_copy(request) };
-	r->users++;
-	r->pending++;
-	error = pthread_create(&thread, attr, ask_thread, &r->job[d]);
-	if (error == 0)
+		asked_fail(a, answer, (int)-n);
+		if (again)
+			asked_begin(a, answer, d, text);
 		return;
-	json_decref(r->job[d].request);
-	r->answer[d].error = error;
-	r->users--;
-	r->pending--;
+	}
+	if (!is_reply)
+		return; /* an event: nobody here asked for any */
+	answer->reply = type == IPC_JSON ? json_loadb(buf, (size_t)n, 0, NULL) : NULL;
+	if (!json_is_object(answer->reply)) {
+		json_decref(answer->reply);
+		answer->reply = NULL;
+		asked_fail(a, answer, EPROTO);
+		return;
+	}
+	answer->error = 0;
+	a->phase = ASKED_OVER;
 }
 
+/* No threads: all three are asked from one poll(), so that a daemon that hangs costs nobody else anything, and the
+ * program starts nothing that it would have to wait for. */
 void ask_all(json_t *request, int timeout_ms, struct answer answer[DAEMONS])
 {
-	struct round *r = calloc(1, sizeof(*r));
-	pthread_condattr_t cond;
-	pthread_attr_t attr;
-	struct timespec until;
-	int waited = 0;
+	static struct asked asked[DAEMONS];
+	char *text = json_dumps(request, JSON_COMPACT);
+	uint64_t until = mono_ms() + (uint64_t)timeout_ms;
 
-	for (unsigned d = 0; d < DAEMONS; d++)
-		answer[d] = (struct answer){ .error = ENOMEM };
-	if (!r) {
-		json_decref(request);
-		return;
-	}
-	pthread_condattr_init(&cond);
-	pthread_condattr_setclock(&cond, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->changed, &cond);
-	pthread_condattr_destroy(&cond);
-	pthread_mutex_init(&r->lock, NULL);
-	r->timeout_ms = timeout_ms;
-	r->users = 1;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-
-	pthread_mutex_lock(&r->lock);
-	for (unsigned d = 0; d < DAEMONS; d++)
-		r->answer[d].error = ETIMEDOUT; /* until it is better known */
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, 256 * 1024);
-	for (unsigned d = 0; d < DAEMONS; d++)
-		start(r, d, request, &attr);
-	pthread_attr_destroy(&attr);
 	json_decref(request);
-	while (r->pending && waited != ETIMEDOUT)
-		waited = pthread_cond_timedwait(&r->changed, &r->lock, &until);
 	for (unsigned d = 0; d < DAEMONS; d++) {
-		answer[d] = r->answer[d];
-		r->answer[d].reply = NULL;
+		answer[d] = (struct answer){ .error = ENOMEM };
+		asked[d].phase = ASKED_OVER;
+		if (text)
+			asked_begin(&asked[d], &answer[d], d, text);
 	}
-	round_leave(r);
+	for (;;) {
+		struct pollfd p[DAEMONS];
+		uint64_t now = mono_ms();
+		bool any = false;
+
+		for (unsigned d = 0; d < DAEMONS; d++) {
+			bool waits = asked[d].phase != ASKED_OVER;
+
+			any |= waits;
+			p[d] = (struct pollfd){ .fd = waits ? asked[d].fd : -1, .events = POLLIN };
+		}
+		if (!any || now >= until)
+			break;
+		if (poll(p, DAEMONS, (int)(until - now)) < 0 && errno != EINTR)
+			break;
+		for (unsigned d = 0; d < DAEMONS; d++)
+			if (p[d].fd >= 0 && p[d].revents)
+				asked_go_on(&asked[d], &answer[d], d, text);
+	}
+	for (unsigned d = 0; d < DAEMONS; d++)
+		if (asked[d].phase !=
+		    ASKED_OVER) /* its answer may still come: of no use to a next round */
+			asked_fail(&asked[d], &answer[d], ETIMEDOUT);
+	free(text);
 }
 
 void answers_free(struct answer answer[DAEMONS])
