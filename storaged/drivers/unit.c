@@ -65,17 +65,22 @@ static enum driver_result read_state(struct unit *u)
 	return r < 0 ? bus_fail(u, "cannot read the state of", &e, r) : DRIVER_OK;
 }
 
+static void unit_named(struct op *op, struct unit *u)
+{
+	memset(u, 0, sizeof(*u));
+	u->op = op;
+	/* the config adds the suffix; a job made by hand may lack it */
+	snprintf(u->name, sizeof(u->name), "%s%s", op->job->res->ref,
+		 strchr(op->job->res->ref, '.') ? "" : ".service");
+}
+
 static enum driver_result unit_init(struct op *op, struct unit *u)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	sd_bus_message *m = NULL;
 	const char *path;
 
-	memset(u, 0, sizeof(*u));
-	u->op = op;
-	/* the config adds the suffix; a job made by hand may lack it */
-	snprintf(u->name, sizeof(u->name), "%s%s", op->job->res->ref,
-		 strchr(op->job->res->ref, '.') ? "" : ".service");
+	unit_named(op, u);
 	int r = sd_bus_open_system(&u->bus);
 
 	if (r >= 0)
@@ -281,6 +286,39 @@ static enum driver_result monitor(struct unit *u)
 			  u->sub);
 }
 
+/* MONITOR. The watcher of a service looks every few seconds for as long as the service runs: it keeps its connection, so that a
+ * look is two questions. One that broke (dbus was restarted) is made anew at once. */
+static enum driver_result watch(struct op *op)
+{
+	static sd_bus *bus;
+	char *path = NULL;
+	struct unit u;
+
+	unit_named(op, &u);
+	if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", u.name, &path) < 0)
+		return op_unknown(op, "internal", "", "%s is no name of a unit", u.name);
+	snprintf(u.path, sizeof(u.path), "%s", path);
+	free(path);
+	for (;;) {
+		bool kept = bus != NULL;
+		sd_bus_error e = SD_BUS_ERROR_NULL;
+		int r = kept ? 0 : sd_bus_open_system(&bus);
+
+		r = r < 0 ? r
+			  : sd_bus_set_method_call_timeout(bus, (uint64_t)op_left_ms(op, CALL_MS) *
+									1000);
+		u.bus = bus;
+		enum driver_result end = r < 0 ? bus_fail(&u, "cannot ask systemd about", &e, r)
+					       : read_state(&u);
+
+		if (end == DRIVER_OK)
+			return monitor(&u);
+		bus = sd_bus_flush_close_unref(bus);
+		if (!kept)
+			return end;
+	}
+}
+
 static enum driver_result prepare(struct unit *u)
 {
 	enum driver_result end = allowed(u);
@@ -299,6 +337,8 @@ enum driver_result unit_op(struct op *op)
 
 	if (op->soon)
 		return DRIVER_UNKNOWN; /* nothing here takes long */
+	if (op->job->op == DRIVER_MONITOR)
+		return watch(op);
 	if (op->told && u.bus) {
 		u.op = op;
 		end = sd_bus_set_method_call_timeout(u.bus,
@@ -317,7 +357,7 @@ enum driver_result unit_op(struct op *op)
 		case DRIVER_STOP: end = stop(&u, false); break;
 		case DRIVER_KILL: end = stop(&u, true); break;
 		case DRIVER_PROBE: end = probe(&u); break;
-		case DRIVER_MONITOR: end = monitor(&u); break;
+		case DRIVER_MONITOR:
 		case DRIVER_HEARTBEAT:
 		case DRIVER_VOLUME_PREPARE:
 			end = op_unknown(op, "internal", "report this", "not for a unit");
