@@ -140,6 +140,7 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	case PLACE_ACT_UNLOCK: vlock_want(w, id, act->lock.volume, false); break;
 	case PLACE_ACT_MONITOR: h->monitor[act->monitor.service] = act->monitor.on; break;
 	case PLACE_ACT_BEAT: beat_set(w, id, act->beat.volume, act->beat.node); break;
+	case PLACE_ACT_SOON: break; /* processes only */
 	case PLACE_ACT_LOOK: look_at(w, id, 0); break;
 	case PLACE_ACT_FENCE:
 		say(w, "n%u storaged asks to fence n%u: %s", id, act->fence.node,

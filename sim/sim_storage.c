@@ -89,6 +89,7 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	case PLACE_ACT_UNLOCK: lock_drop(w, id, act->lock.volume); break;
 	case PLACE_ACT_MONITOR: n->monitor[act->monitor.service] = act->monitor.on; break;
 	case PLACE_ACT_BEAT: break;
+	case PLACE_ACT_SOON: break; /* processes only */
 	case PLACE_ACT_LOOK: look_at(w, id, w->now_ms + prng_range(&w->prng, 0, 5)); break;
 	case PLACE_ACT_FENCE:
 		say(w, "n%u: asks to fence n%u: %s", id, act->fence.node, act->fence.reason);

@@ -311,6 +311,7 @@ static void settle(struct place *p)
 		p->look[s].told_starts = 0;
 	}
 	memset(p->prep_told, 0, sizeof(p->prep_told));
+	memset(p->soon_told, 0, sizeof(p->soon_told));
 	memset(p->clear_sent_ms, 0, sizeof(p->clear_sent_ms));
 	for (unsigned s = 0; s < f->n_services; s++)
 		if (lost & UINT64_C(1) << s)

@@ -196,8 +196,9 @@ struct place_action {
 		PLACE_ACT_UNLOCK,
 		PLACE_ACT_MONITOR, /* watch (on) or stop watching the resources of a service */
 		PLACE_ACT_BEAT, /* disk heartbeat of a volume: node self: write; another: watch its; 0: none */
-		PLACE_ACT_LOOK,  /* look now what is active; LOOK event, not before the next step */
-		PLACE_ACT_FENCE, /* ask fenced for it */
+		PLACE_ACT_LOOK, /* look now what is active; LOOK event, not before the next step */
+		PLACE_ACT_SOON, /* a service that runs here will be stopped soon: processes may stand ready for it */
+		PLACE_ACT_FENCE,  /* ask fenced for it */
 		PLACE_ACT_REBOOT, /* this node, now, by sysrq (SAFE-7) */
 		PLACE_ACT_STORE,  /* the operator's word changed: store place_intent() */
 		PLACE_ACT_STATE, /* place_ours() changed: write it before anything that follows in this list */
@@ -233,6 +234,9 @@ struct place_action {
 			unsigned volume;
 			uint32_t node;
 		} beat;
+		struct {
+			unsigned service;
+		} soon;
 		struct {
 			uint32_t node;
 			const char *reason; /* static */

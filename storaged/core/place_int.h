@@ -73,6 +73,7 @@ struct place {
 	struct place_told told[SERVICES_MAX];
 	uint64_t epoch_seen[SERVICES_MAX][RUNNER_RESOURCES_MAX];
 	uint64_t prep_asked[SERVICES_MAX], prep_told[SERVICES_MAX]; /* move numbers */
+	uint64_t soon_told[SERVICES_MAX];                           /* the same */
 	bool expected[SERVICES_MAX];                                /* as the runner was told */
 	uint64_t go_ms[SERVICES_MAX], stop_ms[SERVICES_MAX];        /* for took_ms; 0: no */
 	enum runner_fact fact_last[SERVICES_MAX];

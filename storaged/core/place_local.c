@@ -430,6 +430,18 @@ static void duty_service(struct place *p, unsigned s)
 		p->run_starts[s] = v->starts; /* lets go of a placement that it never began */
 }
 
+/* A move away from here has begun, its target still prepares: what will stop us may stand ready by then. Nothing stops by that. */
+static void duty_soon(struct place *p, unsigned s)
+{
+	const struct service *v = &p->group.service[s];
+
+	if (!p->synced || !p->agreed || v->move == SERVICE_MOVE_NONE || v->node != p->cfg.self ||
+	    v->state != SERVICE_RUNNING || v->move_ready || p->soon_told[s] == v->moves)
+		return;
+	p->soon_told[s] = v->moves;
+	place_emit(p, (struct place_action){ .type = PLACE_ACT_SOON, .soon = { .service = s } });
+}
+
 static void duty_move(struct place *p, unsigned s)
 {
 	const struct service *v = &p->group.service[s];
@@ -760,6 +772,7 @@ void place_duties(struct place *p)
 			place_feed(p, s, tick);
 		duty_service(p, s);
 		duty_expect(p, s);
+		duty_soon(p, s);
 		duty_move(p, s);
 		duty_report(p, s);
 		duty_look(p, s);

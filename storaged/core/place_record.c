@@ -126,6 +126,10 @@ RECORD_TYPE(record_cancel, RECORD(run));
 RECORD_TYPE(record_volume, RECORD(volume));
 #undef T
 
+#define T typeof(((struct place_action *)0)->soon)
+RECORD_TYPE(record_soon, RECORD(service));
+#undef T
+
 #define T typeof(((struct place_action *)0)->reboot)
 RECORD_TYPE(record_reboot, RECORD(reason));
 #undef T
@@ -144,6 +148,7 @@ static const struct record_case *action_case(int type)
 	case PLACE_ACT_MONITOR: RECORD_CASE("monitor", monitor, record_watch)
 	case PLACE_ACT_BEAT: RECORD_CASE("beat", beat, record_beat)
 	case PLACE_ACT_LOOK: RECORD_CASE_BARE("look")
+	case PLACE_ACT_SOON: RECORD_CASE("soon", soon, record_soon)
 	case PLACE_ACT_FENCE: RECORD_CASE("fence", fence, record_ask)
 	case PLACE_ACT_REBOOT: RECORD_CASE("reboot", reboot, record_reboot)
 	case PLACE_ACT_STORE: RECORD_CASE_BARE("store")
@@ -186,26 +191,10 @@ void place_record_action(struct record_w *w, const struct place_actions *out, un
 	record_w_union(w, &actions, &out->v[i]);
 }
 
-const struct record_type *const place_record_types[] = { &record_service,
-							 &record_frame,
-							 &record_config,
-							 &record_view,
-							 &record_deliver,
-							 &record_fence,
-							 &record_driver,
-							 &record_monitor,
-							 &record_lock,
-							 &record_place_look,
-							 &record_look,
-							 &record_command,
-							 &record_send,
-							 &record_drive,
-							 &record_watch,
-							 &record_beat,
-							 &record_ask,
-							 &record_answer,
-							 &record_note,
-							 &record_cancel,
-							 &record_volume,
-							 &record_reboot,
-							 NULL };
+const struct record_type *const place_record_types[] = {
+	&record_service, &record_frame,   &record_config,  &record_view,  &record_deliver,
+	&record_fence,   &record_driver,  &record_monitor, &record_lock,  &record_place_look,
+	&record_look,    &record_command, &record_send,    &record_drive, &record_watch,
+	&record_beat,    &record_ask,     &record_answer,  &record_note,  &record_cancel,
+	&record_volume,  &record_reboot,  &record_soon,    NULL
+};

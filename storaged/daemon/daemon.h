@@ -33,7 +33,8 @@ struct drive_run {
 	bool used;
 	struct spawn *spawn; /* NULL once done() came */
 	/* AT_WORK until its result is there; a PREPARE that was ok then STAYS for a while, to become the START without
-	 * the cost of a new process; any other is OVER: its process clears away, and ends. */
+	 * the cost of a new process, and one made for a STOP stays from its beginning; any other is OVER: its process clears
+	 * away, and ends. */
 	enum { RUN_AT_WORK = 0, RUN_STAYS, RUN_OVER } phase;
 	uint64_t until_ms; /* STAYS: not told anything later than this */
 	bool soon_told;
@@ -158,6 +159,8 @@ void shell_stop(struct daemon *d); /* SIGTERM: let everything go, then end */
 
 /* drive.c */
 void drive_start(struct daemon *d, const struct place_action *act);
+/* Processes for the STOP of that service, made before they are needed. */
+void drive_stand_by(struct daemon *d, unsigned service);
 void drive_cancel(struct daemon *d, uint64_t run);
 int drive_prepare_volume(struct daemon *d, unsigned volume,
 			 struct ipc_peer *peer); /* 0, -EBUSY, -errno */

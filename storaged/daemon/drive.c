@@ -210,14 +210,15 @@ static void fill_job(struct daemon *d, struct driver_job *job)
 
 /* The process that prepared this resource and waits; NULL: none, or for too long already. Whatever comes next, nobody
  * else gets it. */
-static struct drive_run *stayer(struct daemon *d, unsigned service, unsigned res)
+static struct drive_run *stayer(struct daemon *d, unsigned service, unsigned res, bool stop)
 {
 	struct drive_run *found = NULL;
 
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
 		struct drive_run *r = &d->run[i];
 
-		if (r->used && r->phase == RUN_STAYS && r->service == service && r->res == res)
+		if (r->used && r->phase == RUN_STAYS && (r->op == DRIVE_STOP) == stop &&
+		    r->service == service && r->res == res)
 			found = r;
 	}
 	return found;
@@ -229,7 +230,7 @@ static void dismiss(struct drive_run *r)
 	spawn_kill(r->spawn);
 }
 
-/* START by the process that stays. false: it has to be started the long way. */
+/* START, or STOP, by the process that stays. false: it has to be started the long way. */
 static bool tell_stayer(struct daemon *d, struct drive_run *r, const struct place_action *act,
 			uint32_t limit_ms)
 {
@@ -238,7 +239,7 @@ static bool tell_stayer(struct daemon *d, struct drive_run *r, const struct plac
 
 	if (n < 0 || mono_ms() > r->until_ms)
 		return false;
-	go.what = DRIVER_GO_START;
+	go.what = act->drive.op == DRIVE_STOP ? DRIVER_GO_STOP : DRIVER_GO_START;
 	go.limit_ms = limit_ms;
 	go.epoch = act->drive.epoch;
 	go.released = act->drive.released;
@@ -250,7 +251,7 @@ static bool tell_stayer(struct daemon *d, struct drive_run *r, const struct plac
 	spawn_limit(r->spawn, limit_ms);
 	r->phase = RUN_AT_WORK;
 	r->run = act->drive.run;
-	r->op = DRIVE_START;
+	r->op = act->drive.op;
 	r->started_ms = mono_ms();
 	r->has_result = false;
 	return true;
@@ -264,12 +265,50 @@ static void tell_soon(struct daemon *d, unsigned service, unsigned res)
 	for (unsigned i = 0; i < RUNS_MAX; i++) {
 		struct drive_run *r = &d->run[i];
 
-		if (!r->used || r->phase != RUN_STAYS || r->service != service || r->res <= res ||
-		    r->soon_told || frame_res(d, service, r->res)->type != CONFIG_RES_IP)
+		if (!r->used || r->phase != RUN_STAYS || r->op == DRIVE_STOP ||
+		    r->service != service || r->res <= res || r->soon_told ||
+		    frame_res(d, service, r->res)->type != CONFIG_RES_IP)
 			continue;
 		r->soon_told = true;
 		if (spawn_tell(r->spawn, &soon, sizeof(soon)) < 0)
 			dismiss(r);
+	}
+}
+
+static void job_of(struct daemon *d, struct driver_job *job, unsigned service, unsigned res,
+		   enum drive_op op)
+{
+	const struct config_resource *r = frame_res(d, service, res);
+
+	fill_job(d, job);
+	job->op = to_driver(op);
+	job->stay = op == DRIVE_PREPARE;
+	job->service = d->cfg->service[service].name;
+	job->res = r;
+	job->vol = r->type == CONFIG_RES_VOLUME ? &d->cfg->volume[r->volume] : NULL;
+}
+
+void drive_stand_by(struct daemon *d, unsigned service)
+{
+	for (unsigned i = 0; i < d->cfg->service[service].n_resources; i++) {
+		struct drive_run *r = stayer(d, service, i, true);
+		struct driver_job job;
+
+		if (r)
+			dismiss(r);
+		r = run_new(d);
+		if (!r)
+			return; /* STOP then makes its own */
+		job_of(d, &job, service, i, DRIVE_STOP);
+		job.stay = true;
+		r->phase = RUN_STAYS;
+		r->until_ms = mono_ms() + STAY_MS - STAY_SLACK_MS;
+		r->service = service;
+		r->res = i;
+		r->op = DRIVE_STOP;
+		r->spawn = spawn_work_told(d->loop, drive_work, &job, STAY_MS, on_line, on_done, r);
+		if (!r->spawn)
+			r->used = false;
 	}
 }
 
@@ -282,12 +321,7 @@ void drive_start(struct daemon *d, const struct place_action *act)
 	struct drive_run *r;
 	struct driver_job job;
 
-	fill_job(d, &job);
-	job.op = to_driver(op);
-	job.stay = op == DRIVE_PREPARE;
-	job.service = svc->name;
-	job.res = res;
-	job.vol = res->type == CONFIG_RES_VOLUME ? &d->cfg->volume[res->volume] : NULL;
+	job_of(d, &job, act->drive.service, act->drive.res, op);
 	job.epoch = act->drive.epoch;
 	job.released = act->drive.released;
 	job.dirty = act->drive.dirty;
@@ -303,9 +337,13 @@ void drive_start(struct daemon *d, const struct place_action *act)
 	if (op == DRIVE_START || op == DRIVE_STOP || op == DRIVE_KILL)
 		d->seen[act->drive.service][act->drive.res].progress[0] =
 			d->seen[act->drive.service][act->drive.res].step[0] = '\0';
-	r = stayer(d, act->drive.service, act->drive.res);
-	if (r && op == DRIVE_START && tell_stayer(d, r, act, job.limit_ms)) {
-		tell_soon(d, act->drive.service, act->drive.res);
+	r = stayer(d, act->drive.service, act->drive.res, op != DRIVE_STOP);
+	if (r)
+		dismiss(r); /* of the other kind: what it knows is about to change */
+	r = stayer(d, act->drive.service, act->drive.res, op == DRIVE_STOP);
+	if (r && (op == DRIVE_START || op == DRIVE_STOP) && tell_stayer(d, r, act, job.limit_ms)) {
+		if (op == DRIVE_START)
+			tell_soon(d, act->drive.service, act->drive.res);
 		return;
 	}
 	if (r)

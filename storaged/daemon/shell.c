@@ -121,6 +121,7 @@ static void carry_out(struct daemon *d, const struct place_action *act)
 	case PLACE_ACT_UNLOCK: lock_want(d, act->lock.volume, false); break;
 	case PLACE_ACT_MONITOR: monitor_set(d, act->monitor.service, act->monitor.on); break;
 	case PLACE_ACT_BEAT: beat_set(d, act->beat.volume, act->beat.node); break;
+	case PLACE_ACT_SOON: drive_stand_by(d, act->soon.service); break;
 	case PLACE_ACT_LOOK: look_soon(d); break;
 	case PLACE_ACT_FENCE: request_fence(d, act->fence.node, act->fence.reason); break;
 	case PLACE_ACT_REBOOT: reboot_now(d, act->reboot.reason); break;

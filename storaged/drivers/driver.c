@@ -42,7 +42,16 @@ static int go_read(struct driver_go *go)
 	return 0;
 }
 
-/* PREPARE is done and told. Wait for what comes of it. */
+/* A STOP is to come: what takes a process its time, and changes nothing. What fails here is found again by STOP. */
+static void stand_ready(struct op *op)
+{
+	const struct config_resource *res = op->job->res;
+
+	if (res && res->type == CONFIG_RES_UNIT)
+		unit_stand_ready(op);
+}
+
+/* PREPARE is done and told, or STOP stands ready. Wait for what comes of it. */
 static int stay(const struct driver_job *prepared, int fd, int urgency)
 {
 	static struct driver_go go;
@@ -54,7 +63,9 @@ static int stay(const struct driver_job *prepared, int fd, int urgency)
 		if (go_read(&go) < 0)
 			return 0;
 		op_init(&op, &job, fd);
-		if (go.what == DRIVER_GO_START)
+		if ((go.what == DRIVER_GO_STOP) != (job.op == DRIVER_STOP))
+			return 1; /* no result is unknown (SAFE-3) */
+		if (go.what != DRIVER_GO_SOON)
 			break;
 		op.soon = true;
 		run(&op);
@@ -62,7 +73,7 @@ static int stay(const struct driver_job *prepared, int fd, int urgency)
 	/* unreadable: no result, which is unknown (SAFE-3) */
 	if (fence_state_decode(&fence, go.fence, go.fence_len) < 0)
 		return 1;
-	job.op = DRIVER_START;
+	job.op = go.what == DRIVER_GO_STOP ? DRIVER_STOP : DRIVER_START;
 	job.limit_ms = go.limit_ms;
 	job.epoch = go.epoch;
 	job.released = go.released;
@@ -115,6 +126,10 @@ int driver_run(void *arg, int fd)
 	if (job->op == DRIVER_PREPARE && urgency < 0)
 		setpriority(PRIO_PROCESS, 0, 0); /* fencing goes on meanwhile, and goes first */
 	op_init(&op, job, fd);
+	if (job->stay && job->op == DRIVER_STOP) {
+		stand_ready(&op);
+		return stay(job, fd, urgency);
+	}
 	enum driver_result r = run(&op);
 
 	assert(r == op.end.result); /* every end has its words */

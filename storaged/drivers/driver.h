@@ -87,7 +87,8 @@ struct driver_job {
 	const struct config *cfg;
 	const char *rundir; /* STOCKADE_RUNDIR, or the test's; exists */
 	uint32_t limit_ms;  /* the daemon kills the child after this; 0: never */
-	/* PREPARE: after an ok result stay, with what was learned in memory, and wait on stdin for struct driver_go. */
+	/* PREPARE: after an ok result stay, with what was learned in memory, and wait on stdin for struct driver_go.
+	 * STOP: stand ready (connected, nothing changed, nothing answered) and wait there for DRIVER_GO_STOP. */
 	bool stay;
 	struct incarnation self; /* this node's life, as fenced knows it */
 
@@ -113,12 +114,13 @@ struct driver_job {
 	struct driver_beat *beat;
 };
 
-/* What a PREPARE that stays is told: one write each, to its stdin. End of file: nobody needs it any more. */
+/* What a process that stays is told: one write each, to its stdin. End of file: nobody needs it any more. */
 struct driver_go {
 	enum {
 		/* START of a resource before this one has begun, so every proof is in. What may be asked from now on, and
 		 * takes time (is the address in use?), is asked now. Nothing is made active, nothing is answered. */
 		DRIVER_GO_SOON = 1,
+		DRIVER_GO_STOP,  /* do STOP; only to a process that was made for it */
 		DRIVER_GO_START, /* do START with the values below; its lines follow as always */
 	} what;
 	uint32_t limit_ms;

@@ -72,6 +72,7 @@ enum driver_result volume_look(const struct op *op, char *why, size_t len);
 enum driver_result file_look(struct op *op, char *why, size_t len);
 enum driver_result ip_op(struct op *op);
 enum driver_result unit_op(struct op *op);
+void unit_stand_ready(struct op *op); /* connect for a STOP that is to come; changes nothing */
 enum driver_result script_op(struct op *op);
 
 #endif

@@ -65,13 +65,20 @@ static enum driver_result read_state(struct unit *u)
 	return r < 0 ? bus_fail(u, "cannot read the state of", &e, r) : DRIVER_OK;
 }
 
-static void unit_named(struct op *op, struct unit *u)
+static int unit_named(struct op *op, struct unit *u)
 {
+	char *path = NULL;
+
 	memset(u, 0, sizeof(*u));
 	u->op = op;
 	/* the config adds the suffix; a job made by hand may lack it */
 	snprintf(u->name, sizeof(u->name), "%s%s", op->job->res->ref,
 		 strchr(op->job->res->ref, '.') ? "" : ".service");
+	int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", u->name, &path);
+
+	snprintf(u->path, sizeof(u->path), "%s", r < 0 ? "" : path);
+	free(path);
+	return r;
 }
 
 static enum driver_result unit_init(struct op *op, struct unit *u)
@@ -235,6 +242,7 @@ static enum driver_result stop(struct unit *u, bool force)
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	char remedy[2 * sizeof(u->name) + 64];
 
+	/* A process that stood ready has seen it active; if it has ended since, StopUnit changes nothing. */
 	/* not on this node: nothing of it can run */
 	if (gone(u))
 		return op_end(u->op, DRIVER_OK, "%s is %s", u->name, u->active);
@@ -286,23 +294,35 @@ static enum driver_result monitor(struct unit *u)
 			  u->sub);
 }
 
+/* With its connection, from a PREPARE that stays to its START, or from standing ready to the STOP. */
+static struct unit kept;
+
+void unit_stand_ready(struct op *op)
+{
+	sd_bus_error e = SD_BUS_ERROR_NULL;
+	/* of a unit that runs little has to be asked; anything else is for STOP itself, which has the words */
+	int r = unit_named(op, &kept);
+
+	r = r < 0 ? r : sd_bus_open_system(&kept.bus);
+	r = r < 0 ? r : listen_for_jobs(&kept, &e);
+	if (r < 0 || read_state(&kept) != DRIVER_OK || !is(&kept, "active"))
+		kept.bus = sd_bus_flush_close_unref(kept.bus);
+	sd_bus_error_free(&e);
+}
+
 /* MONITOR. The watcher of a service looks every few seconds for as long as the service runs: it keeps its connection, so that a
  * look is two questions. One that broke (dbus was restarted) is made anew at once. */
 static enum driver_result watch(struct op *op)
 {
 	static sd_bus *bus;
-	char *path = NULL;
 	struct unit u;
 
-	unit_named(op, &u);
-	if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", u.name, &path) < 0)
+	if (unit_named(op, &u) < 0)
 		return op_unknown(op, "internal", "", "%s is no name of a unit", u.name);
-	snprintf(u.path, sizeof(u.path), "%s", path);
-	free(path);
 	for (;;) {
-		bool kept = bus != NULL;
+		bool old = bus != NULL;
 		sd_bus_error e = SD_BUS_ERROR_NULL;
-		int r = kept ? 0 : sd_bus_open_system(&bus);
+		int r = old ? 0 : sd_bus_open_system(&bus);
 
 		r = r < 0 ? r
 			  : sd_bus_set_method_call_timeout(bus, (uint64_t)op_left_ms(op, CALL_MS) *
@@ -314,7 +334,7 @@ static enum driver_result watch(struct op *op)
 		if (end == DRIVER_OK)
 			return monitor(&u);
 		bus = sd_bus_flush_close_unref(bus);
-		if (!kept)
+		if (!old)
 			return end;
 	}
 }
@@ -332,31 +352,30 @@ static enum driver_result prepare(struct unit *u)
 
 enum driver_result unit_op(struct op *op)
 {
-	static struct unit u; /* with its connection, from a PREPARE that stays to its START */
 	enum driver_result end = DRIVER_OK;
 
 	if (op->soon)
 		return DRIVER_UNKNOWN; /* nothing here takes long */
 	if (op->job->op == DRIVER_MONITOR)
 		return watch(op);
-	if (op->told && u.bus) {
-		u.op = op;
-		end = sd_bus_set_method_call_timeout(u.bus,
+	if (op->told && kept.bus) {
+		kept.op = op;
+		end = sd_bus_set_method_call_timeout(kept.bus,
 						     (uint64_t)op_left_ms(op, CALL_MS) * 1000) < 0
 			      ? op_unknown(op, "internal", "", "the bus is gone")
 			      : DRIVER_OK;
 		/* moments ago it was inactive and allowed; StartUnit of an active one changes nothing */
 	} else {
-		end = unit_init(op, &u);
+		end = unit_init(op, &kept);
 	}
 
 	if (end == DRIVER_OK) {
 		switch (op->job->op) {
-		case DRIVER_PREPARE: end = prepare(&u); break;
-		case DRIVER_START: end = start(&u); break;
-		case DRIVER_STOP: end = stop(&u, false); break;
-		case DRIVER_KILL: end = stop(&u, true); break;
-		case DRIVER_PROBE: end = probe(&u); break;
+		case DRIVER_PREPARE: end = prepare(&kept); break;
+		case DRIVER_START: end = start(&kept); break;
+		case DRIVER_STOP: end = stop(&kept, false); break;
+		case DRIVER_KILL: end = stop(&kept, true); break;
+		case DRIVER_PROBE: end = probe(&kept); break;
 		case DRIVER_MONITOR:
 		case DRIVER_HEARTBEAT:
 		case DRIVER_VOLUME_PREPARE:
@@ -366,6 +385,6 @@ enum driver_result unit_op(struct op *op)
 	}
 	if (op->job->stay && op->job->op == DRIVER_PREPARE && end == DRIVER_OK)
 		return end;
-	u.bus = sd_bus_flush_close_unref(u.bus);
+	kept.bus = sd_bus_flush_close_unref(kept.bus);
 	return end;
 }

@@ -204,6 +204,10 @@ static void carry_out(uint32_t id, const struct place_action *a)
 		break;
 	case PLACE_ACT_MONITOR:
 	case PLACE_ACT_BEAT: break;
+	case PLACE_ACT_SOON:
+		trace("  n%u stands ready to stop %s\n", id,
+		      w.cfg.frame.service[a->soon.service].name);
+		break;
 	case PLACE_ACT_LOOK: put((struct item){ .what = ITEM_LOOK, .to = id }); break;
 	case PLACE_ACT_FENCE:
 		trace("  n%u asks to fence n%u: %s\n", id, a->fence.node, a->fence.reason);
