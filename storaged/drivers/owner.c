@@ -23,10 +23,9 @@ void owner_tell(struct op *op, const struct epoch_record *rec)
 	op->end.record_active = rec->state == EPOCH_ACTIVE;
 }
 
-enum driver_result owner_read(struct op *op, const struct area *a, struct epoch_record *rec)
+static enum driver_result read_words(struct op *op, int r)
 {
 	const struct config_volume *vol = op->job->vol;
-	int r = area_record_read(a, rec);
 
 	if (r == -ENODATA)
 		return op_fail(op, "not_prepared", "stockade volume prepare NAME",
@@ -42,6 +41,17 @@ enum driver_result owner_read(struct op *op, const struct area *a, struct epoch_
 			       "the epoch record of volume %s cannot be read: %s", vol->name,
 			       strerror(-r));
 	return DRIVER_OK;
+}
+
+enum driver_result owner_read(struct op *op, const struct area *a, struct epoch_record *rec)
+{
+	return read_words(op, area_record_read(a, rec));
+}
+
+/* Is it still ours? Who takes it writes the first copy first, so that one tells; the second only if it is damaged. */
+static enum driver_result owner_peek(struct op *op, const struct area *a, struct epoch_record *rec)
+{
+	return read_words(op, area_record_peek(a, rec));
 }
 
 static enum driver_result refuse(struct op *op, enum epoch_verdict v,
@@ -160,7 +170,7 @@ enum driver_result owner_still(struct op *op, const struct area *a, const struct
 	char name[CONFIG_NAME_MAX];
 	struct epoch_record rec;
 	struct epoch_beat beat;
-	enum driver_result end = owner_read(op, a, &rec);
+	enum driver_result end = owner_peek(op, a, &rec);
 
 	if (end != DRIVER_OK)
 		return end;
@@ -192,7 +202,7 @@ enum driver_result owner_still(struct op *op, const struct area *a, const struct
 enum driver_result owner_release(struct op *op, const struct area *a)
 {
 	struct epoch_record rec;
-	enum driver_result end = owner_read(op, a, &rec);
+	enum driver_result end = owner_peek(op, a, &rec);
 
 	if (end != DRIVER_OK)
 		return end;

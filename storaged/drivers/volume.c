@@ -318,17 +318,18 @@ static enum driver_result start(struct op *op)
 	struct area a = AREA_CLOSED;
 	enum driver_result end = DRIVER_OK;
 
-	/* the marks on the disk say whether what PREPARE found moments ago still holds */
-	if (op->told && kept_ready && lvm_plan_true(&kept.plan, &kept.devs) == 0)
+	begin = op_now_ms();
+	/* The mark on the area's disk, seen through the descriptor that will write, says whether what PREPARE found moments ago
+	 * still holds: it changes with the metadata of the whole group. The other disks are asked before the activation. */
+	if (op->told && kept_ready && area_open_plan(&a, &kept.plan, true) == 0) {
 		v = kept;
-	else
+	} else {
 		end = ready(op, &v);
+		if (end == DRIVER_OK)
+			end = open_area(op, &v.plan, true, &a);
+	}
 	if (end == DRIVER_OK)
 		end = mount_point_free(op, &v.plan, &st);
-	if (end != DRIVER_OK)
-		return end;
-	begin = op_now_ms();
-	end = open_area(op, &v.plan, true, &a);
 	if (end == DRIVER_OK)
 		end = owner_take(op, &a, st.exists, &own);
 	if (end == DRIVER_OK) {
@@ -378,17 +379,16 @@ static void devices_now(const struct op *op, struct volume *v)
 static enum driver_result release_record(struct op *op, struct volume *v, bool planned)
 {
 	struct area a = AREA_CLOSED;
-	enum driver_result end;
+	enum driver_result end = DRIVER_OK;
 
 	if (!owner_marked(op))
 		return DRIVER_OK; /* this boot never took it: there is nothing of ours to mark */
-	devices_now(op, v);
-	if (!planned || lvm_plan_true(&v->plan, &v->devs) < 0) {
+	/* as in START: the descriptor that will write says whether the plan holds */
+	if (!planned || !v->plan.area_found || area_open_plan(&a, &v->plan, true) < 0) {
 		end = ready(op, v);
-		if (end != DRIVER_OK)
-			return end;
+		if (end == DRIVER_OK)
+			end = open_area(op, &v->plan, true, &a);
 	}
-	end = open_area(op, &v->plan, true, &a);
 	if (end == DRIVER_OK)
 		end = owner_release(op, &a);
 	area_close(&a);
