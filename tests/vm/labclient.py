@@ -159,6 +159,15 @@ class HttpProbe(Client):
                 found.append(row)
         return found
 
+    def longest_gap(self, since):
+        """(seconds, from, to) of the longest time after @since without the end of a good answer; (0.0, since, since).
+
+        Of an outage of a second or three outages() may see nothing: TCP sends the lost SYN again, and every attempt ends
+        well in the end. What a client notices is that no answer comes.
+        """
+        ends = sorted(a.end for a in list(self.attempts) if a.ok)
+        return max(((b - a, a, b) for a, b in zip(ends, ends[1:]) if b > since), default=(0.0, since, since))
+
     def downtime(self):
         """Seconds of the longest outage, 0.0 without one; inf when the service did not come back."""
         return max(((to - since if to is not None else float("inf")) for since, to in self.outages()), default=0.0)
