@@ -584,11 +584,15 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 		break;
 	case PLACE_EV_DRIVER:
 		/* The epoch first: a report that follows from the result carries it. */
-		for (unsigned s = 0; s < f->n_services && ev->driver.epoch; s++) {
+		for (unsigned s = 0; s < f->n_services; s++) {
 			unsigned res = runner_run_res(p->runner[s], ev->driver.run);
 
-			if (res < f->service[s].n && ev->driver.epoch > p->epoch_seen[s][res])
+			if (res >= f->service[s].n)
+				continue;
+			if (ev->driver.epoch > p->epoch_seen[s][res])
 				p->epoch_seen[s][res] = ev->driver.epoch;
+			if (ev->driver.result == DRIVE_OK)
+				p->disk_owner[s][res] = ev->driver.owner;
 		}
 		r = on_driver(p, ev);
 		break;

@@ -144,6 +144,8 @@ struct place_event {
 			enum drive_result result;
 			const char *why;
 			uint64_t epoch; /* of the volume as read or written; 0: not known */
+			uint32_t
+				owner; /* OK: whom the disk's record calls its active owner; 0: nobody, or not known */
 		} driver;
 		struct {
 			unsigned service, res;

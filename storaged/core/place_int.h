@@ -72,6 +72,8 @@ struct place {
 	uint64_t run_starts[SERVICES_MAX]; /* the placement our runner works on, or finished */
 	struct place_told told[SERVICES_MAX];
 	uint64_t epoch_seen[SERVICES_MAX][RUNNER_RESOURCES_MAX];
+	uint32_t disk_owner[SERVICES_MAX]
+			   [RUNNER_RESOURCES_MAX]; /* by the record on the disk, as read last */
 	uint64_t prep_asked[SERVICES_MAX], prep_told[SERVICES_MAX]; /* move numbers */
 	uint64_t soon_told[SERVICES_MAX];                           /* the same */
 	bool expected[SERVICES_MAX];                                /* as the runner was told */

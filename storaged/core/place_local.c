@@ -636,7 +636,11 @@ static uint32_t beat_node(const struct place *p, unsigned s, unsigned res)
 		return 0;
 	if (v->lost)
 		return v->lost;
-	return v->node == p->cfg.self ? 0 : v->node;
+	if (v->node && v->node != p->cfg.self)
+		return v->node;
+	/* Who has just booted was told by nobody whose volume this is when its peer dies now; the disk tells. Without a watch
+	 * its fenced would take the dead for one that still serves, and wait out a cut that is none (SAFE-4). */
+	return p->disk_owner[s][res] == p->cfg.self ? 0 : p->disk_owner[s][res];
 }
 
 static void duty_beat(struct place *p)

@@ -167,6 +167,7 @@ static void over(struct drive_run *r, const struct spawn_result *res)
 	ev.driver.result = r->has_result ? from_driver(r->op, r->result.result) : DRIVE_UNKNOWN;
 	ev.driver.why = why;
 	ev.driver.epoch = r->has_result ? r->result.epoch : 0;
+	ev.driver.owner = r->has_result && r->result.record_active ? r->result.node : 0;
 	feed(d, ev);
 }
 

@@ -20,7 +20,8 @@
  *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
  *	config N HASH                                 before boot
  *	wait MS
- *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no
+ *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE
+ *	record SERVICE N (the record on its disk: active, by N; 0: nobody)
  */
 #include "storaged/core/place.h"
 
@@ -61,6 +62,7 @@ struct node {
 	struct place *place;
 	bool runs, in_view;
 	unsigned boot;
+	uint32_t beat[SERVICE_VOLUMES_MAX]; /* whose disk heartbeat it writes or watches */
 	uint64_t hash;
 	bool active[SERVICES_MAX][3];
 	uint64_t ours[SERVICES_MAX];
@@ -80,6 +82,7 @@ static struct world {
 	struct node node[N_MAX + 1];
 	uint64_t now_ms, seq, proofs, req;
 	bool quorate, locks_held, stands;
+	uint32_t record[SERVICES_MAX]; /* active owner by the record on the disk; 0: nobody */
 	struct nodeset nodes, members;
 	struct item queue[QUEUE_MAX];
 	unsigned head, tail;
@@ -202,8 +205,8 @@ static void carry_out(uint32_t id, const struct place_action *a)
 	case PLACE_ACT_UNLOCK:
 		trace("  n%u unlocks %s\n", id, w.cfg.frame.volume[a->lock.volume]);
 		break;
-	case PLACE_ACT_MONITOR:
-	case PLACE_ACT_BEAT: break;
+	case PLACE_ACT_MONITOR: break;
+	case PLACE_ACT_BEAT: n->beat[a->beat.volume] = a->beat.node; break;
 	case PLACE_ACT_SOON:
 		trace("  n%u stands ready to stop %s\n", id,
 		      w.cfg.frame.service[a->soon.service].name);
@@ -273,6 +276,11 @@ static void driver(struct item *it)
 	switch (n->says[it->op][it->res]) {
 	case SAYS_OK:
 		ev.driver.result = DRIVE_OK;
+		if (it->res == 0 && it->op == DRIVE_START)
+			w.record[it->s] = it->to;
+		else if (it->res == 0 && (it->op == DRIVE_STOP || it->op == DRIVE_KILL))
+			w.record[it->s] = 0;
+		ev.driver.owner = it->res == 0 ? w.record[it->s] : 0;
 		if (it->op == DRIVE_START)
 			n->active[it->s][it->res] = true;
 		else if (it->op == DRIVE_STOP || it->op == DRIVE_KILL)
@@ -566,6 +574,14 @@ static void cmd_expect(char **a)
 					 a[3]);
 		return;
 	}
+	if (strcmp(a[1], "beat") == 0) {
+		uint32_t got = w.node[node_arg(a[2])].beat[service_arg(a[3])];
+
+		if (got != (uint32_t)atoi(a[4]))
+			fail_msg("%s:%u: the heartbeat of n%u concerns n%s, not n%s", w.file,
+				 w.line, got, a[2], a[4]);
+		return;
+	}
 	nodeset_for_each (id, w.members) {
 		place_service(w.node[id].place, service_arg(a[1]), &ps);
 		if (strcmp(place_shown_name(ps.shown), a[2]) != 0 ||
@@ -614,6 +630,8 @@ static void play_line(char *line)
 	trace("\n");
 	if (strcmp(a[0], "nodes") == 0) {
 		cmd_nodes(a);
+	} else if (strcmp(a[0], "record") == 0) {
+		w.record[service_arg(a[1])] = (uint32_t)atoi(a[2]);
 	} else if (strcmp(a[0], "service") == 0) {
 		cmd_service(a);
 	} else if (strcmp(a[0], "config") == 0) {
