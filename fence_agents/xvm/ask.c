@@ -103,7 +103,7 @@ static bool all_named_answered(const struct xvm *x)
  */
 static int64_t grace_ms(const struct xvm *x, uint8_t op, int64_t took_ms)
 {
-	bool good = false, sealed = true;
+	bool good = false, sealed = true, doubtful = op == VIRT_HOSTLIST;
 
 	for (unsigned i = 0; i < x->n_talks; i++) {
 		const struct talk *t = &x->talk[i];
@@ -114,12 +114,16 @@ static int64_t grace_ms(const struct xvm *x, uint8_t op, int64_t took_ms)
 			return 0;
 		good |= t->result == VIRT_SUCCESS || t->result == VIRT_IS_OFF;
 		sealed &= t->sealed;
+		/* the stock daemon says so of a guest that it does not have, and another may */
+		doubtful |= !t->sealed && t->result == VIRT_IS_OFF;
 	}
 	/* ours knows what was migrated away, and does not call it off */
 	if (good && sealed)
 		return 0;
-	if (!good)
+	if (!good && !doubtful)
 		return 300;
+	if (doubtful)
+		return took_ms > 50 ? 2 * took_ms : 100;
 	return took_ms < 1 ? 2 : took_ms > 150 ? 300 : 2 * took_ms;
 }
 

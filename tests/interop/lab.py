@@ -32,6 +32,20 @@ def sh(*args, check=True, **kw):
                           text=True, **kw).stdout
 
 
+class Failed(Exception):
+    """A claim does not hold."""
+
+
+def check(true, text):
+    if not true:
+        raise Failed(text)
+
+
+def equal(got, want, what):
+    if got != want:
+        raise Failed(f"{what}: got {got!r}, expected {want!r}")
+
+
 def uuid_of(n):
     return f"6695eb01-f6a4-8304-79aa-{n:012x}"
 
@@ -39,8 +53,11 @@ def uuid_of(n):
 class Lab:
     """hosts: how many hypervisors; 10.99.0.1 and up, fd99::1 and up; the guest is 10.99.0.99, fd99::99."""
 
+    made = 0
+
     def __init__(self, hosts=1):
-        self.id = f"xvm{os.getpid()}"
+        Lab.made += 1
+        self.id = f"xvm{os.getpid()}n{Lab.made}"
         self.dir = tempfile.mkdtemp(prefix="stockade-interop.")
         self.hosts = [f"{self.id}h{i}" for i in range(1, hosts + 1)]
         self.guest = f"{self.id}g"
@@ -118,12 +135,13 @@ class Virtd:
     """A fence_virtd on hypervisor number @host (from 0)."""
 
     def __init__(self, lab, stock, host=0, uri="test:///default", listener="multicast", family="ipv4", hash="sha256",
-                 auth="sha256", key=None, groups="", extra="", wait=True):
+                 auth="sha256", key=None, groups="", settings="", wait=True):
         self.lab, self.ns, self.stock = lab, lab.hosts[host], stock
         n = host + 1
         name = f"virtd{len(lab.daemons)}-{n}"
         key = key or lab.key
         uris = [uri] if isinstance(uri, str) else uri
+        self.n_uris = len(uris)
         parts = {
             "multicast": f'key_file = "{key}"; interface = "eth0"; family = "{family}"; '
                          f'address = "{"225.0.0.12" if family == "ipv4" else "ff05::3:1"}"; port = "1229"; '
@@ -131,7 +149,7 @@ class Virtd:
             "tcp": f'key_file = "{key}"; family = "{family}"; '
                    f'address = "{f"10.99.0.{n}" if family == "ipv4" else f"fd99::{n}"}"; port = "1229"; '
                    f'hash = "{hash}"; auth = "{auth}";',
-            "serial": extra,
+            "serial": settings,
         }
         conf = (f'fence_virtd {{ listener = "{listener}"; backend = "libvirt"; }}\n'
                 f'listeners {{ {listener} {{ {parts[listener]} }} }}\n'
@@ -148,7 +166,9 @@ class Virtd:
     def start(self, wait=True):
         program = STOCK_VIRTD if self.stock else OUR_VIRTD
         argv = [program, "-F", "-f", self.conf, "-p", self.pidfile]
-        argv += ["-d", "99"] if self.stock else ["--state-dir", self.state, "--name", f"virtd-{os.path.basename(self.state)}"]
+        # its words would stay in a buffer
+        argv = (["stdbuf", "-oL"] + argv + ["-d", "99"]) if self.stock else argv + ["--state-dir", self.state, "--name", f"virtd-{os.path.basename(self.state)}"]
+        self.log_from = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as out:
             # the daemon ends with us, whatever happens
             self.p = subprocess.Popen(["ip", "netns", "exec", self.ns, "setpriv", "--pdeathsig", "KILL"] + argv,
@@ -161,7 +181,7 @@ class Virtd:
 
     def listens(self):
         out = sh("ip", "netns", "exec", self.ns, "ss", "-Hlntu")
-        return ":1229 " in out
+        return ":1229 " in out and (self.stock or self.text()[self.log_from:].count("state=up") >= self.n_uris)
 
     def text(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
