@@ -88,6 +88,7 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 			say(w,
 			    "n%u: volume %u refused: its owner n%u (epoch %" PRIu64 ") is not over",
 			    id, v, d->owner, d->epoch);
+			r->met_epoch = d->epoch;
 			return false;
 		}
 	}
@@ -99,6 +100,7 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 	d->boot = h->boot;
 	d->active = true;
 	h->epoch[v] = r->ret_epoch = epoch;
+	r->taken = true;
 	say(w, "n%u activates volume %u, epoch %" PRIu64, id, v, epoch);
 	return true;
 }

@@ -156,7 +156,8 @@ void driver_event(struct world *w, const struct timed *t)
 	ev.driver.run = r->run;
 	ev.driver.result = r->result;
 	ev.driver.why = r->result == DRIVE_OK ? "" : "drawn from the seed";
-	ev.driver.epoch = r->ret_epoch;
+	ev.driver.epoch = r->taken ? r->ret_epoch : r->met_epoch;
+	ev.driver.ours = r->taken;
 	if (r->op == DRIVE_PROBE && r->result == DRIVE_OK)
 		ev.driver.result = w->host[t->node].active[r->s][r->res] ? DRIVE_OK : DRIVE_NONE;
 	r->serial = 0;

@@ -408,6 +408,7 @@ static bool record_take(struct world *w, struct drun *r)
 			    !incarnation_same_boot(&f->life, &owner)))) {
 			say(w, "n%u: volume %u refused: owner n%u epoch %" PRIu64 " is not over",
 			    id, v, w->disk[v].owner, w->disk[v].epoch);
+			r->met_epoch = w->disk[v].epoch;
 			return false;
 		}
 	}
@@ -421,6 +422,7 @@ static bool record_take(struct world *w, struct drun *r)
 	w->disk[v].boot = w->node[id].boot;
 	w->disk[v].active = true;
 	r->ret_epoch = epoch;
+	r->taken = true;
 	return true;
 }
 
@@ -471,7 +473,8 @@ void driver_end(struct world *w, struct drun *r)
 	ev.driver.run = r->run;
 	ev.driver.result = r->result;
 	ev.driver.why = r->result == DRIVE_OK ? "" : "drawn from the seed";
-	ev.driver.epoch = r->ret_epoch;
+	ev.driver.epoch = r->taken ? r->ret_epoch : r->met_epoch;
+	ev.driver.ours = r->taken;
 	if (r->op == DRIVE_PROBE && r->result == DRIVE_OK)
 		ev.driver.result = n->active[r->s][r->res] ? DRIVE_OK : DRIVE_NONE;
 	step(w, r->node, &ev);

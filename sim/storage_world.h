@@ -26,7 +26,8 @@ struct drun { /* a driver child */
 	enum drive_result result;
 	bool act;     /* the effect takes place */
 	bool checked; /* START of a volume: its driver read the record, and may go on */
-	uint64_t epoch, released, ret_epoch;
+	bool taken; /* it wrote the record: ret_epoch; else met_epoch, of another owner, was in its way */
+	uint64_t epoch, released, met_epoch, ret_epoch;
 };
 
 struct later { /* an event for one core, some time ahead */

@@ -132,7 +132,8 @@ struct driver {          /* a child of storaged */
 	uint64_t run;
 	uint8_t s, res, op, result;
 	bool act, ended; /* its effect takes place */
-	uint64_t epoch, released, ret_epoch, effect_ms, end_ms;
+	bool taken; /* it wrote the record: ret_epoch; else met_epoch, of another owner, was in its way */
+	uint64_t epoch, released, met_epoch, ret_epoch, effect_ms, end_ms;
 };
 
 struct host {

@@ -593,6 +593,8 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 				p->epoch_seen[s][res] = ev->driver.epoch;
 			if (ev->driver.result == DRIVE_OK)
 				p->disk_owner[s][res] = ev->driver.owner;
+			if (ev->driver.ours && ev->driver.epoch > p->epoch_own[s][res])
+				p->epoch_own[s][res] = ev->driver.epoch;
 		}
 		r = on_driver(p, ev);
 		break;

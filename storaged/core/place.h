@@ -146,6 +146,7 @@ struct place_event {
 			uint64_t epoch; /* of the volume as read or written; 0: not known */
 			uint32_t
 				owner; /* OK: whom the disk's record calls its active owner; 0: nobody, or not known */
+			bool ours; /* the record with this epoch names this life of the node as its active owner */
 		} driver;
 		struct {
 			unsigned service, res;

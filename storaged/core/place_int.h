@@ -25,7 +25,7 @@ struct place_told { /* what the group last heard from us about a service */
 	enum runner_fact fact;
 	bool failed;
 	uint64_t starts;
-	uint64_t epoch[RUNNER_RESOURCES_MAX];
+	uint64_t epoch[RUNNER_RESOURCES_MAX], own[RUNNER_RESOURCES_MAX];
 };
 
 struct place {
@@ -74,6 +74,7 @@ struct place {
 	uint64_t epoch_seen[SERVICES_MAX][RUNNER_RESOURCES_MAX];
 	uint32_t disk_owner[SERVICES_MAX]
 			   [RUNNER_RESOURCES_MAX]; /* by the record on the disk, as read last */
+	uint64_t epoch_own[SERVICES_MAX][RUNNER_RESOURCES_MAX]; /* of them, written by this node */
 	uint64_t prep_asked[SERVICES_MAX], prep_told[SERVICES_MAX]; /* move numbers */
 	uint64_t soon_told[SERVICES_MAX];                           /* the same */
 	bool expected[SERVICES_MAX];                                /* as the runner was told */

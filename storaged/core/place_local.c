@@ -18,6 +18,7 @@ void place_fact(const struct place *p, unsigned s, struct service_fact *ret)
 	if (st.failed)
 		snprintf(ret->why, sizeof(ret->why), "%s", st.why);
 	memcpy(ret->epoch, p->epoch_seen[s], sizeof(ret->epoch));
+	memcpy(ret->own, p->epoch_own[s], sizeof(ret->own));
 }
 
 static void drive(struct place *p, unsigned s, const struct runner_action *act)
@@ -484,12 +485,14 @@ static void duty_report(struct place *p, unsigned s)
 		return;
 	place_fact(p, s, &fact);
 	if (fact.fact == told->fact && fact.failed == told->failed && fact.starts == told->starts &&
-	    memcmp(fact.epoch, told->epoch, sizeof(fact.epoch)) == 0)
+	    memcmp(fact.epoch, told->epoch, sizeof(fact.epoch)) == 0 &&
+	    memcmp(fact.own, told->own, sizeof(fact.own)) == 0)
 		return;
 	told->fact = fact.fact;
 	told->failed = fact.failed;
 	told->starts = fact.starts;
 	memcpy(told->epoch, fact.epoch, sizeof(fact.epoch));
+	memcpy(told->own, fact.own, sizeof(fact.own));
 	place_send_report(p, s, &fact);
 }
 

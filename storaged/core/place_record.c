@@ -38,7 +38,8 @@ RECORD_TYPE(record_fence, RECORD_STRUCT_PTR(state, record_fence_state));
 #undef T
 
 #define T typeof(((struct place_event *)0)->driver)
-RECORD_TYPE(record_driver, RECORD(run), RECORD(result), RECORD(why), RECORD(epoch), RECORD(owner));
+RECORD_TYPE(record_driver, RECORD(run), RECORD(result), RECORD(why), RECORD(epoch), RECORD(owner),
+	    RECORD(ours));
 #undef T
 
 #define T typeof(((struct place_event *)0)->monitor)

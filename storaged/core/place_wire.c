@@ -51,6 +51,7 @@ void place_send_sync(struct place *p)
 		p->told[s].failed = fact.failed;
 		p->told[s].starts = fact.starts;
 		memcpy(p->told[s].epoch, fact.epoch, sizeof(fact.epoch));
+		memcpy(p->told[s].own, fact.own, sizeof(fact.own));
 	}
 	msg_send(p, &w, sec);
 }

@@ -306,11 +306,15 @@ static void unplace(struct service *v)
 }
 
 /* Its node said that it holds nothing of it any more. */
-static void let_go(const struct service_frame *f, struct service_group *g, unsigned s)
+static void let_go(const struct service_frame *f, struct service_group *g, unsigned s,
+		   const struct service_fact *fact)
 {
-	for (unsigned i = 0; i < f->service[s].n; i++)
-		if (f->service[s].is_volume[i])
-			g->released[f->service[s].volume[i]] = g->epoch[f->service[s].volume[i]];
+	for (unsigned i = 0; i < f->service[s].n; i++) {
+		uint64_t *released = &g->released[f->service[s].volume[i]];
+
+		if (f->service[s].is_volume[i] && fact->own[i] > *released)
+			*released = fact->own[i];
+	}
 	unplace(&g->service[s]);
 }
 
@@ -378,7 +382,7 @@ bool service_apply(const struct service_frame *f, struct service_group *g, unsig
 	case RUNNER_STOPPED:
 		if (fact->failed)
 			set_failed(f, v, from, fact->why);
-		let_go(f, g, s);
+		let_go(f, g, s, fact);
 		change = true;
 		break;
 	}
@@ -398,7 +402,7 @@ static void settle_placed(const struct service_frame *f, struct service_group *g
 	if (fact->starts == v->starts) {
 		service_apply(f, g, s, c->nodeid, fact);
 	} else if (fact->fact == RUNNER_STOPPED) {
-		let_go(f, g, s); /* it never heard of the placement */
+		let_go(f, g, s, fact); /* it never heard of the placement */
 	} else if (v->state != SERVICE_STOPPING) {
 		v->state = SERVICE_STARTING; /* it has to let go of the older placement first */
 		v->begun = false;
@@ -463,7 +467,7 @@ void service_settle(const struct service_frame *f, struct service_group *g, stru
 
 			assert(i >= 0);
 			if (g->node[i].clean) {
-				let_go(f, g, s);
+				unplace(v); /* what it released it told when it stopped */
 			} else if (!nodeset_has(nodes, v->node)) {
 				v->lost = v->node;
 				v->restart = false;

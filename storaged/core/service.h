@@ -84,7 +84,8 @@ struct service_group {
 	struct service service[SERVICES_MAX];
 	uint64_t epoch
 		[SERVICE_VOLUMES_MAX]; /* the highest ever given to or seen on each volume; 0: none */
-	/* The highest epoch of each volume whose owner said, in agreed order, that it holds nothing any more. */
+	/* The highest epoch of each volume whose owner said, in agreed order, that it holds nothing any more. Who did not write an
+	 * epoch cannot release it: a START that the disk refused says nothing about the owner that it met there (SAFE-1). */
 	uint64_t released[SERVICE_VOLUMES_MAX];
 };
 
@@ -106,7 +107,8 @@ struct service_fact {
 	uint64_t starts; /* the placement it speaks of; 0: found active, and not started by us */
 	char why[RUNNER_WHY_MAX];
 	uint64_t epoch
-		[RUNNER_RESOURCES_MAX]; /* by resource; seen on disk or written; 0: not known */
+		[RUNNER_RESOURCES_MAX];     /* by resource; seen on disk or written; 0: not known */
+	uint64_t own[RUNNER_RESOURCES_MAX]; /* the highest that this node wrote itself; 0: none */
 };
 
 int service_node_index(const struct service_frame *f, uint32_t nodeid); /* -1: not configured */

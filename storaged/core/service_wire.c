@@ -190,6 +190,8 @@ void service_fact_encode(const struct service_frame *f, unsigned s, const struct
 	wire_w_u16(w, (uint16_t)c->n);
 	for (unsigned i = 0; i < c->n; i++)
 		wire_w_u64(w, fact->epoch[i]);
+	for (unsigned i = 0; i < c->n; i++)
+		wire_w_u64(w, fact->own[i]);
 	wire_w_close(w, sec);
 }
 
@@ -215,6 +217,12 @@ int service_fact_decode(const struct service_frame *f, struct service_fact *fact
 
 		if (i >= 0 && k < f->service[i].n)
 			fact->epoch[k] = epoch;
+	}
+	for (unsigned k = 0; k < n && wire_r_more(&s); k++) {
+		uint64_t own = wire_r_u64(&s);
+
+		if (i >= 0 && k < f->service[i].n)
+			fact->own[k] = own;
 	}
 	if (what > RUNNER_STUCK) {
 		wire_r_fail(&s);

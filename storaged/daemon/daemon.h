@@ -162,6 +162,8 @@ void drive_start(struct daemon *d, const struct place_action *act);
 /* Processes for the STOP of that service, made before they are needed. */
 void drive_stand_by(struct daemon *d, unsigned service);
 void drive_cancel(struct daemon *d, uint64_t run);
+/* This node's life as fenced names it: what stands on a disk must be what a proof will speak of. */
+struct incarnation drive_life(const struct daemon *d);
 int drive_prepare_volume(struct daemon *d, unsigned volume,
 			 struct ipc_peer *peer); /* 0, -EBUSY, -errno */
 void drive_peer_gone(struct daemon *d, const struct ipc_peer *peer);

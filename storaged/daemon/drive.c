@@ -168,6 +168,7 @@ static void over(struct drive_run *r, const struct spawn_result *res)
 	ev.driver.why = why;
 	ev.driver.epoch = r->has_result ? r->result.epoch : 0;
 	ev.driver.owner = r->has_result && r->result.record_active ? r->result.node : 0;
+	ev.driver.ours = r->has_result && r->result.ours;
 	feed(d, ev);
 }
 
@@ -200,12 +201,19 @@ static void on_done(void *arg, const struct spawn_result *res)
 		over(r, res);
 }
 
+/* Some proofs end the joins of a boot up to the one they name: ours, begun after fenced's, would never be among them. */
+struct incarnation drive_life(const struct daemon *d)
+{
+	return incarnation_same_boot(&d->fence_state.self, &d->life) ? d->fence_state.self
+								     : d->life;
+}
+
 static void fill_job(struct daemon *d, struct driver_job *job)
 {
 	memset(job, 0, sizeof(*job));
 	job->cfg = d->cfg;
 	job->rundir = d->rundir;
-	job->self = d->life;
+	job->self = drive_life(d);
 	job->fence = &d->fence_state;
 }
 
@@ -245,7 +253,7 @@ static bool tell_stayer(struct daemon *d, struct drive_run *r, const struct plac
 	go.epoch = act->drive.epoch;
 	go.released = act->drive.released;
 	go.dirty = act->drive.dirty;
-	go.self = d->life;
+	go.self = drive_life(d);
 	go.fence_len = (uint32_t)n;
 	if (spawn_tell(r->spawn, &go, sizeof(go)) < 0)
 		return false;

@@ -56,7 +56,7 @@ static void check(struct monitor *m, unsigned res, enum driver_result *last, int
 								      : NULL,
 				  .cfg = d->cfg,
 				  .rundir = d->rundir,
-				  .self = d->life,
+				  .self = drive_life(d),
 				  .fence = &d->fence_state };
 	struct driver_line line, out = { .kind = DRIVER_LINE_RESULT };
 	char buf[8192], *at, *end;
@@ -236,7 +236,7 @@ static int beat_work(void *arg, int fd)
 				  .vol = &d->cfg->volume[b->volume],
 				  .cfg = d->cfg,
 				  .rundir = d->rundir,
-				  .self = d->life,
+				  .self = drive_life(d),
 				  .fence = &d->fence_state,
 				  .owner = b->node,
 				  .beat = b->page };
@@ -425,7 +425,7 @@ static void on_look(void *arg)
 						  .res = r,
 						  .cfg = d->cfg,
 						  .rundir = d->rundir,
-						  .self = d->life,
+						  .self = drive_life(d),
 						  .fence = &d->fence_state };
 			enum driver_result found;
 

@@ -155,7 +155,7 @@ enum driver_result driver_look(const struct driver_job *job, const char *node, c
 		"vg_foreign", "lv_active_foreign", "wrong_fs", "fs_errors", "mount_busy",          \
 		"device_busy", "io_error", "address_in_use", "no_interface", "unit_missing",       \
 		"unit_failed", "unit_enabled", "script_missing", "script_failed", "timeout",       \
-		"disk_claimed", "internal"
+		"disk_claimed", "cut_off", "no_reservations", "internal"
 
 /* The stable names of steps; they become the event names of the history. "extern_ms" is the part of took_ms that other
  * programs and the kernel's mount or activation ran; the rest is our own share. */
@@ -187,6 +187,7 @@ struct driver_line {
 	enum life_sign life;          /* LIFE */
 	uint32_t node;  /* LIFE: whose block; RESULT of PROBE: owner in the epoch record, 0 none */
 	uint64_t epoch; /* LIFE, RESULT: of the record as read or written; 0: not known */
+	bool ours; /* RESULT: the epoch record is active and names this life of the node ("record":"ours") */
 	bool record_active; /* RESULT of PREPARE, PROBE: the epoch record says active ("record":"active") */
 };
 

@@ -98,7 +98,8 @@ int driver_line_write(int fd, const struct driver_line *line)
 		if (line->node)
 			json_object_set_new(o, "node", json_integer(line->node));
 		if (line->record_active)
-			json_object_set_new(o, "record", json_string("active"));
+			json_object_set_new(o, "record",
+					    json_string(line->ours ? "ours" : "active"));
 		break;
 	}
 	if (line->epoch)
@@ -182,7 +183,8 @@ static int parse(struct driver_line *ret, const json_t *o)
 		get(o, "reason", ret->text, sizeof(ret->text));
 		get(o, "remedy", ret->remedy, sizeof(ret->remedy));
 		s = json_string_value(json_object_get(o, "record"));
-		ret->record_active = s && strcmp(s, "active") == 0;
+		ret->ours = s && strcmp(s, "ours") == 0;
+		ret->record_active = s && (ret->ours || strcmp(s, "active") == 0);
 	} else {
 		return -EPROTO;
 	}

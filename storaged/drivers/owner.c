@@ -21,6 +21,7 @@ void owner_tell(struct op *op, const struct epoch_record *rec)
 	op->end.epoch = rec->epoch;
 	op->end.node = rec->owner.nodeid;
 	op->end.record_active = rec->state == EPOCH_ACTIVE;
+	op->end.ours = op->end.record_active && incarnation_same_boot(&rec->owner, &op->job->self);
 }
 
 static enum driver_result read_words(struct op *op, int r)

@@ -71,6 +71,7 @@ static int feed(struct cluster *c, uint32_t id, struct place_event ev)
 			answers[n].driver.result = act->drive.op == DRIVE_PROBE ? DRIVE_NONE
 										: DRIVE_OK;
 			answers[n].driver.epoch = act->drive.epoch;
+			answers[n].driver.ours = true;
 			answers[n++].driver.why = "";
 		} else if (act->type == PLACE_ACT_LOOK) {
 			answers[n] = (struct place_event){ .type = PLACE_EV_LOOK };

@@ -11,7 +11,8 @@
  *	victim N | proof N | ready N yes|no | fenced N yes|no
  *	kill N | respawn N | leave N
  *	op N COMMAND SERVICE|- [NODE]
- *	driver N OP RESOURCE ok|fail|unknown|hang     for every such run from now on
+ *	driver N OP RESOURCE ok|fail|unknown|hang|refused     for every such run from now on; refused: the disk names another
+ *	                                              owner, of a higher epoch
  *	release N                                     what hangs there ends as unknown
  *	monitor N SERVICE RESOURCE ok|fail|unknown
  *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
@@ -20,7 +21,8 @@
  *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
  *	config N HASH                                 before boot
  *	wait MS
- *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE
+ *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
+ *	expect released SERVICE EPOCH
  *	record SERVICE N (the record on its disk: active, by N; 0: nobody)
  */
 #include "storaged/core/place.h"
@@ -44,7 +46,7 @@
 #define HANG_MAX 32
 #define TRACE_MAX (256 * 1024)
 
-enum answer { SAYS_OK, SAYS_FAIL, SAYS_UNKNOWN, SAYS_HANG };
+enum answer { SAYS_OK, SAYS_FAIL, SAYS_UNKNOWN, SAYS_HANG, SAYS_REFUSED };
 
 struct item { /* something for one core, in the order in which it arises */
 	enum { ITEM_MSG, ITEM_DRIVER, ITEM_LOCK, ITEM_LOOK } what;
@@ -56,6 +58,7 @@ struct item { /* something for one core, in the order in which it arises */
 	unsigned s, res;
 	enum drive_op op;
 	unsigned volume;
+	uint64_t epoch;
 };
 
 struct node {
@@ -196,7 +199,8 @@ static void carry_out(uint32_t id, const struct place_action *a)
 				   .run = a->drive.run,
 				   .s = a->drive.service,
 				   .res = a->drive.res,
-				   .op = a->drive.op });
+				   .op = a->drive.op,
+				   .epoch = a->drive.epoch });
 		break;
 	case PLACE_ACT_CANCEL: trace("  n%u cancels a driver\n", id); break;
 	case PLACE_ACT_LOCK:
@@ -281,9 +285,11 @@ static void driver(struct item *it)
 		else if (it->res == 0 && (it->op == DRIVE_STOP || it->op == DRIVE_KILL))
 			w.record[it->s] = 0;
 		ev.driver.owner = it->res == 0 ? w.record[it->s] : 0;
-		if (it->op == DRIVE_START)
+		if (it->op == DRIVE_START) {
 			n->active[it->s][it->res] = true;
-		else if (it->op == DRIVE_STOP || it->op == DRIVE_KILL)
+			ev.driver.epoch = it->epoch;
+			ev.driver.ours = it->epoch != 0;
+		} else if (it->op == DRIVE_STOP || it->op == DRIVE_KILL)
 			n->active[it->s][it->res] = false;
 		else if (it->op == DRIVE_PROBE && !n->active[it->s][it->res])
 			ev.driver.result = DRIVE_NONE;
@@ -291,6 +297,11 @@ static void driver(struct item *it)
 	case SAYS_FAIL:
 		ev.driver.result = DRIVE_FAILED;
 		ev.driver.why = "it failed";
+		break;
+	case SAYS_REFUSED:
+		ev.driver.result = DRIVE_FAILED;
+		ev.driver.why = "it is active elsewhere";
+		ev.driver.epoch = it->epoch + 5;
 		break;
 	case SAYS_UNKNOWN:
 		ev.driver.result = DRIVE_UNKNOWN;
@@ -456,12 +467,12 @@ static unsigned res_arg(const char *t)
 
 static enum answer answer_arg(const char *t)
 {
-	static const char *const words[] = { "ok", "fail", "unknown", "hang" };
+	static const char *const words[] = { "ok", "fail", "unknown", "hang", "refused" };
 
-	for (unsigned i = 0; t && i < 4; i++)
+	for (unsigned i = 0; t && i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(t, words[i]) == 0)
 			return (enum answer)i;
-	bad("ok, fail, unknown or hang");
+	bad("ok, fail, unknown, hang or refused");
 	return SAYS_OK;
 }
 
@@ -580,6 +591,18 @@ static void cmd_expect(char **a)
 		if (got != (uint32_t)atoi(a[4]))
 			fail_msg("%s:%u: the heartbeat of n%u concerns n%s, not n%s", w.file,
 				 w.line, got, a[2], a[4]);
+		return;
+	}
+	if (strcmp(a[1], "released") == 0) {
+		unsigned volume = w.cfg.frame.service[service_arg(a[2])].volume[0];
+
+		nodeset_for_each (id, w.members) {
+			uint64_t got = place_group(w.node[id].place)->released[volume];
+
+			if (got != strtoull(a[3], NULL, 10))
+				fail_msg("%s:%u: n%u holds epoch %" PRIu64 " for released, not %s",
+					 w.file, w.line, id, got, a[3]);
+		}
 		return;
 	}
 	nodeset_for_each (id, w.members) {
