@@ -112,6 +112,7 @@ static void one_node(json_t *list, const json_t *node)
 	const char *name = js_text(node, "name", "?"), *state = js_text(node, "state", "unknown");
 	const json_t *fencing = json_object_get(node, "fencing");
 	const char *error = js_str(fencing, "error");
+	const char *proof = js_text(json_object_get(node, "proof"), "kind", "no proof is known");
 
 	if (strcmp(state, "victim") == 0)
 		add(list, "node", name, error ? "if it is certainly off: stockade ack NODE" : NULL,
@@ -123,10 +124,12 @@ static void one_node(json_t *list, const json_t *node)
 		    "%s is in the cluster, its fenced is not", name);
 	else if (strcmp(state, "unknown") == 0)
 		add(list, "node", name, NULL, "nothing is known about %s", name);
+	else if (strcmp(state, "dead") == 0 && strcmp(proof, "storage_cut") == 0)
+		add(list, "node", name, "reboot it, when what happened is understood",
+		    "%s is cut off from the shared disks, and may be running (%s)", name, proof);
 	else if (strcmp(state, "dead") == 0)
 		add(list, "node", name, "start it, when what killed it is understood",
-		    "%s is off or gone (%s)", name,
-		    js_text(json_object_get(node, "proof"), "kind", "no proof is known"));
+		    "%s is off or gone (%s)", name, proof);
 	if (js_true(node, "held"))
 		add(list, "node", name, "find out why; then: stockade node admit NODE",
 		    "%s was fenced too often and is held: nothing starts on it", name);

@@ -295,10 +295,11 @@ static void proven(struct fence_domain *d, unsigned slot)
 {
 	struct local *l = &d->local[slot];
 	struct proof *p = &l->proof;
+	bool storage = d->cfg.path[d->book.rec[slot].nodeid].storage[l->att.level];
 
 	l->att.stage = ATT_PROVING;
 	*p = (struct proof){ .victim = l->att.life,
-			     .kind = PROOF_OFF_VERIFIED,
+			     .kind = storage ? PROOF_STORAGE_CUT : PROOF_OFF_VERIFIED,
 			     .by = d->cfg.self.nodeid,
 			     .wall_s = d->wall_s };
 	memcpy(p->evidence, l->att.evidence,

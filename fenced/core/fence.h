@@ -43,7 +43,9 @@ struct fence_path { /* how many devices each level has; what they are is the dae
 	uint8_t n_levels;
 	uint8_t n_devices[FENCE_LEVELS_MAX];
 	uint8_t no_on
-		[FENCE_LEVELS_MAX]; /* bit by device: the node itself switches it on before it joins (unfence) */
+		[FENCE_LEVELS_MAX]; /* bit by device: never switched on by others (unfence; storage) */
+	bool storage
+		[FENCE_LEVELS_MAX]; /* all its devices cut off storage: the node runs on, proof storage_cut */
 };
 
 struct fence_looped { /* when a node was fenced, as ages: the youngest first */

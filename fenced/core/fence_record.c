@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define T struct fence_path
-RECORD_TYPE(record_path, RECORD(n_levels), RECORD_ARRAY(n_devices), RECORD_ARRAY(no_on));
+RECORD_TYPE(record_path, RECORD(n_levels), RECORD_ARRAY(n_devices), RECORD_ARRAY(no_on),
+	    RECORD_ARRAY(storage));
 #undef T
 
 #define T struct fence_looped

@@ -232,15 +232,20 @@ void signs_set(struct fenced *f, const struct fence_signs *signs)
 	feed(f, ev);
 }
 
-static void level_for_core(const struct config_node *n, unsigned level, struct fence_path *path)
+static void level_for_core(const struct config *cfg, const struct config_node *n, unsigned level,
+			   struct fence_path *path)
 {
 	const struct config_method *m = &n->level[level];
 
 	path->n_devices[level] = (uint8_t)m->n;
-	for (unsigned d = 0; d < m->n; d++)
+	path->storage[level] = config_method_storage(cfg, m);
+	for (unsigned d = 0; d < m->n; d++) {
+		if (cfg->device[m->use[d].device].storage)
+			path->no_on[level] |= (uint8_t)(1u << d);
 		for (unsigned u = 0; u < n->unfence.n; u++)
 			if (n->unfence.use[u].device == m->use[d].device)
 				path->no_on[level] |= (uint8_t)(1u << d);
+	}
 }
 
 static void config_for_core(const struct fenced *f, struct fence_config *fc)
@@ -257,7 +262,7 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 
 		fc->path[n->id].n_levels = (uint8_t)n->n_levels;
 		for (unsigned k = 0; k < n->n_levels; k++)
-			level_for_core(n, k, &fc->path[n->id]);
+			level_for_core(f->cfg, n, k, &fc->path[n->id]);
 	}
 	fc->cut_delay_ms = t->cut_delay_ms;
 	fc->post_join_ms = t->post_join_ms;

@@ -285,6 +285,15 @@ const struct config_service *config_service_by_name(const struct config *cfg, co
 	return NULL;
 }
 
+bool config_method_storage(const struct config *cfg, const struct config_method *m)
+{
+	bool storage = m->n > 0;
+
+	for (unsigned u = 0; u < m->n; u++)
+		storage &= cfg->device[m->use[u].device].storage;
+	return storage;
+}
+
 struct nodeset config_nodes(const struct config *cfg)
 {
 	struct nodeset s = NODESET_EMPTY;

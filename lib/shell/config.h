@@ -50,6 +50,7 @@ struct config_device { /* fence_devices: NAME: {agent: fence_xvm, ...} */
 	char attest_host
 		[CONFIG_NAME_MAX]; /* their address; "": whoever answers on the agent's multicast group */
 	uint16_t attest_port;
+	bool storage; /* cuts a node off from storage and leaves it running (cuts: storage); proof storage_cut */
 	unsigned n_params; /* ascending key */
 	struct config_param param[CONFIG_PARAMS_MAX];
 	uint32_t concurrency; /* so many runs at a time; 1 */
@@ -94,6 +95,8 @@ struct config_volume {
 	enum config_fs fs;
 	char mount[CONFIG_PATH_MAX];
 	char options[CONFIG_PATH_MAX]; /* mount options; checked; _netdev is always added */
+	bool reservations; /* registered nodes alone may write (SCSI-3 persistent reservations) */
+	bool reservations_volatile; /* reservations: volatile: also where the target forgets them at its restart */
 	bool fsck_preen; /* fsck: preen runs e2fsck -p before each mount; default journal replay only */
 };
 
@@ -176,6 +179,8 @@ const struct config_node *config_node_by_name(const struct config *cfg, const ch
 const struct config_volume *config_volume_by_name(const struct config *cfg, const char *name);
 const struct config_service *config_service_by_name(const struct config *cfg, const char *name);
 struct nodeset config_nodes(const struct config *cfg);
+/* Does all of it cut off storage, and nothing switch off power? */
+bool config_method_storage(const struct config *cfg, const struct config_method *m);
 
 const char *config_fs_name(enum config_fs fs);                         /* "ext4" */
 const char *config_resource_type_name(enum config_resource_type type); /* "volume" */

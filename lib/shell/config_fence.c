@@ -204,6 +204,33 @@ static void attest_read(struct parse *p, struct config_device *dev, const struct
 	}
 }
 
+/* These never switch anything off, whatever the configuration says of them. */
+static bool agent_cuts_storage(const char *agent)
+{
+	static const char *const agents[] = { "fence_scsi", "fence_mpath" };
+	const char *base = strrchr(agent, '/');
+
+	base = base ? base + 1 : agent;
+	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
+		if (strcmp(base, agents[i]) == 0)
+			return true;
+	return false;
+}
+
+static void cuts_read(struct parse *p, struct config_device *dev, const struct item *it)
+{
+	static const char *const words[] = { "power", "storage", NULL };
+	unsigned i;
+
+	if (!read_word(p, it, words, &i))
+		return;
+	dev->storage |= i == 1;
+	if (i == 0 && agent_cuts_storage(dev->agent)) {
+		say_error(p, it->at, "%s cuts off storage, not power", dev->agent);
+		say_note(p, "leave \"cuts\" out");
+	}
+}
+
 static void param_read(struct parse *p, void *obj, const struct item *it)
 {
 	struct config_device *dev = obj;
@@ -211,6 +238,11 @@ static void param_read(struct parse *p, void *obj, const struct item *it)
 
 	if (strcmp(it->key, "agent") == 0) {
 		agent_read(p, dev, it);
+		dev->storage |= agent_cuts_storage(dev->agent);
+		return;
+	}
+	if (strcmp(it->key, "cuts") == 0) {
+		cuts_read(p, dev, it);
 		return;
 	}
 	if (strcmp(it->key, "concurrency") == 0) {
@@ -521,10 +553,32 @@ static void check_same_plug(struct parse *p, unsigned node, unsigned level, unsi
 			}
 }
 
+/* Who is only cut off from storage goes on writing wherever nobody keeps it out (SAFE-1). */
+static void check_storage_level(struct parse *p, unsigned node, unsigned level, bool *told)
+{
+	const struct config *cfg = p->cfg;
+	const struct config_method *m = &cfg->node[node].level[level];
+
+	if (!config_method_storage(cfg, m))
+		return;
+	for (unsigned v = 0; v < cfg->n_volumes; v++)
+		if (!cfg->volume[v].reservations && !told[v]) {
+			told[v] = true;
+			say_error(
+				p, p->volume_at[v],
+				"volume \"%s\" has no reservations, and \"%s\" of node \"%s\" only cuts off storage",
+				cfg->volume[v].name, cfg->device[m->use[0].device].name,
+				cfg->node[node].name);
+			say_note(
+				p,
+				"expected reservations: true, so that a node that was cut off cannot write to it");
+		}
+}
+
 void fencing_check(struct parse *p)
 {
 	struct config *cfg = p->cfg;
-	bool used[CONFIG_DEVICES_MAX + 1] = { false };
+	bool used[CONFIG_DEVICES_MAX + 1] = { false }, told[CONFIG_VOLUMES_MAX] = { false };
 
 	check_links(p);
 	check_link_duplicates(p);
@@ -539,12 +593,14 @@ void fencing_check(struct parse *p)
 				"what cannot be switched off may write to a shared volume behind the others' back; "
 				"expected fence: [{DEVICE: PLUG}]");
 		}
-		for (unsigned l = 0; l < node->n_levels; l++)
+		for (unsigned l = 0; l < node->n_levels; l++) {
 			for (unsigned u = 0; u < node->level[l].n; u++) {
 				resolve_use(p, n, l, u);
 				used[node->level[l].use[u].device] = true;
 				check_same_plug(p, n, l, u);
 			}
+			check_storage_level(p, n, l, told);
+		}
 		for (unsigned u = 0; u < node->unfence.n; u++) {
 			resolve_use(p, n, CONFIG_LEVELS_MAX, u);
 			used[node->unfence.use[u].device] = true;

@@ -54,7 +54,8 @@ static void mix_nodes(uint64_t *h, const struct config *cfg)
 	for (unsigned i = 0; i < cfg->n_devices; i++) {
 		const struct config_device *d = &cfg->device[i];
 
-		mix(h, "device=%s agent=%s at once=%u", d->name, d->agent, d->concurrency);
+		mix(h, "device=%s agent=%s at once=%u storage=%d", d->name, d->agent,
+		    d->concurrency, d->storage);
 		if (d->attest)
 			mix(h, "attest=%s port=%u", d->attest_host, d->attest_port);
 		for (unsigned k = 0; k < d->n_params; k++)

@@ -229,6 +229,18 @@ static void fsck_read(struct parse *p, void *obj, const struct item *it)
 		v->fsck_preen = i == 1;
 }
 
+static void reservations_read(struct parse *p, void *obj, const struct item *it)
+{
+	static const char *const words[] = { "false", "true", "volatile", NULL };
+	struct config_volume *v = obj;
+	unsigned i;
+
+	if (!read_word(p, it, words, &i))
+		return;
+	v->reservations = i > 0;
+	v->reservations_volatile = i == 2;
+}
+
 static void file_read(struct parse *p, void *obj, const struct item *it)
 {
 	struct config_volume *v = obj;
@@ -238,10 +250,15 @@ static void file_read(struct parse *p, void *obj, const struct item *it)
 }
 
 static const struct key volume_keys[] = {
-	{ "iscsi", iscsi_read, false }, { "vg", vg_read, false },
-	{ "lv", lv_read, false },       { "fs", fs_read, false },
-	{ "mount", mount_read, false }, { "options", options_read, false },
-	{ "fsck", fsck_read, false },   { "file", file_read, false },
+	{ "iscsi", iscsi_read, false },
+	{ "vg", vg_read, false },
+	{ "lv", lv_read, false },
+	{ "fs", fs_read, false },
+	{ "mount", mount_read, false },
+	{ "options", options_read, false },
+	{ "fsck", fsck_read, false },
+	{ "file", file_read, false },
+	{ "reservations", reservations_read, false },
 	{ NULL, NULL, false },
 };
 
@@ -260,13 +277,13 @@ static void volume_each(struct parse *p, const struct item *it)
 	if (p->n_errors != n_errors)
 		return; /* one thing at a time */
 	if (v->file[0]) {
-		if (v->iscsi || v->vg[0] || v->lv[0] || v->fs || v->options[0]) {
+		if (v->iscsi || v->vg[0] || v->lv[0] || v->fs || v->options[0] || v->reservations) {
 			say_error(p, p->file_at[me], "%s has \"file\" and also parts of a disk",
 				  what);
 			say_note(
 				p,
-				"\"file\" is a directory that plays the disk in tests; leave iscsi, vg, lv, fs and "
-				"options out");
+				"\"file\" is a directory that plays the disk in tests; leave iscsi, vg, lv, fs, options "
+				"and reservations out");
 		}
 		return;
 	}

@@ -30,6 +30,8 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/owner.h \
 	%reldir%/pv.c \
 	%reldir%/pv.h \
+	%reldir%/reserve.c \
+	%reldir%/reserve.h \
 	%reldir%/run.c \
 	%reldir%/run.h \
 	%reldir%/script.c \

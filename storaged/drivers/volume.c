@@ -10,6 +10,7 @@
 #include "iscsi.h"
 #include "lvm.h"
 #include "owner.h"
+#include "reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -331,6 +332,10 @@ static enum driver_result start(struct op *op)
 	if (end == DRIVER_OK)
 		end = mount_point_free(op, &v.plan, &st);
 	if (end == DRIVER_OK)
+		end = reserve_join(op, &v.plan);
+	if (end == DRIVER_OK)
+		end = reserve_kept_out(op, &v.plan);
+	if (end == DRIVER_OK)
 		end = owner_take(op, &a, st.exists, &own);
 	if (end == DRIVER_OK) {
 		if (own.fresh)
@@ -598,6 +603,17 @@ static enum driver_result monitor(struct op *op)
 					  "the session to %s is %s: writes wait", vol->target,
 					  iscsi_state_name(link.state));
 	}
+	if (vol->reservations && planned) {
+		devices_now(op, &v);
+		r = lvm_plan_true(&v.plan, &v.devs);
+		enum driver_result end = r == 0 ? reserve_watch(op, &v.plan)
+						: op_unknown(op, "io_error",
+							     "look at `dmesg` and at the target",
+							     "the disks of %s cannot be told: %s",
+							     vol->vg, strerror(-r));
+		if (end != DRIVER_OK)
+			return end;
+	}
 	struct mount_is is = { .dev = st.dev };
 
 	snprintf(name, sizeof(name), "volume-%s.errors", vol->name);
@@ -693,7 +709,8 @@ static enum driver_result volume_prepare(struct op *op)
 			       "unmount it on every node, then lvchange -an",
 			       "%s/%s is active on this node: prepare it while nobody uses it",
 			       vol->vg, vol->lv);
-	if (v.plan.autoactivation)
+	end = reserve_join(op, &v.plan);
+	if (end == DRIVER_OK && v.plan.autoactivation)
 		end = lvm_autoactivation_off(op, &v.devs);
 	if (end == DRIVER_OK && !v.plan.has_area) {
 		end = lvm_area_make(op, &v.devs);

@@ -5,7 +5,7 @@
  * The world is exact, not random: messages arrive at once and in order, an agent answers after 100 ms, the truth unless the
  * text says otherwise. One line, one command; # begins a comment:
  *
- *	nodes N [levels L] [devices D]          first of all; two nodes have two_node quorum
+ *	nodes N [levels L] [devices D] [storage K]   first of all; two nodes have two_node quorum; level K (1..) cuts storage
  *	boot N-N                                a new life each, one ring of all that run
  *	ring N,N [noquorum]                     these form a ring; who is left out of all keeps its old view
  *	crash N                                 its kernel is gone, it is still powered; nobody is told yet
@@ -85,7 +85,7 @@ struct rule {
 
 static struct world {
 	unsigned n;
-	uint8_t levels, devices, loop_max;
+	uint8_t levels, devices, storage, loop_max;
 	uint32_t loop_ms;
 	uint64_t now_ms, seq, joins;
 	struct node node[N_MAX + 1];
@@ -417,6 +417,10 @@ static void start(uint32_t id)
 		cfg.path[i].n_levels = w.levels;
 		for (unsigned k = 0; k < w.levels; k++)
 			cfg.path[i].n_devices[k] = w.devices;
+		if (w.storage) {
+			cfg.path[i].storage[w.storage - 1] = true;
+			cfg.path[i].no_on[w.storage - 1] = 0xff;
+		}
 	}
 	n->dom = fence_new(&cfg);
 	assert_non_null(n->dom);
@@ -650,7 +654,9 @@ static void command(char **a, unsigned n)
 		assert_in_range(w.n, 2, N_MAX);
 		w.levels = w.devices = 1;
 		for (unsigned i = 2; i + 1 < n; i += 2)
-			*(is(a[i], "levels") ? &w.levels : &w.devices) = (uint8_t)number(a[i + 1]);
+			*(is(a[i], "levels")    ? &w.levels
+			  : is(a[i], "storage") ? &w.storage
+						: &w.devices) = (uint8_t)number(a[i + 1]);
 	} else if (is(a[0], "boot")) {
 		cmd_boot(nodes_arg(a[1]));
 	} else if (is(a[0], "ring")) {
