@@ -381,6 +381,18 @@ static void end_that_nobody_heard_is_not_stated(void **s)
 	t.core = virtd_free(t.core);
 }
 
+/* A stranger's guest is not ours to end. */
+static void crashed_guest_of_no_cluster_is_left_alone(void **s)
+{
+	(void)s;
+	begin();
+	seen(guest("db", UUID1, VIRTD_POWER_ON, 1));
+	life(VIRTD_LIFE_CRASHED, ATTEST_END_NONE, guest("db", UUID1, VIRTD_POWER_ON, 1));
+	pass(20000);
+	assert_int_equal(t.jobs, 0);
+	t.core = virtd_free(t.core);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +405,7 @@ int main(void)
 		cmocka_unit_test(recorded_hello_binds_nothing),
 		cmocka_unit_test(node_of_another_guest_is_told_so),
 		cmocka_unit_test(end_that_nobody_heard_is_not_stated),
+		cmocka_unit_test(crashed_guest_of_no_cluster_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,10 +111,17 @@ static void ended(struct virtd_core *v, struct life *l, enum attest_end end, boo
 		note(v, VIRTD_NOTE_CRASHED, "", l->name, "its kernel paniced: destroying it");
 }
 
+/* A guest that is no node of a cluster is its owner's: what becomes of it after a panic is for libvirt's on_crash to say. */
+static void crashed(struct virtd_core *v, struct life *l)
+{
+	if (l->bound || l->end != ATTEST_END_NONE)
+		ended(v, l, ATTEST_CRASHED, true);
+}
+
 /* A list, or the watcher's look at a guest: what we may have missed while libvirt was away. */
 void attest_guest(struct virtd_core *v, unsigned uri, const struct virtd_guest *g)
 {
-	struct life *l = g->uuid[0] ? life_of(v, uri, g->uuid) : NULL;
+	struct life *l = g->uuid[0] && v->conf.attest ? life_of(v, uri, g->uuid) : NULL;
 
 	if (!l)
 		return;
@@ -127,7 +134,7 @@ void attest_guest(struct virtd_core *v, unsigned uri, const struct virtd_guest *
 		else if (l->id < 0)
 			l->id = g->run;
 		if (g->crashed)
-			ended(v, l, ATTEST_CRASHED, true);
+			crashed(v, l);
 		return;
 	case VIRTD_POWER_OFF:
 		/* How it ended was said by an event, or was not heard: then nothing is said. */
@@ -148,7 +155,7 @@ void attest_guest(struct virtd_core *v, unsigned uri, const struct virtd_guest *
 void attest_life(struct virtd_core *v, const struct virtd_event *ev)
 {
 	const struct virtd_guest *g = &ev->life.guest;
-	struct life *l = g->uuid[0] ? life_of(v, ev->life.uri, g->uuid) : NULL;
+	struct life *l = g->uuid[0] && v->conf.attest ? life_of(v, ev->life.uri, g->uuid) : NULL;
 
 	if (!l)
 		return;
@@ -156,7 +163,7 @@ void attest_life(struct virtd_core *v, const struct virtd_event *ev)
 		copy_word(l->name, g->name);
 	switch (ev->life.life) {
 	case VIRTD_LIFE_STARTED: started(l, g->run); break;
-	case VIRTD_LIFE_CRASHED: ended(v, l, ATTEST_CRASHED, true); break;
+	case VIRTD_LIFE_CRASHED: crashed(v, l); break;
 	case VIRTD_LIFE_ENDED:
 		ended(v, l, ev->life.end, false);
 		l->on = false;
