@@ -105,7 +105,6 @@ static int look(virDomainPtr dom, struct virtd_guest *g)
 
 	if (id != (unsigned)-1)
 		g->run = (int32_t)id;
-	g->transient = virDomainIsPersistent(dom) == 0;
 	switch (state) {
 	case VIR_DOMAIN_RUNNING:
 	case VIR_DOMAIN_BLOCKED:
@@ -229,7 +228,7 @@ static enum virtd_done do_destroy(virConnectPtr c, struct backend_msg *m, const 
 		if (virDomainManagedSaveRemove(dom, 0) < 0)
 			done = refused(m);
 	} else if (m->guest.power == VIRTD_POWER_ON && (!only_crashed || m->guest.crashed)) {
-		if (m->keep && m->guest.transient)
+		if (m->keep && virDomainIsPersistent(dom) == 0)
 			keep_xml(dom, m->guest.uuid);
 		if (virDomainDestroyFlags(dom, 0) < 0 && last_code() != VIR_ERR_OPERATION_INVALID &&
 		    last_code() != VIR_ERR_NO_DOMAIN) {

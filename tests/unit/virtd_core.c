@@ -310,6 +310,33 @@ static void off_survives_a_restart_of_libvirtd(void **s)
 	finish();
 }
 
+static void off_waits_for_a_libvirtd_that_comes_back(void **s)
+{
+	(void)s;
+	begin(open_conf);
+	step((struct virtd_event){ .type = VIRTD_EV_GUEST,
+				   .guest = { 0, 0, guest(VIRTD_POWER_ON, 4) } });
+	ask(VIRT_OFF, "test");
+	for (unsigned i = 0; i < 3; i++) {
+		answer(VIRTD_JOB_STATE, VIRTD_DOWN, guest(VIRTD_POWER_UNKNOWN, -1));
+		assert_int_equal(t.n_sent, 0);
+		pass(300);
+	}
+	state(VIRTD_POWER_ON, 4);
+	answer(VIRTD_JOB_DESTROY, VIRTD_DONE, guest(VIRTD_POWER_UNKNOWN, -1));
+	state(VIRTD_POWER_OFF, -1);
+	expect_byte(0);
+	/* not for ever */
+	ask(VIRT_OFF, "test");
+	for (unsigned i = 0; i < 200 && t.n_sent == 0; i++) {
+		if (t.n_jobs)
+			answer(VIRTD_JOB_STATE, VIRTD_DOWN, guest(VIRTD_POWER_UNKNOWN, -1));
+		pass(300);
+	}
+	expect_byte(1);
+	finish();
+}
+
 /* Another run of the guest is not hit, and not called off. */
 static void off_does_not_hit_who_was_started_again(void **s)
 {
@@ -812,6 +839,7 @@ int main(void)
 		cmocka_unit_test(off_waits_until_it_is_read_back),
 		cmocka_unit_test(off_of_a_guest_that_stays_fails_in_time),
 		cmocka_unit_test(off_survives_a_restart_of_libvirtd),
+		cmocka_unit_test(off_waits_for_a_libvirtd_that_comes_back),
 		cmocka_unit_test(off_does_not_hit_who_was_started_again),
 		cmocka_unit_test(off_throws_a_saved_image_away),
 		cmocka_unit_test(reboot_is_off_read_back_then_on),

@@ -55,7 +55,7 @@ static struct life *life_of(struct virtd_core *v, unsigned uri, const char *uuid
 {
 	struct life *hole = NULL;
 
-	for (unsigned i = 0; i < VIRTD_GUESTS_MAX; i++) {
+	for (unsigned i = 0; i < v->attest.top; i++) {
 		struct life *l = &v->attest.life[i];
 
 		if (l->used && l->uri == uri && strcmp(l->uuid, uuid) == 0)
@@ -63,6 +63,8 @@ static struct life *life_of(struct virtd_core *v, unsigned uri, const char *uuid
 		if (!l->used && !hole)
 			hole = l;
 	}
+	if (!hole && v->attest.top < VIRTD_GUESTS_MAX)
+		hole = &v->attest.life[v->attest.top++];
 	if (hole) {
 		memset(hole, 0, sizeof(*hole));
 		hole->used = true;
@@ -219,7 +221,7 @@ static struct attest_msg *to_sub(struct virtd_core *v, uint64_t to, unsigned key
 /* Does the guest run here that the node says it is? NULL: yes, and this life is bound to it. */
 static const char *bind_life(struct virtd_core *v, const struct attest_msg *m)
 {
-	for (unsigned i = 0; i < VIRTD_GUESTS_MAX; i++) {
+	for (unsigned i = 0; i < v->attest.top; i++) {
 		struct life *l = &v->attest.life[i];
 
 		if (!l->used || strcasecmp(l->uuid, m->uuid) != 0 || !v->uri_up[l->uri])
@@ -364,7 +366,7 @@ int attest_job(struct virtd_core *v, const struct virtd_event *ev)
 {
 	struct life *l = NULL;
 
-	for (unsigned i = 0; i < VIRTD_GUESTS_MAX && !l; i++)
+	for (unsigned i = 0; i < v->attest.top && !l; i++)
 		if (v->attest.life[i].used && v->attest.life[i].job == ev->job.job)
 			l = &v->attest.life[i];
 	if (!l || l->end == ATTEST_END_NONE)
@@ -475,7 +477,7 @@ static void plan_statement(struct virtd_core *v, unsigned k)
 
 void attest_plan(struct virtd_core *v)
 {
-	for (unsigned i = 0; i < VIRTD_GUESTS_MAX; i++)
+	for (unsigned i = 0; i < v->attest.top; i++)
 		if (v->attest.life[i].used && v->attest.life[i].end != ATTEST_END_NONE) {
 			if (!room(v)) {
 				want(v, v->now_ms);

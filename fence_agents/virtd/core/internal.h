@@ -156,7 +156,8 @@ struct statement {
 struct attest {
 	uint8_t instance[ATTEST_ID_BYTES];
 	uint64_t seq;
-	struct life *life; /* [VIRTD_GUESTS_MAX] */
+	struct life *life; /* [VIRTD_GUESTS_MAX]; from top on none was used yet */
+	unsigned top;
 	struct subscriber sub[SUBS_MAX];
 	struct statement st[STATEMENTS_MAX];
 	unsigned next;
@@ -170,7 +171,8 @@ struct virtd_core {
 		size_t len[VIRTD_KEYS_MAX];
 		uint8_t bytes[VIRTD_KEYS_MAX][VIRTD_KEY_MAX];
 	} keys[VIRTD_LISTENERS_MAX];
-	struct session *session; /* [VIRTD_SESSIONS_MAX] */
+	struct session *session; /* [VIRTD_SESSIONS_MAX]; from top on all are free */
+	unsigned top;
 	struct list_entry *list; /* [VIRTD_GUESTS_MAX] */
 	uint32_t list_stamp;
 	struct seen acts, queries;

@@ -25,6 +25,7 @@
 #define POLL_MS 100
 #define AGAIN_MS 1000 /* a destroy that failed */
 #define UP_MS 10000
+#define AWAY_MS 300
 
 bool op_acts(uint8_t op)
 {
@@ -151,16 +152,21 @@ static void ask(struct virtd_core *v, struct session *s, const bool which[VIRTD_
 	}
 }
 
-static void resolve(struct virtd_core *v, struct session *s)
+static void resolve_again(struct virtd_core *v, struct session *s)
 {
 	bool all[VIRTD_URIS_MAX];
 
 	memset(all, true, sizeof(all));
+	ask(v, s, all, VIRTD_JOB_STATE, RESOLVE_MS);
+}
+
+static void resolve(struct virtd_core *v, struct session *s)
+{
 	s->op = OP_RESOLVE;
 	s->op_deadline_ms = v->now_ms + (s->req.request == VIRT_STATUS ? RESOLVE_MS
 					 : s->req.request == VIRT_ON   ? UP_MS
 								       : v->conf.off_ms);
-	ask(v, s, all, VIRTD_JOB_STATE, RESOLVE_MS);
+	resolve_again(v, s);
 }
 
 static void list(struct virtd_core *v, struct session *s)
@@ -282,6 +288,16 @@ static void create(struct virtd_core *v, struct session *s)
 	ask(v, s, s->target, VIRTD_JOB_CREATE, JOB_MS);
 }
 
+/* An act outlives a restart of libvirtd: it is asked again, for as long as the act may take. A question is answered now. */
+static bool waits_for_libvirt(const struct virtd_core *v, const struct session *s)
+{
+	bool away = false;
+
+	for (unsigned u = 0; u < v->conf.n_uris; u++)
+		away = away || s->done[u] != VIRTD_DONE;
+	return away && v->now_ms + AWAY_MS < s->op_deadline_ms;
+}
+
 static void resolved(struct virtd_core *v, struct session *s)
 {
 	bool one = identify(v, s);
@@ -303,6 +319,10 @@ static void resolved(struct virtd_core *v, struct session *s)
 	if (!one) {
 		answer(v, s, VIRT_FAILURE, VIRT_WHY_AMBIGUOUS,
 		       "several guests have this name: use the uuid");
+		return;
+	}
+	if (power == VIRTD_POWER_UNKNOWN && op_acts(s->req.request) && waits_for_libvirt(v, s)) {
+		s->poll_at_ms = v->now_ms + AWAY_MS;
 		return;
 	}
 	for (unsigned u = 0; u < v->conf.n_uris; u++) {
@@ -562,7 +582,10 @@ void op_plan(struct virtd_core *v, struct session *s)
 			listed(v, s);
 			return;
 		}
-		ask(v, s, s->target, VIRTD_JOB_STATE, JOB_MS);
+		if (s->op == OP_RESOLVE)
+			resolve_again(v, s);
+		else
+			ask(v, s, s->target, VIRTD_JOB_STATE, JOB_MS);
 	}
 	if (s->job_deadline_ms > v->now_ms) {
 		want(v, s->job_deadline_ms);

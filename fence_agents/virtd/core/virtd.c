@@ -126,6 +126,8 @@ void session_end(struct virtd_core *v, struct session *s)
 		act(v, VIRTD_ACT_CLOSE)->close = s->conn;
 	memset(s, 0, sizeof(*s));
 	s->slot = slot;
+	while (v->top > 0 && v->session[v->top - 1].stage == ST_FREE)
+		v->top--;
 }
 
 static void session_broken(struct virtd_core *v, struct session *s, const char *why)
@@ -137,7 +139,7 @@ static void session_broken(struct virtd_core *v, struct session *s, const char *
 
 static struct session *session_of(struct virtd_core *v, uint64_t conn)
 {
-	for (unsigned i = 0; i < VIRTD_SESSIONS_MAX; i++)
+	for (unsigned i = 0; i < v->top; i++)
 		if (v->session[i].stage != ST_FREE && v->session[i].conn == conn &&
 		    !v->session[i].peer_gone)
 			return &v->session[i];
@@ -150,14 +152,18 @@ static struct session *session_begin(struct virtd_core *v, unsigned listener, co
 	struct session *s = NULL;
 	unsigned of_one = 0;
 
-	for (unsigned i = 0; i < VIRTD_SESSIONS_MAX; i++) {
+	for (unsigned i = 0; i < v->top; i++) {
 		if (v->session[i].stage == ST_FREE)
 			s = s ? s : &v->session[i];
 		else
 			of_one += strcmp(v->session[i].caller.source, source) == 0;
 	}
+	if (!s && v->top < VIRTD_SESSIONS_MAX)
+		s = &v->session[v->top];
 	if (!s || of_one >= VIRTD_SESSIONS_OF_ONE)
 		return NULL;
+	if (s->slot >= v->top)
+		v->top = s->slot + 1u;
 	s->listener = listener;
 	s->began_ms = v->now_ms;
 	copy_word(s->caller.source, source);
@@ -221,7 +227,7 @@ static const char *check_request(struct virtd_core *v, unsigned listener, const 
 		v->count.replayed++;
 		return "it was carried out a moment ago";
 	}
-	for (unsigned i = 0; i < VIRTD_SESSIONS_MAX; i++)
+	for (unsigned i = 0; i < v->top; i++)
 		if (v->session[i].stage != ST_FREE && &v->session[i] != s &&
 		    v->session[i].recent == s->recent && v->session[i].stage != ST_REQUEST)
 			return "it is being carried out";
@@ -607,7 +613,7 @@ static void on_guest(struct virtd_core *v, const struct virtd_event *ev)
 
 static void plan(struct virtd_core *v)
 {
-	for (unsigned i = 0; i < VIRTD_SESSIONS_MAX; i++) {
+	for (unsigned i = 0; i < v->top; i++) {
 		struct session *s = &v->session[i];
 
 		if (s->stage == ST_FREE)

@@ -42,11 +42,10 @@ enum virtd_power {
 struct virtd_guest { /* as one libvirt told it just now */
 	char name[VIRTD_WORD_MAX], uuid[37];
 	enum virtd_power power;
-	uint8_t state;  /* virDomainState's number, for lists */
-	int32_t run;    /* libvirt's id of this run; -1: it does not run */
-	bool crashed;   /* its kernel paniced, the process was kept */
-	bool transient; /* it is gone when it is off */
-	bool saved;     /* off, but an image would resume its very life: power is unknown */
+	uint8_t state; /* virDomainState's number, for lists */
+	int32_t run;   /* libvirt's id of this run; -1: it does not run */
+	bool crashed;  /* its kernel paniced, the process was kept */
+	bool saved;    /* off, but an image would resume its very life: power is unknown */
 	char text[VIRTD_TEXT_MAX]; /* power unknown: why */
 };
 
