@@ -217,31 +217,21 @@ static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 	}
 }
 
-/* Nobody knows anything: a node that is not here may run all the same, with locks granted in an earlier past. */
+/* Nobody knows anything: a node whose dlmd is not here may have one all the same, with locks granted in an earlier past: a
+ * partition that runs on, or a dlmd whose corosync was restarted and that is about to come back (tests/unit/dlm_domain.c).
+ */
 static void suspect_unseen(struct dlm *dlm)
 {
 	struct nodeset all = NODESET_EMPTY;
 
 	nodeset_for_each (id, dlm->members)
 		all = nodeset_or(all, dlm->sync[id].configured);
-	nodeset_for_each (id, nodeset_minus(all, dlm->nodes)) {
+	nodeset_for_each (id, nodeset_minus(all, dlm->members)) {
 		struct incarnation unseen = { .nodeid = id };
 		struct dlm_life *life = dlm_life_add(dlm, &unseen);
 
 		if (life)
 			life_lost(dlm, life, DLM_LIFE_LOST);
-	}
-}
-
-/* A node that was never seen and is here now: its kernel is another one, or has nobody who was told anything. */
-static void forget_unseen(struct dlm *dlm)
-{
-	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
-		struct dlm_life *life = &dlm->life[i];
-
-		if (life->state == DLM_LIFE_LOST && incarnation_unseen(&life->inc) &&
-		    nodeset_has(dlm->nodes, life->inc.nodeid))
-			dlm_life_drop(dlm, life);
 	}
 }
 
@@ -282,7 +272,6 @@ static void synced(struct dlm *dlm, const struct dlm_sync *base)
 	}
 	nodeset_for_each (id, dlm->members)
 		on_member(dlm, id, base);
-	forget_unseen(dlm);
 	if (!base->informed)
 		suspect_unseen(dlm);
 	/* A state made of nothing, in which nothing could be granted yet, is nothing that others must know: two that start

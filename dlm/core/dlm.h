@@ -7,8 +7,8 @@
  *
  * Until that proof *all* locking stands still, as it does with the kernel's dlm: a node that was cut off may have heard a
  * grant of its own that nobody else heard, and of two nodes that lose each other both are quorate. The same holds at
- * the start: a configured node that nobody has seen may run and hold locks, so it counts as lost until it joins or is
- * proven off. Parked operations are sent when the last proof is there.
+ * the start: a configured node whose dlmd nobody has seen may run one and hold locks, so it counts as lost until that
+ * joins, or it is proven off. Parked operations are sent when the last proof is there.
  *
  *   DLM-1, DLM-2  resource.h                                                        dlm_broken(), sim across nodes
  *   DLM-3  synced members at one point of the order hold equal state                dlm_digest(), sim

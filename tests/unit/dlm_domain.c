@@ -257,6 +257,35 @@ static void a_node_never_seen_holds_up_all_until_it_is_proven_off(void **state)
 	bus_end(&bus);
 }
 
+/* SAFE-2: a dlmd whose corosync was restarted, and that is about to join again, may hold what a new one does not know. */
+static void a_dlmd_that_may_come_back_holds_up_who_starts_anew(void **state)
+{
+	struct bus bus = { .configured = { ALL2 } };
+	const struct dlm_action *act;
+
+	(void)state;
+	bus_start(&bus, 1, 1);
+	bus_start(&bus, 2, 1);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_stop(&bus, 2);
+	bus_start(&bus, 2, 1);
+	bus_view(&bus, nodeset_of(2).bits, ALL2, true); /* node 1 is in the ring, its dlmd not yet */
+	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 2, DLM_ACT_LOST, 0));
+	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 0));
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 0)); /* it knows now who has it */
+	act = bus_find(&bus, 1, DLM_ACT_BLOCKING, 0);
+	assert_non_null(act);
+	same_state(&bus, 1, 2);
+	bus_end(&bus);
+}
+
 /* SAFE-2: of two nodes that lose each other both are quorate; a lock that was free is granted on neither side. */
 static void a_cut_of_two_grants_on_neither_side_before_a_proof(void **state)
 {
@@ -362,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_zombie_is_evicted_and_its_locks_wait_for_a_proof),
 		cmocka_unit_test(two_that_start_alone_grant_nothing),
 		cmocka_unit_test(a_node_never_seen_holds_up_all_until_it_is_proven_off),
+		cmocka_unit_test(a_dlmd_that_may_come_back_holds_up_who_starts_anew),
 		cmocka_unit_test(a_cut_of_two_grants_on_neither_side_before_a_proof),
 		cmocka_unit_test(no_grant_lands_on_a_lock_of_the_dead),
 		cmocka_unit_test(nobody_quorate_in_between_means_nobody_is_lost),
