@@ -52,7 +52,8 @@ void check_volume_lock(struct world *w, uint32_t id, unsigned v)
 /* DLM-7: a value that may be read as valid is the last one that a writer was told is written, or a later one. */
 void check_value(struct world *w, uint32_t id, const struct handle *x, uint64_t value)
 {
-	for (uint32_t b = 1; b <= w->n; b++) /* who lives on behind its cut holds for nobody but himself */
+	for (uint32_t b = 1; b <= w->n;
+	     b++) /* who lives on behind its cut holds for nobody but himself */
 		if (w->host[b].boot && excused(w, b, w->host[b].boot))
 			return;
 	if (value < w->lvb_done[x->name] || value > w->lvb_sent[x->name])

@@ -272,7 +272,8 @@ static void a_dlmd_that_may_come_back_holds_up_who_starts_anew(void **state)
 	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
 	bus_stop(&bus, 2);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, nodeset_of(2).bits, ALL2, true); /* node 1 is in the ring, its dlmd not yet */
+	bus_view(&bus, nodeset_of(2).bits, ALL2,
+		 true); /* node 1 is in the ring, its dlmd not yet */
 	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 2, DLM_ACT_LOST, 0));
