@@ -380,6 +380,14 @@ static void open_gate(struct place *p, unsigned s, bool runs)
 	place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_GO });
 }
 
+/* Asked to stop, and no group to take the placements back: what is up goes down, and must not be brought up again for a
+ * quorum that may only blink (up and down would follow each other without end).
+ */
+static bool stops_alone(const struct place *p)
+{
+	return p->leaving && (!p->have_view || !p->quorate);
+}
+
 static void duty_service(struct place *p, unsigned s)
 {
 	const struct service *v = &p->group.service[s];
@@ -410,7 +418,7 @@ static void duty_service(struct place *p, unsigned s)
 		st.failed = false; /* of the older placement; UP forgets it */
 	}
 	if (mine(p, s)) {
-		if (!st.up && !st.failed)
+		if (!st.up && !st.failed && !stops_alone(p))
 			place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_UP });
 		runner_status(p->runner[s], &st);
 		if (st.up && !st.go && !st.failed)
@@ -738,7 +746,7 @@ static void duty_leave(struct place *p)
 {
 	if (!p->leaving || p->left)
 		return;
-	if (!p->have_view || !p->quorate)
+	if (stops_alone(p))
 		for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
 			struct runner_status st;
 
