@@ -16,7 +16,7 @@ const struct rule rules[] = {
 	{ "SAFE-4", "a minority decides nothing, a view that is over fences nobody",
 	  "check_gate() check_fence_off()" },
 	{ "SAFE-5", "an ack without force is refused while the victim is seen alive",
-	  "check_fence_ack()" },
+	  "check_fence_note()" },
 	{ "SAFE-6", "no gate opens while a living node has no fence path that passes",
 	  "check_gate()" },
 	{ "SAFE-7",

@@ -30,6 +30,14 @@ static bool same_boot(const struct incarnation *a, uint32_t node, uint32_t boot)
 	return incarnation_same_boot(a, &b);
 }
 
+static bool synced(struct world *w, uint32_t id)
+{
+	static struct fence_status st;
+
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	return st.synced;
+}
+
 /* FENCE-6: a proof names a life that runs no more, cannot write any more, or said goodbye while it held nothing. */
 static void proofs(struct world *w, uint32_t id, const struct fence_state *st)
 {
@@ -44,7 +52,7 @@ static void proofs(struct world *w, uint32_t id, const struct fence_state *st)
 		if (x->proof.kind == PROOF_CLEAN_LEAVE)
 			/* who hung has not heard yet that it is back; its storaged has, in its own group */
 			lives = lives && holds(w, x->nodeid) && x->state == FENCE_NODE_DEAD &&
-				st->view.seq == net_ring(w->net, id) &&
+				synced(w, id) && st->view.seq == net_ring(w->net, id) &&
 				w->buried[x->nodeid] !=
 					h->boot; /* buried alive by an operator: he was told */
 		else
@@ -114,8 +122,16 @@ void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a
 	for (uint32_t b = 1; b <= w->host[node].boot && b < LIVES_MAX; b++) {
 		if (!same_boot(proof ? &n->proof.victim : &n->life, node, b))
 			continue;
-		if (proof && a->history.kind == PROOF_OPERATOR)
+		if (proof && a->history.kind == PROOF_OPERATOR) {
 			w->buried[node] = b;
+			/* SAFE-5: without force only while no channel shows life */
+			if (!w->forced[a->history.by] && w->host[node].boot == b &&
+			    can_run(w, node, PART_FENCE) && net_ring(w->net, node) &&
+			    net_ring(w->net, node) == net_ring(w->net, id))
+				broken(w, "SAFE-5", id,
+				       "takes n%u's word about n%u, which is in its ring",
+				       a->history.by, node);
+		}
 		nodeset_add(&w->remember[node][b], id);
 	}
 }
@@ -155,20 +171,6 @@ void check_fence_off(struct world *w, uint32_t id, uint32_t victim)
 			broken(w, "FENCE-9", id, "switches n%u off from a view that is over",
 			       victim);
 	}
-}
-
-/* SAFE-5: without force only while no channel shows life. */
-void check_fence_ack(struct world *w, uint32_t id, const struct fence_action *a)
-{
-	const struct host *h = &w->host[a->ack.node];
-
-	if (a->ack.rc != 0)
-		return;
-	if (h->runs && !h->frozen && h->corosync &&
-	    nodeset_has(net_ring_members(w->net, net_ring(w->net, id)), a->ack.node) &&
-	    net_ring(w->net, id) == net_ring(w->net, a->ack.node) && !w->forced[id])
-		broken(w, "SAFE-5", id, "took an operator's word about n%u, which is in its ring",
-		       a->ack.node);
 }
 
 /* It never says that it failed: systemd's watchdog has to end it. */

@@ -62,7 +62,6 @@ static void carry_out(struct world *w, uint32_t id, const struct fence_action *a
 	case FENCE_ACT_LEFT: check_goodbye(w, id); break;
 	case FENCE_ACT_ACK_DONE:
 		say(w, "n%u: ack of n%u: %d %s", id, a->ack.node, a->ack.rc, a->ack.text);
-		check_fence_ack(w, id, a);
 		break;
 	case FENCE_ACT_HISTORY:
 		check_fence_note(w, id, a);

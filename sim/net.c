@@ -68,8 +68,7 @@ struct node {
 	uint32_t gen;
 	unsigned island;
 	int ring;
-	uint64_t froze_ms; /* when it was frozen last, and how long it slept */
-	uint64_t slept_ms;
+	uint64_t gone_ms; /* when it was frozen, cut off or lost its power last */
 	uint64_t thaw_ms; /* before this it is left alone by the others after a thaw */
 	uint32_t slow_ms; /* what reaches it does so up to this late */
 	struct proc proc[NET_GROUPS_MAX];
@@ -174,6 +173,7 @@ void net_up(struct net *net, uint32_t node, bool up, uint64_t now_ms)
 	if (n->up == up)
 		return;
 	n->up = up;
+	n->gone_ms = now_ms;
 	n->frozen = false;
 	n->seen_all = false;
 	n->ring = -1;
@@ -193,9 +193,8 @@ void net_freeze(struct net *net, uint32_t node, bool frozen, uint64_t now_ms)
 	if (!n->up || n->frozen == frozen)
 		return;
 	n->frozen = frozen;
-	n->slept_ms = now_ms - n->froze_ms;
 	if (frozen)
-		n->froze_ms = now_ms;
+		n->gone_ms = now_ms;
 	n->thaw_ms = now_ms + prng_range(net->prng, 300, 900);
 	disturb(net, now_ms, frozen ? detect_ms(net) : (uint32_t)(n->thaw_ms - now_ms));
 }
@@ -205,6 +204,7 @@ void net_island(struct net *net, uint32_t node, unsigned island, uint64_t now_ms
 	if (net->node[node].island == island)
 		return;
 	net->node[node].island = island;
+	net->node[node].gone_ms = now_ms;
 	disturb(net, now_ms, detect_ms(net));
 }
 
@@ -551,6 +551,14 @@ static void reform(struct net *net, uint64_t now_ms)
 			if (net->node[m].thaw_ms > wait_ms)
 				wait_ms = net->node[m].thaw_ms;
 		done = nodeset_or(done, to);
+		/* nobody is left out before corosync's consensus time has passed without a word from it */
+		if (n->ring >= 0)
+			nodeset_for_each (m, nodeset_minus(net->ring[n->ring].members, to)) {
+				uint64_t over = net->node[m].gone_ms + net->cfg.token_ms * 12 / 10;
+
+				if (over > wait_ms && net->node[m].gen == net->ring[n->ring].gen[m])
+					wait_ms = over;
+			}
 		if (wait_ms > now_ms) { /* somebody has just thawed, and does not hear yet */
 			disturb(net, now_ms, (uint32_t)(wait_ms - now_ms));
 			continue;
@@ -647,7 +655,8 @@ void net_run(struct net *net, uint64_t now_ms)
 
 				p->requorum_ms = 0;
 				v.quorate = true;
-				v.joined = v.left_nodedown = v.left_proc = NODESET_EMPTY;
+				v.joined = v.left_nodedown = v.left_clean = v.left_proc =
+					NODESET_EMPTY;
 				p->view = v;
 				net->ops.view(net->arg, g, id, &v);
 			} else {
@@ -687,6 +696,10 @@ bool net_is_deaf(const struct net *net, uint32_t node, uint64_t now_ms)
 {
 	const struct node *n = &net->node[node];
 
-	return n->thaw_ms > now_ms && n->slept_ms > net->cfg.token_ms && n->ring >= 0 &&
-	       !intact(net, &net->ring[n->ring]);
+	if (n->thaw_ms <= now_ms || n->ring < 0)
+		return false;
+	nodeset_for_each (m, net->ring[n->ring].members) /* the others have gone on */
+		if (net->node[m].up && net->node[m].ring > n->ring)
+			return true;
+	return false;
 }

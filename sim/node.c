@@ -55,6 +55,11 @@ static void proc_start(struct world *w, uint32_t id, unsigned p)
 	h->proc[p].starting = false;
 	if (h->proc[p].on || h->leaving || !has_part(w, p))
 		return;
+	if (w->now_ms <
+	    h->stopped_until_ms) { /* systemd stopped it meanwhile: not before the others */
+		proc_start_later(w, id, p, (uint32_t)(h->stopped_until_ms - w->now_ms));
+		return;
+	}
 	if (!h->corosync) { /* self_find(): asks again each second */
 		proc_start_later(w, id, p, 1000);
 		return;
@@ -94,6 +99,7 @@ static void leave_next(struct world *w, uint32_t id)
 	h->leave_serial++;
 	if (p < 0) {
 		h->leaving = false;
+		h->stopped_until_ms = w->now_ms + h->leave_ms;
 		for (unsigned i = 0; i < PARTS; i++)
 			proc_start_later(w, id, i, h->leave_ms + 100 * i);
 		return;

@@ -25,7 +25,9 @@ void stub_fence_request(struct world *w, uint32_t id, const char *why)
 	uint32_t delay = prng_permille(p, 100) ? prng_range(p, 10000, 30000)
 					       : prng_range(p, 200, 4000);
 
-	if (w->stub[id].victim || (w->stub[id].proof.kind && !w->host[id].runs))
+	struct incarnation life = life_of(id, w->host[id].boot, 1);
+
+	if (w->stub[id].victim || (!w->host[id].runs && proof_covers(&w->stub[id].proof, &life)))
 		return;
 	w->stub[id].victim = true;
 	w->stub[id].boot = w->host[id].boot;
@@ -81,7 +83,7 @@ static void view_storage(struct world *w, uint32_t at, struct fence_state *st)
 					  (id == at && w->stub[id].boot == w->host[id].boot &&
 					   nodeset_count(ring) > 1);
 		} else if (!(nodeset_has(ring, id) && w->host[id].corosync) && f->proof.kind &&
-			   (proof_covers(&f->proof, &f->life) || !w->host[id].runs)) {
+			   proof_covers(&f->proof, &f->life)) {
 			f->state = FENCE_NODE_DEAD;
 		} else {
 			f->state = FENCE_NODE_MEMBER; /* also: fenced has not seen it go yet */

@@ -355,7 +355,7 @@ void world_play(struct world *w)
 		if (at >= end_ms && !w->failed && !w->over)
 			broken(w, "LIVENESS", 0, "%u s after everything was repaired: %s",
 			       (w->quiet_ms + HEAL_MS) / 1000, w->well_why);
-		if (w->stats.steps[0] + w->stats.steps[1] + w->stats.steps[2] > 4000000)
+		if (w->stats.steps[0] + w->stats.steps[1] + w->stats.steps[2] > 600000)
 			broken(w, "LIVENESS", 0, "no end of steps");
 	}
 	if (!w->failed && has_part(w, PART_FENCE))

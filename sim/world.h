@@ -152,7 +152,7 @@ struct host {
 	/* systemd stops its daemons in order, storaged first, and starts them after leave_ms */
 	bool leaving;
 	uint32_t leave_ms;
-	uint64_t leave_serial;
+	uint64_t leave_serial, stopped_until_ms;
 	struct prng prng;
 	struct proc proc[PARTS];
 	struct timed *parked; /* for what stands still */
