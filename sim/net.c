@@ -699,7 +699,9 @@ bool net_is_deaf(const struct net *net, uint32_t node, uint64_t now_ms)
 	if (n->thaw_ms <= now_ms || n->ring < 0)
 		return false;
 	nodeset_for_each (m, net->ring[n->ring].members) /* the others have gone on */
-		if (net->node[m].up && net->node[m].ring > n->ring)
+		if (net->node[m].up && net->node[m].ring > n->ring &&
+		    net->ring[net->node[m].ring].quorate &&
+		    !nodeset_has(net->ring[net->node[m].ring].members, node))
 			return true;
 	return false;
 }
