@@ -351,7 +351,7 @@ void mend(struct world *w)
 			life_ends(w, id);
 			power_changed(w, id);
 		}
-		if (!powered(w, id)) {
+		if (!powered(w, id) || !h->feed[1] || !h->feed[2]) {
 			h->feed[0] = h->feed[1] = h->feed[2] = true;
 			power_changed(w, id);
 		}

@@ -97,12 +97,14 @@ void agent_start(struct world *w, uint32_t by, const struct fence_action *a)
 {
 	struct agent_run *r = new_run(w);
 	bool check = a->type == FENCE_ACT_CHECK;
+
 	uint8_t level = check ? a->check.level : a->run.level;
 	uint8_t device = check ? a->check.device : a->run.device;
 
 	r->by = by;
 	r->by_gen = w->host[by].proc[PART_FENCE].gen;
 	r->check = check;
+	r->member = check && a->check.on;
 	r->id = check ? a->check.check : a->run.run;
 	r->node = check ? a->check.node : a->run.node;
 	r->feed = level == 0 ? 0 : level == 1 ? (uint8_t)(1 + device) : FEED_CUT;
@@ -195,7 +197,8 @@ static void answer(struct world *w, struct agent_run *r)
 		 fence_answer_name(r->answer));
 	if (r->check) {
 		ev.ready_done.check = r->id;
-		ev.ready_done.ok = r->answer == FENCE_ANSWER_ON || r->answer == FENCE_ANSWER_OFF;
+		ev.ready_done.ok = r->answer == FENCE_ANSWER_ON ||
+				   (r->answer == FENCE_ANSWER_OFF && !r->member);
 		ev.ready_done.text = text;
 	} else {
 		ev.run_done.run = r->id;

@@ -33,6 +33,7 @@ static void perhaps_forgotten(struct world *w, unsigned name)
 					return;
 			}
 	w->lvb_done[name] = 0;
+	w->lvb_gone[name]++;
 }
 
 /* The connection ended, whoever ended it: it gives up what it holds, as the library tells it to. */
@@ -85,6 +86,7 @@ static void value(struct world *w, struct handle *x, struct dlm_op *op)
 	op->flags |= DLM_F_VALBLK;
 	memcpy(op->lvb, &v, sizeof(v));
 	x->writes = true;
+	x->gone = w->lvb_gone[x->name];
 }
 
 static void begin(struct world *w, uint32_t id, struct client *c, struct handle *x)
@@ -188,7 +190,8 @@ static void on_done(struct world *w, uint32_t id, struct client *c, const struct
 	}
 	if (act->done.status == 0 && act->done.mode > x->held && !quorate)
 		broken(w, "DLM-6", id, "a grant without quorum");
-	if (x->writes && (act->done.status == 0 || act->done.status == DLM_EUNLOCK))
+	if (x->writes && x->gone == w->lvb_gone[x->name] &&
+	    (act->done.status == 0 || act->done.status == DLM_EUNLOCK))
 		w->lvb_done[x->name] = w->lvb_sent[x->name];
 	x->writes = false;
 	if (act->done.status == 0 && act->done.lvb_read && act->done.mode >= DLM_PR &&

@@ -125,7 +125,8 @@ void fenced_start(struct world *w, uint32_t id)
 	for (uint32_t i = 1; i <= w->n; i++) {
 		nodeset_add(&cfg.nodes, i);
 		cfg.path[i] = (struct fence_path){ .n_levels = (uint8_t)plan->levels,
-						   .n_devices = { 1, 2, 1 } };
+						   .n_devices = { 1, 2, 1 },
+						   .no_on = { 0, 0, 1 } };
 	}
 	if (h->stored_boot == h->boot) {
 		cfg.stored_view = h->stored.view;

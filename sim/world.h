@@ -107,9 +107,9 @@ enum handle_stage { H_FREE, H_SENT, H_PENDING, H_HELD };
 
 struct handle { /* a lock as a random client sees it */
 	uint8_t stage, name;
-	bool writes; /* its unlock or conversion carries a value */
-	int8_t held; /* what it was told, DLM_IV: nothing */
-	uint32_t lkid;
+	bool writes;         /* its unlock or conversion carries a value */
+	int8_t held;         /* what it was told, DLM_IV: nothing */
+	uint32_t lkid, gone; /* lvb_gone when it wrote */
 	uint64_t cookie, since_ms;
 };
 
@@ -205,7 +205,7 @@ struct agent_run {
 	uint32_t serial; /* 0: free */
 	uint32_t by, by_gen, node;
 	uint64_t id;
-	bool check, orphan, said, again;
+	bool check, orphan, said, again, member;
 	uint8_t feed, action, answer;
 	uint64_t effect_ms, read_ms, end_ms; /* UINT64_MAX: never, or done */
 };
@@ -256,6 +256,7 @@ struct world {
 			       [LIVES_MAX]; /* who holds that life for over, ever since */
 	uint32_t buried[N_MAX + 1];         /* the life that an operator vouched for */
 	bool forced[N_MAX + 1];             /* the ack that it works on is by force */
+	uint32_t lvb_gone[NAMES];           /* how often its resource may have gone */
 	uint64_t lvb_sent[NAMES], lvb_done[NAMES];
 	uint64_t well_ms; /* everything is well since; 0: it is not */
 	char well_why[300];
