@@ -133,6 +133,10 @@ static const struct failure {
 	  "no answer; check the address, that IPMI over LAN is enabled, and that UDP is let through" },
 	{ IPMI_ERR_SESSION_TIMEOUT, ETIMEDOUT, "the BMC fell silent in the middle of the session" },
 	{ IPMI_ERR_MESSAGE_TIMEOUT, ETIMEDOUT, "the BMC fell silent in the middle of the session" },
+	{ IPMI_ERR_IPMI_ERROR, EPROTO,
+	  "the BMC refused the session; if it knows only old cipher suites, give cipher=3" },
+	{ IPMI_ERR_BAD_RMCPPLUS_STATUS_CODE, EPROTO,
+	  "the BMC refused the session; if it knows only old cipher suites, give cipher=3" },
 	{ IPMI_ERR_BMC_BUSY, EBUSY, "the BMC is busy; it may have too many sessions" },
 	{ IPMI_ERR_HOSTNAME_INVALID, EINVAL, "the address cannot be used; check ip" },
 };
