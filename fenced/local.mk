@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 	%reldir%/core/attempt.c \
 	%reldir%/core/book.c \
 	%reldir%/core/cut.c \
+	%reldir%/core/dog.c \
 	%reldir%/core/domain.h \
 	%reldir%/core/fence.c \
 	%reldir%/core/fence.h \
@@ -45,6 +46,9 @@ stockade_fenced_SOURCES = \
 	%reldir%/daemon/answer.c \
 	%reldir%/daemon/attest.c \
 	%reldir%/daemon/daemon.h \
+	%reldir%/daemon/dog.c \
+	%reldir%/daemon/dog.h \
+	%reldir%/daemon/guard.c \
 	%reldir%/daemon/main.c \
 	%reldir%/daemon/ping.c \
 	%reldir%/daemon/ping.h \

@@ -40,7 +40,12 @@
 	  "open-iscsi replacement_timeout, queued I/O fails after it: detect, 1 to 20 whole seconds") \
 	X(iscsi_login_ms, "open-iscsi login_timeout: 2 x detect, 5 to 15 whole seconds")              \
 	X(stop_ms,                                                                                    \
-	  "no quorum: all is let go after this, or the node reboots itself: I/O error time + 10 s")
+	  "no quorum: all is let go after this, or the node reboots itself: I/O error time + 10 s")   \
+	X(watchdog_ms, "timeout of a node's watchdog: 4 x detect, 8 to 60 whole seconds")             \
+	X(watchdog_grace_ms,                                                                          \
+	  "it is petted this long after its rules ended: watchdog / 2 + fence attempt")               \
+	X(watchdog_margin_ms,                                                                         \
+	  "watchdog_expired after grace + 2 x watchdog + this: 4 x token + watchdog / 16 + 1 s")
 
 struct timing {
 #define X(name, rule) uint32_t name;

@@ -9,6 +9,7 @@ sbin_PROGRAMS += %reldir%/stockade
 	%reldir%/cli_out.c \
 	%reldir%/cli_problems.c \
 	%reldir%/cmd_check.c \
+	%reldir%/cmd_doctor_watchdog.c \
 	%reldir%/cmd_drill.c \
 	%reldir%/cmd_fence.c \
 	%reldir%/drill.h \

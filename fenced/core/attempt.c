@@ -16,6 +16,7 @@
 #include "domain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r)
@@ -76,7 +77,8 @@ static void level_begin(struct fence_domain *d, unsigned slot, uint8_t level)
 	a->evidence[0] = '\0';
 	if (path->n_levels == 0)
 		fence_text_copy(a->text, "no fence device is configured for it");
-	a->stage = level < path->n_levels ? ATT_OFF : ATT_FAILED;
+	a->stage = level >= path->n_levels ? ATT_FAILED : path->watchdog[level] ? ATT_DOG : ATT_OFF;
+	a->dog_noted = false;
 	d->local[slot].failed_sent = false;
 }
 
@@ -175,7 +177,7 @@ static void on_seek(struct fence_domain *d, unsigned slot)
 
 	for (;;) {
 		while (a->device < path->n_devices[a->level] &&
-		       (path->no_on[a->level] >> a->device & 1))
+		       (path->watchdog[a->level] || (path->no_on[a->level] >> a->device & 1)))
 			a->device++;
 		if (a->device < path->n_devices[a->level])
 			return;
@@ -291,7 +293,7 @@ static void level_failed(struct fence_domain *d, unsigned slot)
 	level_begin(d, slot, (uint8_t)(d->local[slot].att.level + 1));
 }
 
-static void proven(struct fence_domain *d, unsigned slot)
+static void proven(struct fence_domain *d, unsigned slot, enum proof_kind kind)
 {
 	struct local *l = &d->local[slot];
 	struct proof *p = &l->proof;
@@ -299,7 +301,8 @@ static void proven(struct fence_domain *d, unsigned slot)
 
 	l->att.stage = ATT_PROVING;
 	*p = (struct proof){ .victim = l->att.life,
-			     .kind = storage ? PROOF_STORAGE_CUT : PROOF_OFF_VERIFIED,
+			     .kind = kind == PROOF_OFF_VERIFIED && storage ? PROOF_STORAGE_CUT
+									   : kind,
 			     .by = d->cfg.self.nodeid,
 			     .wall_s = d->wall_s };
 	memcpy(p->evidence, l->att.evidence,
@@ -342,7 +345,7 @@ int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer an
 		}
 		fence_text_add(a->evidence, text);
 		if (++a->device == n)
-			proven(d, i);
+			proven(d, i, PROOF_OFF_VERIFIED);
 		break;
 	case ATT_ON:
 		fence_note(d, FENCE_NOTE_ON, d->book.rec[i].nodeid, text);
@@ -352,6 +355,7 @@ int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer an
 	case ATT_IDLE:
 	case ATT_ASKED:
 	case ATT_CONFIRM:
+	case ATT_DOG:
 	case ATT_PROVING:
 	case ATT_FAILED: break; /* no run is out in these */
 	}
@@ -405,6 +409,38 @@ static void plan_idle(struct fence_domain *d, unsigned slot)
 	l->att.number = op.number;
 }
 
+static void plan_attempt(struct fence_domain *d, unsigned slot);
+
+static void plan_dog(struct fence_domain *d, unsigned slot)
+{
+	struct attempt *a = &d->local[slot].att;
+	char why[FENCE_TEXT_MAX];
+	uint64_t due = fence_dog_due_ms(d, slot, why);
+
+	if (due == 0) {
+		fence_text_add(a->text, why);
+		level_failed(d, slot);
+		plan_attempt(d, slot);
+		return;
+	}
+	if (d->now_ms < due) {
+		fence_want(d, due);
+		struct fence_action *n = a->dog_noted ? NULL
+						      : fence_note(d, FENCE_NOTE_DOG,
+								   d->book.rec[slot].nodeid, "");
+
+		a->dog_noted = true;
+		if (n)
+			n->history.ms = (uint32_t)(due - d->now_ms);
+		return;
+	}
+	snprintf(a->evidence, sizeof(a->evidence),
+		 "armed with %u ms, out of the cluster for %u ms, grace %u ms",
+		 d->local[slot].armed_ms, (unsigned)(d->now_ms - d->local[slot].out_ms),
+		 d->cfg.dog_grace_ms);
+	proven(d, slot, PROOF_WATCHDOG_EXPIRED);
+}
+
 static void plan_attempt(struct fence_domain *d, unsigned slot)
 {
 	struct record *r = &d->book.rec[slot];
@@ -443,6 +479,7 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 		if (!a->run)
 			run(d, slot, FENCE_AGENT_STATUS);
 		break;
+	case ATT_DOG: plan_dog(d, slot); break;
 	case ATT_FAILED: {
 		struct op op = {
 			.type = OP_FAILED, .node = r->nodeid, .life = a->life, .number = a->number

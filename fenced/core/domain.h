@@ -60,7 +60,7 @@ struct sync {
 	struct nodeset fell;    /* saw these fall out of a quorate view, not settled yet */
 	uint64_t hash;
 	int64_t wall_s;
-	uint32_t weight, changes;
+	uint32_t weight, changes, armed_ms;
 	bool holds;
 	struct nodeset fresh; /* peers whose disk heartbeat it sees move */
 	struct {
@@ -95,7 +95,7 @@ struct op {
 	uint32_t node;
 	struct incarnation life;
 	enum fence_reason reason;
-	uint32_t number, changes;
+	uint32_t number, changes, armed_ms;
 	bool flag;          /* SIGNS: holds; READY: ok; PROOF: fenced too often */
 	struct nodeset set; /* EXCUSE; SIGNS: fresh */
 	int64_t wall_s;
@@ -118,6 +118,7 @@ enum attempt_stage {
 	ATT_CONFIRM, /* delivered; waiting for another member's SEEN */
 	ATT_OFF,
 	ATT_STATUS,
+	ATT_DOG,     /* waiting for its watchdog */
 	ATT_PROVING, /* proof sent or to be sent */
 	ATT_ON,
 	ATT_FAILED, /* FAILED sent or to be sent */
@@ -131,6 +132,7 @@ struct attempt {
 	uint8_t failed_levels; /* ON: so many of the first levels may have acted too, and are switched on last */
 	uint64_t run; /* in flight; 0: none */
 	uint64_t confirm_at_ms;
+	bool dog_noted;
 	char text[FENCE_TEXT_MAX];     /* what failed so far, in the agents' words */
 	char evidence[FENCE_TEXT_MAX]; /* what this level's devices answered */
 };
@@ -166,6 +168,9 @@ struct local {
 	uint32_t weight, changes;
 	bool holds;
 	struct nodeset fresh;
+	uint32_t armed_ms; /* its watchdog */
+	struct incarnation armed_life;
+	uint64_t out_ms; /* out of the ring since; 0: it is in */
 };
 
 struct fenced_times { /* youngest first; an age may reach back before our clock began */
@@ -198,6 +203,10 @@ struct fence_domain {
 
 	struct fence_signs signs;
 	enum life_sign gateway;
+	uint32_t armed_ms;
+	const char *dog_why; /* NULL: it may be petted */
+	uint64_t dog_ok_ms;  /* real; when that was last so */
+	bool dog_ever;
 	uint32_t changes; /* of our weight so far */
 	struct
 	{ /* two nodes: so many changes of ours does the other one know; whom we owe that word */
@@ -309,6 +318,12 @@ uint32_t fence_cut_wait_ms(const struct fence_domain *d, unsigned slot);
 void fence_cut_met(struct fence_domain *d);
 void fence_on_heard(struct fence_domain *d, uint32_t from, const struct op *op);
 void fence_plan_cut(struct fence_domain *d);
+
+/* dog.c */
+void fence_dog_facts(struct fence_domain *d);
+void fence_dog_word(struct local *l, const struct incarnation *life, uint32_t armed_ms);
+uint64_t fence_dog_due_ms(const struct fence_domain *d, unsigned slot, char why[FENCE_TEXT_MAX]);
+bool fence_dog_ready(const struct fence_domain *d, unsigned slot);
 
 /* loop.c */
 unsigned fence_loop_recent(const struct fence_domain *d, unsigned slot);

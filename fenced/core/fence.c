@@ -140,6 +140,7 @@ static void plan(struct fence_domain *d)
 {
 	fence_track(d);
 	fence_cut_facts(d);
+	fence_dog_facts(d);
 	fence_plan_round(d);
 	fence_plan_attempts(d);
 	fence_plan_requests(d);
@@ -215,6 +216,10 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 	case FENCE_EV_READY:
 		for (unsigned i = 0; i < d->n; i++)
 			d->local[i].check_at_ms = 0;
+		break;
+	case FENCE_EV_WATCHDOG:
+		d->signs_dirty = d->signs_dirty || d->armed_ms != ev->armed_ms;
+		d->armed_ms = ev->armed_ms;
 		break;
 	case FENCE_EV_GATEWAY: d->gateway = ev->gateway; break;
 	case FENCE_EV_ATTEST: r = fence_on_attest(d, &ev->attest.life, ev->attest.text); break;

@@ -19,6 +19,7 @@
  *   FENCE-7  faults stop, quorum stays and agents work => no victim is left (liveness)                  sim/sim_fence.c
  *   FENCE-8  off_verified needs "off" done and "status" off, device by device, of one run (SAFE-3)      tests/scenario/fence/second_level_all_devices.scn
  *   FENCE-11 a cut of two nodes at any moment leaves exactly one                                        sim/sim_cut.c
+ *   FENCE-13 watchdog_expired needs the armed word of that very life and its whole time out of the ring   tests/scenario/fence/watchdog_*.scn
  *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/sim_cut.c
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H
@@ -42,6 +43,7 @@ struct fence_domain; /* opaque outside core/ */
 struct fence_path { /* how many devices each level has; what they are is the daemon's business */
 	uint8_t n_levels;
 	uint8_t n_devices[FENCE_LEVELS_MAX];
+	bool watchdog[FENCE_LEVELS_MAX]; /* the level is the node's own watchdog; one device */
 	uint8_t no_on
 		[FENCE_LEVELS_MAX]; /* bit by device: never switched on by others (unfence; storage) */
 	bool storage
@@ -73,6 +75,8 @@ struct fence_config {
 	struct view_id stored_view;
 	unsigned n_stored;
 	struct proof stored[NODES_MAX];
+	/* lib/timing.h: a node pets on for so long after its rules ended; what the others wait beyond that and twice its timeout */
+	uint32_t dog_grace_ms, dog_margin_ms;
 	/* Fence loops: fenced so often within this time, a node is held until an operator lets it in. 0: no limit. */
 	uint8_t loop_max;
 	uint32_t loop_ms;
@@ -120,12 +124,13 @@ struct fence_event {
 		FENCE_EV_SIGNS,      /* storaged: who serves, what the disk says */
 		FENCE_EV_REQUEST,    /* somebody here wants a node fenced */
 		FENCE_EV_ACK, /* an operator vouches that a victim is off; answered by FENCE_ACT_ACK_DONE */
-		FENCE_EV_LEAVE,   /* say goodbye; FENCE_ACT_LEFT follows */
-		FENCE_EV_READY,   /* check the fence paths now */
-		FENCE_EV_ADMIT,   /* an operator lets a held node in again */
-		FENCE_EV_GATEWAY, /* do the ping targets answer this node? */
-		FENCE_EV_TIMEOUT, /* fence_deadline_ms() was reached */
-		FENCE_EV_ATTEST,  /* a hypervisor says that this life is over (SAFE-11) */
+		FENCE_EV_LEAVE,    /* say goodbye; FENCE_ACT_LEFT follows */
+		FENCE_EV_READY,    /* check the fence paths now */
+		FENCE_EV_WATCHDOG, /* ours is armed, or not any more */
+		FENCE_EV_ADMIT,    /* an operator lets a held node in again */
+		FENCE_EV_GATEWAY,  /* do the ping targets answer this node? */
+		FENCE_EV_TIMEOUT,  /* fence_deadline_ms() was reached */
+		FENCE_EV_ATTEST,   /* a hypervisor says that this life is over (SAFE-11) */
 	} type;
 	uint64_t now_ms; /* monotonic */
 	int64_t wall_s;  /* only to be written into proofs, for people (SAFE-8) */
@@ -163,7 +168,8 @@ struct fence_event {
 			const char *text; /* borrowed: who asks and why */
 			bool drill;       /* only while everybody is well and it holds nothing */
 		} request;
-		uint32_t admit; /* nodeid */
+		uint32_t admit;    /* nodeid */
+		uint32_t armed_ms; /* as read back from the device; 0: it is not armed */
 		struct {
 			struct incarnation life; /* join counts for nothing: it is about a kernel */
 			const char *text; /* borrowed: which hypervisor, what it saw; evidence */
@@ -198,6 +204,7 @@ enum fence_note {
 	FENCE_NOTE_ATTESTED,    /* a hypervisor's word about node's life, or why it is not used */
 	FENCE_NOTE_HELD,        /* fenced number times within ms: an operator has to let it in */
 	FENCE_NOTE_ADMITTED,    /* an operator did */
+	FENCE_NOTE_DOG,         /* we wait ms for its watchdog to have fired */
 	FENCE_NOTE_STALL,       /* we slept; ms: how long. Nothing is begun for confirm_ms */
 };
 
@@ -263,6 +270,7 @@ enum fence_phase {
 	FENCE_PHASE_ON,
 	FENCE_PHASE_RETRY, /* every candidate failed; again in next_ms */
 	FENCE_PHASE_WAIT,  /* another member acts, or nobody may */
+	FENCE_PHASE_DOG,   /* until its watchdog has fired for certain */
 };
 
 /* One node in depth, for `status` and `why`. */
@@ -282,6 +290,7 @@ struct fence_node_status {
 	bool config_differs;
 	uint64_t config_hash;            /* as it said itself; 0: it said nothing */
 	uint32_t weight;                 /* services it runs, as it said itself */
+	uint32_t armed_ms;               /* its watchdog's timeout, as this life said; 0: unknown */
 	bool held;                       /* fenced too often: waits to be let in */
 	unsigned fenced_recently;        /* within loop_ms */
 	uint64_t drill;                  /* number of the proof of its last drill; 0: none */
@@ -329,6 +338,13 @@ struct fence_domain *fence_free(struct fence_domain *dom); /* NULL is fine; retu
  *             SIGNS that hold while we are leaving: storaged must not go on
  */
 int fence_step(struct fence_domain *dom, const struct fence_event *ev, struct fence_actions *out);
+
+/**
+ * fence_may_pet() - may the watchdog of this node be petted now? Ask right after a step.
+ * @ret_why: static text: which rule does not hold; "" when all do. With true it says what will end in a reset.
+ * Return: false also before all rules held once: it is not to be armed before that
+ */
+bool fence_may_pet(const struct fence_domain *dom, uint64_t now_ms, const char **ret_why);
 
 const char *fence_refusal(
 	const struct fence_domain *dom); /* the words to the last negative answer; "" if none */

@@ -166,6 +166,7 @@ bool fence_emit_sync(struct fence_domain *d)
 	wire_w_u64(w, (uint64_t)d->wall_s);
 	wire_w_u32(w, d->signs.weight);
 	wire_w_u32(w, d->changes);
+	wire_w_u32(w, d->armed_ms);
 	wire_w_bool(w, d->signs.holds);
 	w_set(w, d->fresh);
 	wire_w_u8(w, (uint8_t)d->n);
@@ -211,6 +212,7 @@ static void sync_decode(struct fence_domain *d, struct wire_r *r, struct sync *y
 	y->wall_s = (int64_t)wire_r_u64(r);
 	y->weight = wire_r_u32(r);
 	y->changes = wire_r_u32(r);
+	y->armed_ms = wire_r_u32(r);
 	y->holds = wire_r_bool(r);
 	y->fresh = r_set(r);
 	unsigned n = wire_r_u8(r);
@@ -289,6 +291,7 @@ bool fence_emit(struct fence_domain *d, const struct op *op)
 	case OP_SIGNS:
 		wire_w_u32(w, op->number);
 		wire_w_u32(w, op->changes);
+		wire_w_u32(w, op->armed_ms);
 		wire_w_bool(w, op->flag);
 		w_set(w, op->set);
 		break;
@@ -337,6 +340,7 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 	case OP_SIGNS:
 		op->number = wire_r_u32(s);
 		op->changes = wire_r_u32(s);
+		op->armed_ms = wire_r_u32(s);
 		op->flag = wire_r_bool(s);
 		op->set = r_set(s);
 		return true;

@@ -55,6 +55,18 @@ void fence_on_ready(struct fence_domain *d, uint32_t from, const struct op *op)
 		(struct ready_result){ .known = true, .ok = op->flag, .at_ms = d->real_ms };
 }
 
+/* Levels that no agent is asked about: the node's own word that its watchdog is armed. */
+static void skip_dogs(struct fence_domain *d)
+{
+	const struct fence_path *path = &d->cfg.path[d->book.rec[d->check.slot].nodeid];
+
+	for (; d->check.level < path->n_levels && path->watchdog[d->check.level]; d->check.level++)
+		if (fence_dog_ready(d, d->check.slot))
+			d->check.any_ok = true;
+		else
+			fence_text_add(d->check.text, "watchdog: it does not say that it is armed");
+}
+
 static void ask(struct fence_domain *d)
 {
 	struct fence_action *a = fence_act(d, FENCE_ACT_CHECK);
@@ -67,29 +79,11 @@ static void ask(struct fence_domain *d)
 	a->check.on = d->book.rec[d->check.slot].state == FENCE_NODE_MEMBER;
 }
 
-int fence_on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text)
+/* All levels of one node are asked: tell the others. */
+static void check_end(struct fence_domain *d)
 {
-	if (check == 0 || d->check.id != check)
-		return fence_refuse(d, -ENOENT, "nobody waits for check %llu",
-				    (unsigned long long)check);
 	struct local *l = &d->local[d->check.slot];
-	const struct fence_path *path = &d->cfg.path[d->book.rec[d->check.slot].nodeid];
 	uint32_t interval = d->cfg.ready_interval_ms;
-
-	if (!ok) {
-		d->check.level_ok = false;
-		fence_text_add(d->check.text, text);
-	}
-	if (++d->check.device == path->n_devices[d->check.level]) {
-		d->check.any_ok = d->check.any_ok || d->check.level_ok;
-		d->check.level_ok = true;
-		d->check.device = 0;
-		d->check.level++;
-	}
-	if (d->check.level < path->n_levels) {
-		ask(d);
-		return 0;
-	}
 	struct op op = { .type = OP_READY,
 			 .node = d->book.rec[d->check.slot].nodeid,
 			 .flag = d->check.any_ok };
@@ -102,6 +96,30 @@ int fence_on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const c
 		l->check_at_ms = d->now_ms + interval;
 	else
 		l->check_at_ms = d->now_ms + (interval / 4 > 1000 ? interval / 4 : 1000);
+}
+
+int fence_on_ready_done(struct fence_domain *d, uint64_t check, bool ok, const char *text)
+{
+	if (check == 0 || d->check.id != check)
+		return fence_refuse(d, -ENOENT, "nobody waits for check %llu",
+				    (unsigned long long)check);
+	const struct fence_path *path = &d->cfg.path[d->book.rec[d->check.slot].nodeid];
+
+	if (!ok) {
+		d->check.level_ok = false;
+		fence_text_add(d->check.text, text);
+	}
+	if (++d->check.device == path->n_devices[d->check.level]) {
+		d->check.any_ok = d->check.any_ok || d->check.level_ok;
+		d->check.level_ok = true;
+		d->check.device = 0;
+		d->check.level++;
+	}
+	skip_dogs(d);
+	if (d->check.level < path->n_levels)
+		ask(d);
+	else
+		check_end(d);
 	return 0;
 }
 
@@ -130,7 +148,11 @@ void fence_plan_ready(struct fence_domain *d)
 		memset(&d->check, 0, sizeof(d->check));
 		d->check.slot = (uint8_t)i;
 		d->check.level_ok = true;
-		ask(d);
+		skip_dogs(d);
+		if (d->check.level < d->cfg.path[id].n_levels)
+			ask(d);
+		else
+			check_end(d);
 		return;
 	}
 }

@@ -109,6 +109,15 @@ static void ack_probe(struct fence_domain *d)
 	a->run.attempt = 0;
 }
 
+/* A watchdog cannot be asked. */
+static void ack_skip_dogs(struct fence_domain *d)
+{
+	const struct fence_path *p = &d->cfg.path[d->ack.node];
+
+	while (d->ack.level < p->n_levels && p->watchdog[d->ack.level])
+		d->ack.level++;
+}
+
 /* SAFE-5: any channel that shows the victim alive refuses; silence of a channel does not. */
 int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text)
 {
@@ -146,7 +155,8 @@ int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *
 	d->ack.on = true;
 	d->ack.node = node;
 	fence_text_copy(d->ack.text, text);
-	if (d->cfg.path[node].n_levels == 0) {
+	ack_skip_dogs(d);
+	if (d->ack.level == d->cfg.path[node].n_levels) {
 		ack_accept(d, node, "no device to ask", text);
 		ack_end(d, 0, "no device to ask");
 		return 0;
@@ -172,6 +182,7 @@ bool fence_ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer 
 		d->ack.device = 0;
 		d->ack.level++;
 	}
+	ack_skip_dogs(d);
 	if (d->ack.level < path->n_levels) {
 		ack_probe(d);
 		return true;
@@ -264,6 +275,7 @@ void fence_plan_requests(struct fence_domain *d)
 		struct op op = { .type = OP_SIGNS,
 				 .number = d->signs.weight,
 				 .changes = d->changes,
+				 .armed_ms = d->armed_ms,
 				 .flag = d->signs.holds,
 				 .set = d->fresh };
 

@@ -152,6 +152,7 @@ static enum fence_phase phase_of(const struct fence_domain *d, unsigned slot, ui
 	switch (d->local[slot].att.stage) {
 	case ATT_ON: return FENCE_PHASE_ON;
 	case ATT_OFF: return FENCE_PHASE_OFF;
+	case ATT_DOG: return FENCE_PHASE_DOG;
 	case ATT_STATUS:
 	case ATT_PROVING: return FENCE_PHASE_VERIFY;
 	case ATT_IDLE:
@@ -182,6 +183,7 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	s->config_hash = l->said ? l->hash : 0;
 	s->weight = l->weight;
 	s->held = r->held;
+	s->armed_ms = fence_dog_ready(d, slot) ? l->armed_ms : 0;
 	s->fenced_recently = fence_loop_recent(d, slot);
 	s->drill = r->drill;
 	fence_text_copy(s->ready_text, l->ready_text);
@@ -192,6 +194,12 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	if (r->state == FENCE_NODE_VICTIM)
 		s->actor = fence_actor_of(d, r);
 	s->phase = phase_of(d, slot, s->actor);
+	if (s->phase == FENCE_PHASE_DOG) {
+		char why[FENCE_TEXT_MAX];
+		uint64_t due = fence_dog_due_ms(d, slot, why) + d->lost_ms;
+
+		s->next_ms = due > now_ms ? (uint32_t)(due - now_ms) : 0;
+	}
 	if (s->phase == FENCE_PHASE_DELAY || s->phase == FENCE_PHASE_RETRY) {
 		uint64_t due = fence_attempt_due_ms(d, slot);
 

@@ -337,6 +337,7 @@ static void settle(struct fence_domain *d)
 			l->hash = y->hash;
 			l->weight = y->weight;
 			l->changes = y->changes;
+			fence_dog_word(l, &y->life, y->armed_ms);
 			l->holds = y->holds;
 			l->fresh = y->fresh;
 		} else {
@@ -443,6 +444,7 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 	case OP_SIGNS:
 		l->weight = op->number;
 		l->changes = op->changes;
+		fence_dog_word(l, &rec_of(d, from)->life, op->armed_ms);
 		l->holds = op->flag;
 		l->fresh = op->set;
 		if (from != d->cfg.self.nodeid)

@@ -11,6 +11,7 @@
 #define STOCKADE_FENCED_DAEMON_DAEMON_H
 
 #include "agent.h"
+#include "dog.h"
 #include "ping.h"
 
 #include "fenced/core/fence.h"
@@ -40,6 +41,9 @@ struct fenced {
 	struct cluster *cluster;
 	struct agents *agents;
 	struct attest *attest;
+	struct dog dog;
+	struct loop_timer *dog_timer;
+	bool dog_growled;    /* it was said that it is not petted */
 	struct pings *pings; /* NULL: no target is configured */
 	struct ipc_server *ipc;
 	struct history *history;
@@ -95,6 +99,11 @@ void signs_set(struct fenced *f, const struct fence_signs *signs);
 const char *node_name(const struct fenced *f, uint32_t id);
 
 void shell_join(struct fenced *f); /* the group: from here on views come */
+
+/* guard.c: arms this node's watchdog and pets it as the core allows */
+int guard_begin(struct fenced *f); /* 0 or -errno */
+void guard_end(struct fenced *f);
+void guard_goodbye(struct fenced *f); /* we left in order: nobody counts on it any more */
 
 /* unfence.c */
 bool unfence_begin(struct fenced *f); /* false: nothing to do; else shell_join() follows */

@@ -165,6 +165,7 @@ static int serve(struct fenced *f)
 	f->agents = agents_free(f->agents);
 	f->pings = pings_free(f->pings);
 	unfence_end(f);
+	guard_end(f);
 	f->history = history_close(f->history);
 	f->dom = fence_free(f->dom);
 	f->record = recorder_close(f->record);
@@ -211,6 +212,7 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 	log_open("stockade-fenced", debug);
+	dog_init(&f.dog);
 	f.start_ms = mono_ms();
 	int r = serve(&f);
 

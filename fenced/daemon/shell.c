@@ -89,6 +89,7 @@ static void carry_out(struct fenced *f, const struct fence_action *a,
 	case FENCE_ACT_REBOOT_SELF: reboot_now(f, "the other nodes declared this life over"); break;
 	case FENCE_ACT_LEFT:
 		f->left = true;
+		guard_goodbye(f);
 		leave_answer(f);
 		stop_now(f, 0);
 		break;
@@ -239,6 +240,7 @@ static void level_for_core(const struct config *cfg, const struct config_node *n
 
 	path->n_devices[level] = (uint8_t)m->n;
 	path->storage[level] = config_method_storage(cfg, m);
+	path->watchdog[level] = config_is_watchdog(&cfg->device[m->use[0].device]);
 	for (unsigned d = 0; d < m->n; d++) {
 		if (cfg->device[m->use[d].device].storage)
 			path->no_on[level] |= (uint8_t)(1u << d);
@@ -275,6 +277,8 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 	 * an attempt may have begun just then: sim found one that went on after 4 s */
 	fc->confirm_ms = 6 * t->token_ms;
 	fc->stall_ms = t->token_ms;
+	fc->dog_grace_ms = t->watchdog_grace_ms;
+	fc->dog_margin_ms = t->watchdog_margin_ms;
 	fc->loop_max = (uint8_t)f->cfg->loop_max;
 	fc->loop_ms = f->cfg->loop_ms;
 }
@@ -317,7 +321,7 @@ int shell_start(struct fenced *f)
 	f->signs.holds = holds_load();
 	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
 	f->pings = pings_new(f->loop, f->cfg, on_gateway, f);
-	if (attest_open(f) < 0)
+	if (attest_open(f) < 0 || guard_begin(f) < 0)
 		return -ENOMEM;
 	if (!unfence_begin(f))
 		shell_join(f);

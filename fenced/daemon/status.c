@@ -74,6 +74,7 @@ static const char *phase_name(enum fence_phase p)
 	case FENCE_PHASE_ON: return "on";
 	case FENCE_PHASE_RETRY: return "retry";
 	case FENCE_PHASE_WAIT: return "wait";
+	case FENCE_PHASE_DOG: return "watchdog";
 	}
 	return "?";
 }
@@ -154,6 +155,21 @@ static const char *sign_name(enum life_sign sign)
 	return signs[sign <= LIFE_STALE ? sign : LIFE_UNKNOWN];
 }
 
+/* null: it is not wanted here */
+static json_t *watchdog_json(struct fenced *f)
+{
+	const char *why = "";
+
+	if (!config_uses_watchdog(f->cfg))
+		return json_null();
+	if (f->dom)
+		fence_may_pet(f->dom, mono_ms(), &why);
+	return json_pack("{s:s,s:o,s:b,s:o,s:o}", "device", f->cfg->watchdog_device, "identity",
+			 text_or_null(f->dog.identity), "armed", f->dog.fd >= 0, "timeout_ms",
+			 f->dog.fd >= 0 ? json_integer(f->dog.timeout_ms) : json_null(), "error",
+			 text_or_null(f->dog.why[0] ? f->dog.why : why));
+}
+
 static json_t *gateway_json(struct fenced *f)
 {
 	json_t *targets = json_array();
@@ -197,6 +213,8 @@ static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_
 				    ? json_null()
 				    : json_integer(n->pub.ready_age_ms));
 	json_object_set_new(o, "ready_by", n ? names(f, n->ready_by) : json_array());
+	json_object_set_new(o, "watchdog_ms",
+			    n && n->armed_ms ? json_integer(n->armed_ms) : json_null());
 	json_object_set_new(o, "held", n ? json_boolean(n->held) : json_null());
 	json_object_set_new(o, "fenced_recently",
 			    n ? json_integer(n->fenced_recently) : json_null());
@@ -227,19 +245,20 @@ json_t *status_json(struct fenced *f)
 	snprintf(hash, sizeof(hash), "%016" PRIx64, f->cfg->hash);
 	for (unsigned i = 0; i < f->cfg->n_nodes; i++)
 		json_array_append_new(nodes, node_json(f, &f->cfg->node[i], now));
-	return json_pack("{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o,s:o,s:o}",
-			 "ok", 1, "proto", 1, "daemon", "fenced", "version", STOCKADE_VERSION,
-			 "pid", (int)getpid(), "uptime_ms", (json_int_t)(now - f->start_ms),
-			 "cluster", f->cfg->cluster, "node",
-			 f->self ? json_string(f->self->name) : json_null(), "nodeid",
-			 f->self ? json_integer(f->self->id) : json_null(), "config_hash", hash,
-			 "view", view_json(f, now), "informed", (int)st.pub.informed, "self_victim",
-			 (int)st.pub.self_victim, "signs",
-			 f->signs_ms ? json_pack("{s:i,s:b,s:I}", "weight", (int)f->signs.weight,
-						 "holds", (int)f->signs.holds, "age_ms",
-						 (json_int_t)(now - f->signs_ms))
-				     : json_null(),
-			 "gateway", gateway_json(f), "attest", attest_json(f), "nodes", nodes);
+	return json_pack(
+		"{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o}", "ok",
+		1, "proto", 1, "daemon", "fenced", "version", STOCKADE_VERSION, "pid",
+		(int)getpid(), "uptime_ms", (json_int_t)(now - f->start_ms), "cluster",
+		f->cfg->cluster, "node", f->self ? json_string(f->self->name) : json_null(),
+		"nodeid", f->self ? json_integer(f->self->id) : json_null(), "config_hash", hash,
+		"view", view_json(f, now), "informed", (int)st.pub.informed, "self_victim",
+		(int)st.pub.self_victim, "signs",
+		f->signs_ms
+			? json_pack("{s:i,s:b,s:I}", "weight", (int)f->signs.weight, "holds",
+				    (int)f->signs.holds, "age_ms", (json_int_t)(now - f->signs_ms))
+			: json_null(),
+		"gateway", gateway_json(f), "watchdog", watchdog_json(f), "attest", attest_json(f),
+		"nodes", nodes);
 }
 
 static json_t *link_json(const char *kind, const char *name, const char *state, json_int_t since_ms,

@@ -170,6 +170,12 @@ void tell(struct fenced *f, const struct fence_action *a)
 			"%s was fenced %u times within %u min: it stays out until an operator lets it in: stockade node admit %s",
 			node, a->history.number, a->history.ms / 60000, node);
 		break;
+	case FENCE_NOTE_DOG:
+		history_add(f->history, "fence.watchdog",
+			    json_pack("{s:s,s:i}", "victim", node, "wait_ms", (int)a->history.ms),
+			    "waiting %u s more until the watchdog of %s has fired for certain",
+			    (a->history.ms + 999) / 1000, node);
+		break;
 	case FENCE_NOTE_ADMITTED:
 		history_add(f->history, "fence.admit", json_pack("{s:s}", "victim", node),
 			    "an operator lets %s in again", node);

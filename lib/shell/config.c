@@ -79,6 +79,7 @@ static const struct key top_keys[] = {
 	{ "cut_delay", cut_delay_read, false },
 	{ "ping", pings_read, false },
 	{ "fence_loop", loop_read, false },
+	{ "watchdog", watchdog_read, false },
 	{ "nodes", nodes_read, true },
 	{ "fence_devices", devices_read, false },
 	{ "volumes", volumes_read, false },
@@ -185,6 +186,7 @@ struct config *config_parse(const char *text, const char *path, FILE *err)
 	snprintf(cfg->path, sizeof(cfg->path), "%s", path);
 	cfg->fence_reboot = true;
 	cfg->loop_max = 5;
+	memcpy(cfg->watchdog_device, "/dev/watchdog0", sizeof("/dev/watchdog0"));
 	cfg->loop_ms = 15 * 60 * 1000;
 	yaml_read(p, read_root);
 	if (err)

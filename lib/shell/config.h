@@ -79,6 +79,9 @@ struct config_node {
 		unfence; /* it switches these on for itself before it joins; n 0: none */
 };
 
+/* When fenced arms this node's watchdog: when some node's fence levels name it (auto), always, never. */
+enum config_watchdog { CONFIG_WATCHDOG_AUTO = 0, CONFIG_WATCHDOG_ON, CONFIG_WATCHDOG_OFF };
+
 enum config_fs { CONFIG_FS_EXT4 = 1, CONFIG_FS_XFS };
 
 struct config_volume {
@@ -143,6 +146,8 @@ struct config {
 	unsigned
 		loop_max; /* fence_loop: fenced so often within loop_ms, it waits to be let in; 0: off */
 	uint32_t loop_ms;
+	enum config_watchdog watchdog;
+	char watchdog_device[CONFIG_PATH_MAX];
 	unsigned n_pings; /* addresses outside of the cluster: who reaches one is on the network */
 	char ping[CONFIG_PINGS_MAX][CONFIG_NAME_MAX];
 	unsigned n_nodes;
@@ -181,6 +186,8 @@ const struct config_service *config_service_by_name(const struct config *cfg, co
 struct nodeset config_nodes(const struct config *cfg);
 /* Does all of it cut off storage, and nothing switch off power? */
 bool config_method_storage(const struct config *cfg, const struct config_method *m);
+bool config_is_watchdog(const struct config_device *dev); /* no agent is run for it */
+bool config_uses_watchdog(const struct config *cfg);      /* fenced is to arm it here */
 
 const char *config_fs_name(enum config_fs fs);                         /* "ext4" */
 const char *config_resource_type_name(enum config_resource_type type); /* "volume" */

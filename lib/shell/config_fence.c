@@ -524,6 +524,17 @@ static void check_same_plug(struct parse *p, unsigned node, unsigned level, unsi
 
 	if (u->device == CONFIG_DEVICES_MAX)
 		return;
+	if (config_is_watchdog(&cfg->device[u->device])) {
+		if (cfg->node[node].level[level].n > 1 || u->plug[0])
+			say_error(p, at, "a watchdog is a level of its own, without a plug");
+		else if (level + 1 < cfg->node[node].n_levels)
+			say_error(
+				p, at,
+				"a watchdog is the last level: what comes after it is never tried");
+		else if (cfg->watchdog == CONFIG_WATCHDOG_OFF)
+			say_error(p, at, "a watchdog is named here, and watchdog is off");
+		return;
+	}
 	for (unsigned i = 0; i < use; i++) {
 		const struct config_fence_use *v = &cfg->node[node].level[level].use[i];
 

@@ -4,6 +4,50 @@
 
 #include "config_parse.h"
 
+static void watchdog_mode(struct parse *p, void *obj, const struct item *it)
+{
+	static const char *const words[] = { "auto", "on", "off", NULL };
+	struct config *cfg = obj;
+	unsigned i;
+
+	if (read_word(p, it, words, &i))
+		cfg->watchdog = (enum config_watchdog)i;
+}
+
+static void watchdog_device(struct parse *p, void *obj, const struct item *it)
+{
+	struct config *cfg = obj;
+
+	read_path(p, it, cfg->watchdog_device, sizeof(cfg->watchdog_device));
+}
+
+void watchdog_read(struct parse *p, void *cfg, const struct item *it)
+{
+	static const struct key keys[] = { { "device", watchdog_device, false },
+					   { "mode", watchdog_mode, false },
+					   { NULL, NULL, false } };
+
+	if (item_is_map(it))
+		read_map(p, it, "watchdog", keys, cfg);
+	else
+		watchdog_mode(p, cfg, it);
+}
+
+bool config_is_watchdog(const struct config_device *dev)
+{
+	return strcmp(dev->agent, "watchdog") == 0;
+}
+
+bool config_uses_watchdog(const struct config *cfg)
+{
+	bool named = false;
+
+	for (unsigned i = 0; i < cfg->n_devices; i++)
+		named = named || config_is_watchdog(&cfg->device[i]);
+	return cfg->watchdog == CONFIG_WATCHDOG_ON ||
+	       (cfg->watchdog == CONFIG_WATCHDOG_AUTO && named);
+}
+
 static void loop_times(struct parse *p, void *obj, const struct item *it)
 {
 	struct config *cfg = obj;

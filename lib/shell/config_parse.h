@@ -133,6 +133,7 @@ bool looks_like_address(const char *text); /* digits and dots, or colons: a host
 void nodes_read(struct parse *p, void *cfg, const struct item *it);
 void devices_read(struct parse *p, void *cfg, const struct item *it);
 void fencing_check(struct parse *p);
+void watchdog_read(struct parse *p, void *cfg, const struct item *it);
 void loop_read(struct parse *p, void *cfg, const struct item *it);
 void pings_read(struct parse *p, void *cfg, const struct item *it);
 void pings_check(struct parse *p);

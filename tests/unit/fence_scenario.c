@@ -17,12 +17,13 @@
  *	path N ok|fail                          readiness checks of N
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
+ *	watchdog N MS                           its watchdog is armed (0: disarmed); `nodes N levels L watchdog 1`: the last level is that
  *	gateway N fresh|stale | drill N VICTIM | admit N WHOM
  *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
  *	attest N VICTIM [BOOT]                  N hears a hypervisor say that this (the latest) boot of VICTIM is over
  *	wait MS
  *	expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
- *	expect held BY NODE yes|no
+ *	expect held BY NODE yes|no | expect pets N yes|no
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
 #include "fenced/core/fence.h"
@@ -85,7 +86,7 @@ struct rule {
 
 static struct world {
 	unsigned n;
-	uint8_t levels, devices, storage, loop_max;
+	uint8_t levels, devices, storage, loop_max, watchdog;
 	uint32_t loop_ms;
 	uint64_t now_ms, seq, joins;
 	struct node node[N_MAX + 1];
@@ -133,6 +134,7 @@ static const char *note_name(enum fence_note n)
 	case FENCE_NOTE_ATTESTED: return "attested";
 	case FENCE_NOTE_HELD: return "held";
 	case FENCE_NOTE_ADMITTED: return "admitted";
+	case FENCE_NOTE_DOG: return "watchdog";
 	case FENCE_NOTE_STALL: return "slept";
 	}
 	return "?";
@@ -405,6 +407,8 @@ static void start(uint32_t id)
 				    .stall_ms = 1000 };
 
 	boot_id(id, n->boot, cfg.self.boot_id);
+	cfg.dog_grace_ms = 5000;
+	cfg.dog_margin_ms = 5000;
 	cfg.loop_max = w.loop_max;
 	cfg.loop_ms = w.loop_ms;
 	cfg.held = n->disk.held;
@@ -417,6 +421,10 @@ static void start(uint32_t id)
 		cfg.path[i].n_levels = w.levels;
 		for (unsigned k = 0; k < w.levels; k++)
 			cfg.path[i].n_devices[k] = w.devices;
+		if (w.watchdog) {
+			cfg.path[i].watchdog[w.levels - 1] = true;
+			cfg.path[i].n_devices[w.levels - 1] = 1;
+		}
 		if (w.storage) {
 			cfg.path[i].storage[w.storage - 1] = true;
 			cfg.path[i].no_on[w.storage - 1] = 0xff;
@@ -572,9 +580,8 @@ static void cmd_signs(char **a, unsigned n)
 
 static const char *phase_name(enum fence_phase p)
 {
-	static const char *const names[] = {
-		"none", "delay", "off", "verify", "on", "retry", "wait"
-	};
+	static const char *const names[] = { "none", "delay", "off",  "verify",
+					     "on",   "retry", "wait", "watchdog" };
 
 	return names[p];
 }
@@ -586,7 +593,12 @@ static void cmd_expect(char **a)
 	const char *want = a[4] ? a[4] : a[3], *got = "?";
 	char num[16];
 
-	if (is(a[1], "offs") || is(a[1], "reboots")) {
+	if (is(a[1], "pets") && w.node[by].dom) {
+		const char *why;
+
+		step(by, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
+		got = fence_may_pet(w.node[by].dom, w.now_ms, &why) ? "yes" : "no";
+	} else if (is(a[1], "offs") || is(a[1], "reboots")) {
 		snprintf(num, sizeof(num), "%u",
 			 is(a[1], "offs") ? w.node[by].offs : w.node[by].reboots);
 		got = num;
@@ -654,9 +666,10 @@ static void command(char **a, unsigned n)
 		assert_in_range(w.n, 2, N_MAX);
 		w.levels = w.devices = 1;
 		for (unsigned i = 2; i + 1 < n; i += 2)
-			*(is(a[i], "levels")    ? &w.levels
-			  : is(a[i], "storage") ? &w.storage
-						: &w.devices) = (uint8_t)number(a[i + 1]);
+			*(is(a[i], "levels")     ? &w.levels
+			  : is(a[i], "storage")  ? &w.storage
+			  : is(a[i], "watchdog") ? &w.watchdog
+						 : &w.devices) = (uint8_t)number(a[i + 1]);
 	} else if (is(a[0], "boot")) {
 		cmd_boot(nodes_arg(a[1]));
 	} else if (is(a[0], "ring")) {
@@ -696,6 +709,9 @@ static void command(char **a, unsigned n)
 		nd->path_fails = is(a[2], "fail");
 	} else if (is(a[0], "signs")) {
 		cmd_signs(a, n);
+	} else if (is(a[0], "watchdog")) {
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = number(a[2]) });
 	} else if (is(a[0], "loop")) {
 		w.loop_max = (uint8_t)number(a[1]);
 		w.loop_ms = number(a[2]);
