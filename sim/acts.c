@@ -175,7 +175,8 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 	case ACT_REQUEST:
 		if (can_run(w, id, PART_FENCE)) {
 			struct fence_event ev = { .type = FENCE_EV_REQUEST,
-						  .request = { a->arg, "an operator asks" } };
+						  .request = { .node = a->arg,
+							       .text = "an operator asks" } };
 
 			fenced_feed(w, id, &ev);
 		}
