@@ -163,9 +163,9 @@ def shares(rows, victim, start, end, first_answer=0.0):
     Others' work: detection by corosync (until the first of our daemons has the view without the victim), the fence
     agent's own runs before the proof, and what lvm, fsck, mount and the unit's start took by themselves ("extern_ms" of
     the steps). The start of a unit is over for systemd before it is over for a client: Apache's job is done when its parent
-    has forked, and its processes then start their threads. @first_answer is what that took in the same guests without us
-    (tests/bench/takeover measures it); that much after the unit's start is the unit's too. Ours is the rest, whoever spends
-    it; of it, what passes from the address to the first page has a row of its own.
+    has forked, and its processes then start their threads. @first_answer seconds
+    after its end (tests/bench/takeover measures them on an address that is not ours) are the unit's too. Ours is the rest,
+    whoever spends it; of it, what passes from the address to the first page has a row of its own.
     """
     spans = others_spans(rows, victim, start, end, first_answer)
     found = [(what, b - a) for what, a, b in spans]
