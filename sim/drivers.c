@@ -158,6 +158,8 @@ void driver_event(struct world *w, const struct timed *t)
 	ev.driver.why = r->result == DRIVE_OK ? "" : "drawn from the seed";
 	ev.driver.epoch = r->taken ? r->ret_epoch : r->met_epoch;
 	ev.driver.ours = r->taken;
+	if (r->res == 0 && w->volume[r->s].active && !w->host[t->node].disk_away)
+		ev.driver.owner = w->volume[r->s].owner;
 	if (r->op == DRIVE_PROBE && r->result == DRIVE_OK)
 		ev.driver.result = w->host[t->node].active[r->s][r->res] ? DRIVE_OK : DRIVE_NONE;
 	r->serial = 0;
