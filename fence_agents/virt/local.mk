@@ -9,3 +9,8 @@ noinst_LTLIBRARIES += %reldir%/libfence-virt-wire.la
 check_PROGRAMS += tests/unit/virt_wire
 tests_unit_virt_wire_SOURCES = tests/unit/virt_wire.c tests/fuzz/virt_wire.c
 tests_unit_virt_wire_LDADD = %reldir%/libfence-virt-wire.la tests/fuzz/libfuzz.la $(NETTLE_LIBS) $(CMOCKA_LIBS)
+
+# The load of tests/bench/fence.
+noinst_PROGRAMS += tests/bench/fence_load
+tests_bench_fence_load_SOURCES = tests/bench/fence_load.c
+tests_bench_fence_load_LDADD = %reldir%/libfence-virt-wire.la
