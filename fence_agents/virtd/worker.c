@@ -234,6 +234,13 @@ static enum virtd_done do_destroy(virConnectPtr c, struct backend_msg *m, const 
 		    last_code() != VIR_ERR_NO_DOMAIN) {
 			refused(m);
 			done = VIRTD_FAILED;
+		} else if (!only_crashed) {
+			/* What it is now saves the core a question; what cannot be said is asked again. */
+			memset(&m->guest, 0, sizeof(m->guest));
+			if (look(dom, &m->guest) < 0)
+				m->guest.power = last_code() == VIR_ERR_NO_DOMAIN
+							 ? VIRTD_POWER_ABSENT
+							 : VIRTD_POWER_UNKNOWN;
 		}
 	}
 	virDomainFree(dom);

@@ -272,6 +272,35 @@ static void off_waits_until_it_is_read_back(void **s)
 	finish();
 }
 
+/* The destroy may look afterwards itself; only what it then read as off saves the question (SAFE-3). */
+static void off_that_was_read_back_at_once_is_not_asked_again(void **s)
+{
+	static const struct {
+		enum virtd_done done;
+		enum virtd_power power;
+		bool enough;
+	} said[] = {
+		{ VIRTD_DONE, VIRTD_POWER_OFF, true },
+		{ VIRTD_DONE, VIRTD_POWER_ABSENT, true },
+		{ VIRTD_DONE, VIRTD_POWER_ON, false },
+		{ VIRTD_DONE, VIRTD_POWER_UNKNOWN, false },
+		{ VIRTD_FAILED, VIRTD_POWER_OFF, false },
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+		begin(open_conf);
+		ask(VIRT_OFF, "test");
+		state(VIRTD_POWER_ON, 4);
+		answer(VIRTD_JOB_DESTROY, said[i].done, guest(said[i].power, -1));
+		assert_int_equal(t.n_sent > 0, said[i].enough);
+		if (!said[i].enough)
+			state(VIRTD_POWER_OFF, -1);
+		expect_byte(0);
+		finish();
+	}
+}
+
 static void off_of_a_guest_that_stays_fails_in_time(void **s)
 {
 	(void)s;
@@ -837,6 +866,7 @@ int main(void)
 		cmocka_unit_test(status_tells_on_and_off),
 		cmocka_unit_test(status_of_the_unknown_is_never_off),
 		cmocka_unit_test(off_waits_until_it_is_read_back),
+		cmocka_unit_test(off_that_was_read_back_at_once_is_not_asked_again),
 		cmocka_unit_test(off_of_a_guest_that_stays_fails_in_time),
 		cmocka_unit_test(off_survives_a_restart_of_libvirtd),
 		cmocka_unit_test(off_waits_for_a_libvirtd_that_comes_back),

@@ -111,7 +111,6 @@ static void answer(struct virtd_core *v, struct session *s, uint8_t result, enum
 	v->count.answered++;
 	v->count.denied += result == VIRT_DENIED;
 	snprintf(s->text, sizeof(s->text), "%.150s", text);
-	audit(v, s, result);
 	if (serial(v, s)) {
 		virt_serial_response(bytes, result);
 		session_send(v, s, bytes, VIRT_SERIAL_RESPONSE_BYTES);
@@ -119,6 +118,8 @@ static void answer(struct virtd_core *v, struct session *s, uint8_t result, enum
 		bytes[0] = result;
 		session_send(v, s, bytes, 1 + verdict(v, s, result, why, bytes + 1));
 	}
+	/* who waits for the answer need not wait for our disk */
+	audit(v, s, result);
 	done_with(v, s);
 }
 
@@ -524,15 +525,30 @@ static void listed(struct virtd_core *v, struct session *s)
 	done_with(v, s);
 }
 
+/* Did every destroy look afterwards, and find nothing that runs? */
+static bool read_back(const struct virtd_core *v, const struct session *s)
+{
+	for (unsigned u = 0; u < v->conf.n_uris; u++)
+		if (s->target[u] &&
+		    (s->done[u] != VIRTD_DONE || (s->guest[u].power != VIRTD_POWER_OFF &&
+						  s->guest[u].power != VIRTD_POWER_ABSENT)))
+			return false;
+	return true;
+}
+
 static void next(struct virtd_core *v, struct session *s)
 {
 	switch (s->op) {
 	case OP_NONE: break;
 	case OP_RESOLVE: resolved(v, s); break;
 	case OP_DESTROY:
-		/* whatever it said: what counts is what is read back */
+		/* whatever it said of the deed: what counts is what is read back, and it may have done so itself */
 		s->op = OP_GONE;
 		s->deadline_ms = v->now_ms + AGAIN_MS;
+		if (read_back(v, s)) {
+			gone(v, s);
+			break;
+		}
 		ask(v, s, s->target, VIRTD_JOB_STATE, JOB_MS);
 		break;
 	case OP_GONE: gone(v, s); break;
