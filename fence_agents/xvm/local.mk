@@ -12,3 +12,4 @@ agents_PROGRAMS += %reldir%/fence_xvm
 %C%_fence_xvm_LDADD = \
 	fence_agents/virt/libfence-virt-wire.la \
 	fence_agents/lib/libfence-agent.la
+%C%_fence_xvm_LDFLAGS = $(AM_LDFLAGS) $(STATIC_LDFLAGS)

@@ -143,6 +143,10 @@ static int split_hosts(struct agent *a, const char *name)
 			return agent_error(a, E2BIG,
 					   "%s: more than %d hypervisors, or a name too long", name,
 					   XVM_HOSTS_MAX);
+		if (x->way != XVM_VSOCK && !net_is_address(h))
+			return agent_error(a, EINVAL,
+					   "%s: %.60s is no address (names are not looked up)",
+					   name, h);
 		strcpy(x->host[x->n_hosts++], h);
 	}
 	return x->n_hosts > 0 ? 0 : agent_error(a, EINVAL, "%s names nobody", name);

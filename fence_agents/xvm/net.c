@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -260,32 +259,52 @@ static int start_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	return fd;
 }
 
+/* Numbers only, as the stock client: who fences must not wait for a name server, which may be on the dead machine. */
+static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *ss,
+			  socklen_t *len)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		*len = sizeof(*v4);
+		return true;
+	}
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(port);
+	*len = sizeof(*v6);
+	return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1;
+}
+
+bool net_is_address(const char *text)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	return parse_address(text, 0, &ss, &len);
+}
+
 int net_connect(struct agent *a, const char *host)
 {
 	const struct xvm *x = xvm_of(a);
-	const char *family = agent_get(a, "ip_family");
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-				  .ai_family = strcmp(family, "ipv4") == 0   ? AF_INET
-					       : strcmp(family, "ipv6") == 0 ? AF_INET6
-									     : AF_UNSPEC },
-			*list = NULL;
-	char port[8];
-	int one = 1;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int one = 1, r;
 
-	snprintf(port, sizeof(port), "%u", x->port);
-	int r = getaddrinfo(host, port, &hints, &list);
-
-	if (r != 0)
-		return agent_error(a, ENOENT, "%.60s: %s", host, gai_strerror(r));
-	int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (!parse_address(host, x->port, &ss, &len))
+		return agent_error(a, EINVAL, "%.60s is no address (names are not looked up)",
+				   host);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0) {
 		r = -errno;
 	} else {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		r = start_connect(fd, list->ai_addr, list->ai_addrlen);
+		r = start_connect(fd, (struct sockaddr *)&ss, len);
 	}
-	freeaddrinfo(list);
 	return r < 0 ? agent_error(a, -r, "%.60s port %u: %s", host, x->port, strerror(-r)) : r;
 }
 
@@ -302,12 +321,10 @@ int net_connect_vsock(struct agent *a, const char *cid)
 		     : r;
 }
 
-static void peer_text(const struct sockaddr_storage *ss, socklen_t len, char peer[XVM_PEER_MAX])
+static void peer_text(struct sockaddr_storage *ss, char peer[XVM_PEER_MAX])
 {
-	char host[XVM_PEER_MAX] = "?";
-
-	getnameinfo((const struct sockaddr *)ss, len, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-	snprintf(peer, XVM_PEER_MAX, "%s", host);
+	if (!inet_ntop(ss->ss_family, address_in((struct sockaddr *)ss), peer, XVM_PEER_MAX))
+		snprintf(peer, XVM_PEER_MAX, "?");
 }
 
 int net_accept(int listener, char peer[XVM_PEER_MAX], uint8_t local[16], size_t *ret_local_len)
@@ -320,7 +337,7 @@ int net_accept(int listener, char peer[XVM_PEER_MAX], uint8_t local[16], size_t 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	peer_text(&ss, len, peer);
+	peer_text(&ss, peer);
 	len = sizeof(ss);
 	*ret_local_len = 0;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0) {
@@ -332,16 +349,10 @@ int net_accept(int listener, char peer[XVM_PEER_MAX], uint8_t local[16], size_t 
 
 bool net_same_host(const char *named, const char *peer)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
-	bool same = strcmp(named, peer) == 0;
-	char text[XVM_PEER_MAX];
+	struct sockaddr_storage n, p;
+	socklen_t n_len, p_len;
 
-	if (same || getaddrinfo(named, NULL, &hints, &list) != 0)
-		return same;
-	for (struct addrinfo *i = list; i && !same; i = i->ai_next)
-		same = getnameinfo(i->ai_addr, i->ai_addrlen, text, sizeof(text), NULL, 0,
-				   NI_NUMERICHOST) == 0 &&
-		       strcmp(text, peer) == 0;
-	freeaddrinfo(list);
-	return same;
+	/* one address may be written in several ways */
+	return parse_address(named, 0, &n, &n_len) && parse_address(peer, 0, &p, &p_len) &&
+	       n_len == p_len && memcmp(&n, &p, n_len) == 0;
 }

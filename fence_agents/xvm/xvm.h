@@ -132,6 +132,7 @@ int net_connect(struct agent *a,
 		const char *host); /* tcp: non-blocking; descriptor or -errno with a text */
 int net_connect_vsock(struct agent *a, const char *cid);
 int net_accept(int listener, char peer[XVM_PEER_MAX], uint8_t local[16], size_t *ret_local_len);
+bool net_is_address(const char *text);
 bool net_same_host(const char *named, const char *peer);
 
 /* line.c: the talk of a serial line or channel, whole. */

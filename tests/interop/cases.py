@@ -19,7 +19,8 @@ CLAIMS = (
     "stock_client_our_daemon_ipv4", "stock_client_our_daemon_ipv6", "our_client_stock_daemon_ipv4",
     "our_client_stock_daemon_ipv6", "our_pair_ipv4", "our_pair_ipv6", "tcp_in_both_directions",
     "stronger_hash_is_taken_weaker_is_not", "wrong_key_is_told_and_never_off", "four_failures_are_four_messages",
-    "blanks_in_stdin_reboot_nobody", "every_wait_has_an_end", "unknown_guest_is_never_off", "lies_are_no_answer",
+    "blanks_in_stdin_reboot_nobody", "every_wait_has_an_end", "every_spelling_of_an_address_is_one_hypervisor",
+    "unknown_guest_is_never_off", "lies_are_no_answer",
     "replayed_request_is_carried_out_once", "noise_moves_nobody", "two_clients_on_one_guest_do_not_collide",
     "busy_port_is_no_obstacle", "lost_datagrams_cost_little", "several_hypervisors_are_asked_together",
     "conflicting_answers_are_unknown", "channel_and_serial_line_speak_as_captured", "every_stock_option_and_key_is_known",
@@ -194,6 +195,15 @@ def every_wait_has_an_end():
         for action, most in (("status", 2.5), ("off", 4.5), ("list", 2.5), ("monitor", 2.5)):
             r = lab.run([OUR_XVM, "-o", action, "-H", "test", "-k", lab.key, "-t", "1", "-r", "20"], timeout=20)
             check(r.rc == 1 and r.took < most, f"{action}: {r}")
+
+
+def every_spelling_of_an_address_is_one_hypervisor():
+    """An IPv6 address has many; a name is refused, as nobody should wait for a name server now."""
+    with Lab() as lab:
+        lab.virtd(stock=False, family="ipv6")
+        equal(lab.ask("off", "test", ip_family="ipv6", hypervisors="fd99:0:0:0::0:1").rc, 0, "long spelling")
+        r = lab.ask("off", "test", hypervisors="host1.example")
+        check(r.rc == 1 and "no address" in r.err and r.took < 1, f"a name: {r}")
 
 
 def unknown_guest_is_never_off():
