@@ -10,8 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifndef SEARCH_SMALL
 #define NODEID_MAX 63 /* bit 0 stays free: nodeid 0 means "no node" */
 #define NODES_MAX 16
+#else /* sim/search alone: the same sources with little room, as it copies a core millions of times */
+#define NODEID_MAX 7
+#define NODES_MAX 3
+#endif
 
 struct nodeset {
 	uint64_t bits;

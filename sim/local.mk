@@ -14,6 +14,15 @@ noinst_PROGRAMS += %reldir%/sim_dlm
 %C%_sim_dlm_SOURCES = %reldir%/net.c %reldir%/net.h %reldir%/prng.h %reldir%/sim_dlm.c
 %C%_sim_dlm_LDADD = dlm/core/libdlm-core.la lib/libstockade-base.la
 
+# The cores once more, with room for three nodes: see search.h.
+noinst_PROGRAMS += %reldir%/search
+%C%_search_SOURCES = %reldir%/search.c %reldir%/search.h %reldir%/search_dlm.c %reldir%/search_fence.c \
+	%reldir%/search_net.c %reldir%/search_storage.c \
+	$(dlm_core_libdlm_core_la_SOURCES) $(fenced_core_libfence_core_la_SOURCES) \
+	$(storaged_core_libstoraged_core_la_SOURCES) $(lib_libstockade_base_la_SOURCES)
+%C%_search_CPPFLAGS = $(AM_CPPFLAGS) -DSEARCH_SMALL -Dcalloc=search_calloc -Dfree=search_free
+%C%_search_LDADD = %reldir%/libtrace.la
+
 # What happened in a world: text, JSON, and a page for a browser, whose parts become lines of C.
 noinst_LTLIBRARIES += %reldir%/libtrace.la
 %C%_libtrace_la_SOURCES = %reldir%/html.c %reldir%/html.h %reldir%/trace.c %reldir%/trace.h

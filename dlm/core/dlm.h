@@ -22,6 +22,7 @@
 #include "lib/fence_state.h"
 #include "resource.h"
 
+#ifndef SEARCH_SMALL
 #define DLM_LOCKS_MAX 4096
 #define DLM_RESOURCES_MAX 2048
 #define DLM_LIVES_MAX \
@@ -30,6 +31,15 @@
 #define DLM_CLIENTS_MAX 64
 #define DLM_SEND_BYTES (1 << 20) /* a whole state fits: 4096 locks x 48 + 2048 resources x 180 */
 #define DLM_CHUNK_BYTES (200 * 1024)
+#else /* sim/search alone, see lib/nodeset.h */
+#define DLM_LOCKS_MAX 6
+#define DLM_RESOURCES_MAX 2
+#define DLM_LIVES_MAX 8
+#define DLM_PENDING_MAX 6
+#define DLM_CLIENTS_MAX 2
+#define DLM_SEND_BYTES 65536
+#define DLM_CHUNK_BYTES 32768
+#endif
 
 enum dlm_op_type {
 	DLM_OP_LOCK = 1,    /* a new lock; with DLM_F_ORPHAN: take over an orphan of this node */

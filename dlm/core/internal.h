@@ -8,7 +8,11 @@
 #include "lib/wire.h"
 
 #define DLM_WIRE_VERSION 1
+#ifndef SEARCH_SMALL
 #define DLM_HASH 1024
+#else
+#define DLM_HASH 4
+#endif
 
 enum dlm_msg {
 	DLM_MSG_SYNC = 1,

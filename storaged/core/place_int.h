@@ -5,8 +5,13 @@
 
 #include "place.h"
 
+#ifndef SEARCH_SMALL
 #define PLACE_ARENA (256 * 1024)
 #define PLACE_TEXTS (16 * 1024)
+#else /* sim/search alone, see lib/nodeset.h */
+#define PLACE_ARENA (32 * 1024)
+#define PLACE_TEXTS (8 * 1024)
+#endif
 
 enum place_msg {
 	PLACE_MSG_SYNC = 1,

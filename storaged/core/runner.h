@@ -19,7 +19,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifndef SEARCH_SMALL
 #define RUNNER_RESOURCES_MAX 16
+#else /* sim/search alone, see lib/nodeset.h */
+#define RUNNER_RESOURCES_MAX 2
+#endif
 #define RUNNER_WHY_MAX 200
 #define RUNNER_RESTARTS_MAX 16
 

@@ -12,8 +12,13 @@
 #include "runner.h"
 
 #define SERVICE_NAME_MAX 64
+#ifndef SEARCH_SMALL
 #define SERVICES_MAX 32
 #define SERVICE_VOLUMES_MAX 32
+#else /* sim/search alone, see lib/nodeset.h */
+#define SERVICES_MAX 1
+#define SERVICE_VOLUMES_MAX 1
+#endif
 #define SERVICE_TAG_MAX 128
 
 enum service_state {
