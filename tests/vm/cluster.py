@@ -114,7 +114,8 @@ class Cluster:
         """The daemons, now and at each boot."""
         nodes = [self.lab.node(n) for n in numbers] or list(self.lab.nodes.values())
         with self.t.step("corosync and stockade started"):
-            L.in_parallel([(lambda n: n.run("systemctl", "enable", "--now", "stockade.target", timeout=90), n) for n in nodes])
+            # a crash soon after must not leave a node whose configuration never reached its disk
+            L.in_parallel([(lambda n: n.sh("systemctl enable --now stockade.target && sync", timeout=90), n) for n in nodes])
 
     def stop_clients(self):
         for client in (self.probe, self.writer):
