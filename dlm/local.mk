@@ -56,3 +56,7 @@ CLEANFILES += %reldir%/libdlm/libstockade-dlm.pc
 check_PROGRAMS += tests/unit/dlm_fuzz
 tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/unit/dlm_bus.h
 tests_unit_dlm_fuzz_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/dlm_scenario
+tests_unit_dlm_scenario_SOURCES = tests/unit/dlm_scenario.c tests/unit/dlm_bus.h tests/unit/golden.h
+tests_unit_dlm_scenario_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

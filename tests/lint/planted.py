@@ -31,6 +31,9 @@ HOUSE = {
                                "\treturn base_one(1) + (fence_new() == 0);\n}\n",
     "tests/local.mk": HASH + "x_SOURCES = %reldir%/unit/base.c\n",
     "doc/SAFETY.md": "SAFE-1 is kept in `lib/base.c`.\n",
+    "tests/scenario/README.md": "| trap | source | scenario |\n|---|---|---|\n| off is believed | doc 1 | fence/off |\n",
+    "tests/scenario/fence/off.scn": HASH,
+    "tests/scenario/fence/off.trace": HASH,
     "man/local.mk": HASH + "dist_man_MANS = %reldir%/house.8\n",
     "man/house.8": PAGE,
     "tools/house": "#!/bin/sh\n" + HASH + "echo ' --help'\n",
@@ -38,6 +41,9 @@ HOUSE = {
 
 # rule, what is planted (None: taken away), what the finding must say
 SINS = [
+    ("traps", {"tests/scenario/README.md": "| a trap | doc 1 | fence/nowhere |\n"}, "does not exist"),
+    ("traps", {"tests/scenario/README.md": "no table\n"}, "lists no trap"),
+    ("traps", {"tests/scenario/fence/more.scn": HASH}, "no golden trace"),
     ("includes", {"lib/base.c": LGPL + '#include "lib/shell/out.h"\n', "lib/shell/out.h": GPL}, "includes nothing of ours"),
     ("includes", {"lib/base.c": LGPL + "#include <unistd.h>\n"}, "<unistd.h> in pure code"),
     ("includes", {"fenced/core/fence.c": GPL + "#include <time.h>\n"}, "<time.h> in pure code"),

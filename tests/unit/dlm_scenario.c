@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/unit/dlm_scenario.c - plays tests/scenario/dlm/NAME.scn against real lock domains on one agreed order and compares what
+ * their clients heard with NAME.trace, line by line. STOCKADE_GOLDEN=write writes the traces anew (then read the diff).
+ *
+ *	nodes N                                     first of all: N lock managers that have synced
+ *	lock LABEL NODE CLIENT RESOURCE MODE [FLAG...]
+ *	convert LABEL MODE [FLAG...] | unlock LABEL [FLAG...] | cancel LABEL       value=TEXT is a flag, too
+ *	gone NODE CLIENT | purge NODE PID                                         PID of a client: 100 + its number
+ *	stop N | start N BOOT | view N,N [nodes N,N] [noquorum] | proof N BOOT      a life: node and boot; the first is boot 1
+ *	leave N
+ *	expect LABEL MODE|waits|gone                MODE: granted, with nothing asked
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "dlm_bus.h"
+#include "golden.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#define LABELS_MAX 26
+#define TRACE_MAX (64 * 1024)
+
+struct label {
+	char name[16];
+	uint32_t node, client, lkid;
+	uint64_t cookie; /* of the request that has no lkid yet; 0: none */
+	int mode;
+	bool asked, before, gone; /* before: asked, when the request that was refused came */
+};
+
+static struct bus bus;
+static struct label labels[LABELS_MAX];
+static unsigned n_labels, line_no, n_nodes;
+static const char *file;
+static char text[TRACE_MAX];
+static size_t len;
+static uint8_t boot[BUS_NODES + 1];
+
+__attribute__((format(printf, 1, 2))) static void trace(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	len += (size_t)vsnprintf(text + len, sizeof(text) - len, fmt, ap);
+	va_end(ap);
+	assert_true(len < sizeof(text));
+}
+
+static void bad(const char *what)
+{
+	fail_msg("%s.scn:%u: %s", file, line_no, what);
+}
+
+static const char *status_name(int status)
+{
+	switch (status) {
+	case 0: return "granted";
+	case -EAGAIN: return "refused: EAGAIN";
+	case -EDEADLK: return "refused: EDEADLK";
+	case DLM_ECANCEL: return "cancelled";
+	case DLM_EUNLOCK: return "unlocked";
+	default: return "?";
+	}
+}
+
+static struct label *by_lkid(uint32_t node, uint32_t client, uint32_t lkid)
+{
+	for (unsigned i = 0; i < n_labels; i++)
+		if (labels[i].node == node && labels[i].client == client && labels[i].lkid == lkid)
+			return &labels[i];
+	bad("a word about a lock that has no label");
+	return NULL;
+}
+
+static void on_done(uint32_t id, const struct dlm_action *a)
+{
+	struct label *l = by_lkid(id, a->done.client, a->done.lkid);
+
+	l->asked = false;
+	l->gone = a->done.gone;
+	l->mode = a->done.mode;
+	trace("  n%u: %s %s", id, l->name, status_name(a->done.status));
+	if (!a->done.gone)
+		trace(" %s", dlm_mode_name(a->done.mode));
+	if (a->done.lvb_read)
+		trace(" reads \"%.*s\"", DLM_LVB_BYTES, (const char *)a->done.lvb);
+	trace("%s%s%s\n", a->done.sbflags & DLM_SBF_VALNOTVALID ? " value-not-valid" : "",
+	      a->done.sbflags & DLM_SBF_DEMOTED ? " demoted" : "",
+	      a->done.sbflags & DLM_SBF_ALTMODE ? " alternative-mode" : "");
+}
+
+static void on_reply(uint32_t id, const struct dlm_action *a)
+{
+	for (unsigned i = 0; i < n_labels; i++)
+		if (a->reply.cookie && labels[i].cookie == a->reply.cookie &&
+		    labels[i].node == id) {
+			labels[i].cookie = 0;
+			if (a->reply.rc == 0) {
+				for (unsigned k = 0; k < n_labels;
+				     k++) /* adopted: that one is this one now */
+					if (labels[k].node == id && labels[k].lkid == a->reply.lkid)
+						labels[k].lkid = 0;
+				labels[i].lkid = a->reply.lkid;
+				return;
+			}
+			labels[i].asked = labels[i].before;
+			trace("  n%u: %s not taken: %s\n", id, labels[i].name,
+			      strerror(-a->reply.rc));
+			return;
+		}
+	if (a->reply.rc < 0)
+		trace("  n%u: not taken: %s\n", id, strerror(-a->reply.rc));
+}
+
+static void tell(void)
+{
+	bus_run(&bus);
+	for (uint32_t id = 1; id <= BUS_NODES; id++) {
+		struct bus_node *n = &bus.node[id];
+
+		for (unsigned i = 0; i < n->n_log; i++) {
+			const struct dlm_action *a = &n->log[i];
+
+			switch (a->type) {
+			case DLM_ACT_SEND: break;
+			case DLM_ACT_REPLY: on_reply(id, a); break;
+			case DLM_ACT_DONE: on_done(id, a); break;
+			case DLM_ACT_BLOCKING:
+				trace("  n%u: %s is in the way of %s\n", id,
+				      by_lkid(id, a->blocking.client, a->blocking.lkid)->name,
+				      dlm_mode_name(a->blocking.mode));
+				break;
+			case DLM_ACT_SYNCED:
+				trace("  n%u: %s\n", id, a->synced ? "synced" : "stands still");
+				break;
+			case DLM_ACT_LOST:
+				trace("  n%u: n%u %s with %u locks\n", id, a->life.life.nodeid,
+				      a->life.state == DLM_LIFE_ABSENT ? "absent" : "lost",
+				      a->life.n);
+				break;
+			case DLM_ACT_RECOVERED:
+				trace("  n%u: n%u over (%s), %u locks released\n", id,
+				      a->life.life.nodeid, proof_kind_name(a->life.proof),
+				      a->life.n);
+				break;
+			case DLM_ACT_EVICTED: trace("  n%u: evicted\n", id); break;
+			case DLM_ACT_LEFT: trace("  n%u: left\n", id); break;
+			}
+		}
+		n->n_log = 0;
+	}
+}
+
+static uint32_t node_arg(const char *a)
+{
+	uint32_t id = a ? (uint32_t)strtoul(a, NULL, 10) : 0;
+
+	if (id < 1 || id > BUS_NODES)
+		bad("no such node");
+	return id;
+}
+
+static uint64_t set_arg(char *a)
+{
+	uint64_t bits = 0;
+	char *save;
+
+	for (char *p = strtok_r(a, ",", &save); p; p = strtok_r(NULL, ",", &save))
+		bits |= UINT64_C(1) << node_arg(p);
+	return bits;
+}
+
+static int mode_arg(const char *a)
+{
+	for (int m = DLM_NL; m <= DLM_EX; m++)
+		if (a && strcmp(a, dlm_mode_name(m)) == 0)
+			return m;
+	bad("no such mode");
+	return DLM_IV;
+}
+
+static void flags_arg(struct dlm_op *op, char **a)
+{
+	static const struct {
+		const char *name;
+		uint32_t flag;
+	} flags[] = { { "noqueue", DLM_F_NOQUEUE },
+		      { "valblk", DLM_F_VALBLK },
+		      { "quecvt", DLM_F_QUECVT },
+		      { "ivvalblk", DLM_F_IVVALBLK },
+		      { "convdeadlk", DLM_F_CONVDEADLK },
+		      { "persistent", DLM_F_PERSISTENT },
+		      { "nodlckwt", DLM_F_NODLCKWT },
+		      { "expedite", DLM_F_EXPEDITE },
+		      { "noqueuebast", DLM_F_NOQUEUEBAST },
+		      { "headque", DLM_F_HEADQUE },
+		      { "noorder", DLM_F_NOORDER },
+		      { "orphan", DLM_F_ORPHAN },
+		      { "altpr", DLM_F_ALTPR },
+		      { "altcw", DLM_F_ALTCW },
+		      { "force", DLM_F_FORCEUNLOCK } };
+
+	for (; *a; a++) {
+		size_t i = 0;
+
+		if (strncmp(*a, "value=", 6) == 0) {
+			op->has_lvb = true;
+			op->flags |= DLM_F_VALBLK;
+			strncpy((char *)op->lvb, *a + 6, DLM_LVB_BYTES - 1);
+			continue;
+		}
+		while (i < sizeof(flags) / sizeof(*flags) && strcmp(flags[i].name, *a) != 0)
+			i++;
+		if (i == sizeof(flags) / sizeof(*flags))
+			bad("no such flag");
+		else
+			op->flags |= flags[i].flag;
+	}
+}
+
+static struct label *label_arg(const char *name)
+{
+	for (unsigned i = 0; i < n_labels; i++)
+		if (strcmp(labels[i].name, name) == 0)
+			return &labels[i];
+	bad("no such lock");
+	return NULL;
+}
+
+static void submit(struct label *l, uint32_t node, struct dlm_op op)
+{
+	if (l) {
+		l->before = l->asked;
+		l->asked = true;
+		l->cookie = bus.cookie + 1;
+	}
+	bus_submit(&bus, node, op);
+	tell();
+}
+
+static void cmd_lock(char **a)
+{
+	struct label *l = &labels[n_labels];
+	struct dlm_op op;
+
+	if (n_labels == LABELS_MAX || !a[1] || !a[2] || !a[3] || !a[4] || !a[5]) {
+		bad("lock LABEL NODE CLIENT RESOURCE MODE");
+		return;
+	}
+	n_labels++;
+	memset(l, 0, sizeof(*l));
+	snprintf(l->name, sizeof(l->name), "%s", a[1]);
+	l->node = node_arg(a[2]);
+	l->client = (uint32_t)strtoul(a[3], NULL, 10);
+	l->mode = DLM_IV;
+	op = bus_lock(l->client, a[4], mode_arg(a[5]), 0);
+	flags_arg(&op, a + 6);
+	submit(l, l->node, op);
+}
+
+static void cmd_change(char **a)
+{
+	struct label *l = label_arg(a[1]);
+	struct dlm_op op = {
+		.type = DLM_OP_UNLOCK, .client = l->client, .pid = 100 + l->client, .lkid = l->lkid
+	};
+
+	if (strcmp(a[0], "cancel") == 0) {
+		op.flags = DLM_F_CANCEL;
+	} else if (strcmp(a[0], "unlock") == 0) {
+		flags_arg(&op, a + 2);
+	} else {
+		op.type = DLM_OP_CONVERT;
+		op.flags = DLM_F_CONVERT;
+		op.mode = mode_arg(a[2]);
+		flags_arg(&op, a + 3);
+	}
+	submit(l, l->node, op);
+	if (strcmp(a[0], "cancel") == 0 && l->cookie == 0 && l->mode != DLM_IV && !l->gone)
+		l->asked = false; /* nothing was outstanding, or it was taken back */
+}
+
+static void cmd_expect(char **a)
+{
+	struct label *l = label_arg(a[1]);
+	const char *is = l->gone ? "gone" : l->asked ? "waits" : dlm_mode_name(l->mode);
+
+	if (!a[2] || strcmp(is, a[2]) != 0)
+		fail_msg("%s.scn:%u: %s is %s, not %s", file, line_no, l->name, is,
+			 a[2] ? a[2] : "?");
+}
+
+static void cmd_view(char **a)
+{
+	uint64_t members = set_arg(a[1]), nodes = members;
+	bool quorate = true;
+
+	for (a += 2; *a; a++)
+		if (strcmp(*a, "noquorum") == 0)
+			quorate = false;
+		else if (strcmp(*a, "nodes") == 0 && a[1])
+			nodes = set_arg(*++a);
+		else
+			bad("view N,N [nodes N,N] [noquorum]");
+	bus_view(&bus, members, nodes, quorate);
+	tell();
+}
+
+static void play_line(char *line)
+{
+	char *a[16] = { NULL }, *save, whole[256];
+	int n = 0;
+
+	line[strcspn(line, "#\n")] = '\0';
+	snprintf(whole, sizeof(whole), "%s", line);
+	for (char *p = strtok_r(line, " ", &save); p && n < 15; p = strtok_r(NULL, " ", &save))
+		a[n++] = p;
+	if (n == 0)
+		return;
+	trace("> %s\n", whole);
+	if (strcmp(a[0], "nodes") == 0) {
+		n_nodes = node_arg(a[1]);
+		bus.configured.bits = (UINT64_C(2) << n_nodes) - 2;
+		for (uint32_t id = 1; id <= n_nodes; id++) {
+			boot[id] = 1;
+			bus_start(&bus, id, 1);
+		}
+		bus_view(&bus, bus.configured.bits, bus.configured.bits, true);
+		bus_run(&bus);
+		bus_forget(&bus);
+	} else if (strcmp(a[0], "lock") == 0) {
+		cmd_lock(a);
+	} else if (n >= 2 && (strcmp(a[0], "convert") == 0 || strcmp(a[0], "unlock") == 0 ||
+			      strcmp(a[0], "cancel") == 0)) {
+		cmd_change(a);
+	} else if (n == 3 && strcmp(a[0], "gone") == 0) {
+		submit(NULL, node_arg(a[1]),
+		       (struct dlm_op){ .type = DLM_OP_CLIENT_GONE,
+					.client = (uint32_t)strtoul(a[2], NULL, 10) });
+	} else if (n == 3 && strcmp(a[0], "purge") == 0) {
+		submit(NULL, node_arg(a[1]),
+		       (struct dlm_op){ .type = DLM_OP_PURGE,
+					.client = 99,
+					.pid = (uint32_t)strtoul(a[2], NULL, 10) });
+	} else if (n == 2 && strcmp(a[0], "stop") == 0) {
+		bus_stop(&bus, node_arg(a[1]));
+	} else if (n == 3 && strcmp(a[0], "start") == 0) {
+		boot[node_arg(a[1])] = (uint8_t)strtoul(a[2], NULL, 10);
+		bus_start(&bus, node_arg(a[1]), boot[node_arg(a[1])]);
+	} else if (n >= 2 && strcmp(a[0], "view") == 0) {
+		cmd_view(a);
+	} else if (n == 3 && strcmp(a[0], "proof") == 0) {
+		bus_proof(&bus, node_arg(a[1]), (uint8_t)strtoul(a[2], NULL, 10));
+		tell();
+	} else if (n == 2 && strcmp(a[0], "leave") == 0) {
+		struct bus_node *nd = &bus.node[node_arg(a[1])];
+
+		assert_int_equal(
+			dlm_step(nd->dlm, &(struct dlm_event){ .type = DLM_EV_LEAVE }, nd->out), 0);
+		bus_take(&bus, node_arg(a[1]));
+		tell();
+	} else if (n >= 2 && strcmp(a[0], "expect") == 0) {
+		cmd_expect(a);
+	} else {
+		bad("unknown command");
+	}
+}
+
+static void play_file(const char *dir, const char *name)
+{
+	char path[1024], line[256], stem[128];
+	FILE *f;
+
+	memset(&bus, 0, sizeof(bus));
+	n_labels = line_no = 0;
+	len = 0;
+	snprintf(stem, sizeof(stem), "%.*s", (int)(strlen(name) - 4), name);
+	file = stem;
+	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
+	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		line_no++;
+		play_line(line);
+	}
+	fclose(f);
+	bus_end(&bus);
+	golden_judge(path, text);
+}
+
+static int is_scenario(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > 4 && strcmp(d->d_name + n - 4, ".scn") == 0;
+}
+
+static void every_scenario_goes_as_written(void **state)
+{
+	const char *top = getenv("top_srcdir");
+	struct dirent **found;
+	char dir[1024];
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%.700s/tests/scenario/dlm", top ? top : "..");
+	int n = scandir(dir, &found, is_scenario, alphasort);
+
+	assert_true(n > 0);
+	for (int i = 0; i < n; i++) {
+		play_file(dir, found[i]->d_name);
+		free(found[i]);
+	}
+	free(found);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(
+		every_scenario_goes_as_written) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
