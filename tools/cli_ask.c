@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/shell/ipc.h"
 #include "tools/cli.h"
@@ -30,93 +31,109 @@ json_t *ask_quietly(enum daemon d, json_t *request, int timeout_ms, int *error)
 	return reply;
 }
 
-/* One daemon's part of a round. Connections stay for the next round (--watch), and end with the program. */
+/* One daemon's part of a round: asked the short way, and, when that gives no answer (an older daemon, another user), by a
+ * connection, which has the words for what is wrong. */
 struct asked {
 	struct ipc_client *client;
 	int fd;
-	bool kept; /* of an earlier round: the daemon may have been started anew since */
-	enum { ASKED_IDLE = 0, ASKED_CONNECTING, ASKED_WAITING, ASKED_OVER } phase;
+	enum { ASKED_SHORT = 1, ASKED_CONNECTING, ASKED_WAITING, ASKED_OVER } phase;
 };
 
-static void asked_fail(struct asked *a, struct answer *answer, int error)
+static void asked_over(struct asked *a, struct answer *answer, int error)
 {
+	if (a->phase == ASKED_SHORT)
+		close(a->fd);
 	answer->error = error;
 	a->client = ipc_close(a->client);
 	a->phase = ASKED_OVER;
 }
 
-static void asked_send(struct asked *a, struct answer *answer, const char *text)
+static void asked_connect(struct asked *a, struct answer *answer, enum daemon d)
 {
-	int r = ipc_post(a->client, IPC_JSON, text, strlen(text));
+	char name[32];
 
-	a->fd = r < 0 ? -1 : ipc_client_fd(a->client);
-	a->phase = ASKED_WAITING;
-	if (r < 0 || a->fd < 0)
-		asked_fail(a, answer, r < 0 ? -r : errno);
+	snprintf(name, sizeof(name), "stockade-%s", daemon_names[d]);
+	a->client = ipc_connect_start(name, &a->fd);
+	a->phase = ASKED_CONNECTING;
+	if (!a->client)
+		asked_over(a, answer, errno);
 }
 
 static void asked_begin(struct asked *a, struct answer *answer, enum daemon d, const char *text)
 {
 	char name[32];
 
-	a->kept = a->client != NULL;
-	if (a->client) {
-		asked_send(a, answer, text);
-		if (a->phase == ASKED_WAITING)
-			return; /* else it was restarted meanwhile */
-	}
 	snprintf(name, sizeof(name), "stockade-%s", daemon_names[d]);
-	a->kept = false;
-	a->client = ipc_connect_start(name, &a->fd);
-	a->phase = ASKED_CONNECTING;
-	if (!a->client)
-		asked_fail(a, answer, errno);
+	a->phase = ASKED_SHORT;
+	a->fd = ipc_ask_start(name, text);
+	if (a->fd < 0)
+		asked_connect(a, answer, d);
+}
+
+static void asked_parse(struct asked *a, struct answer *answer, const char *buf, size_t len)
+{
+	json_t *reply = json_loadb(buf, len, 0, NULL);
+
+	if (!json_is_object(reply)) {
+		json_decref(reply);
+		reply = NULL;
+	}
+	answer->reply = reply;
+	asked_over(a, answer, reply ? 0 : EPROTO);
+}
+
+static void asked_connected(struct asked *a, struct answer *answer, const char *text)
+{
+	int r = ipc_connect_finish(a->client);
+
+	if (r == 0)
+		r = ipc_post(a->client, IPC_JSON, text, strlen(text));
+	if (r == 0) {
+		a->fd = ipc_client_fd(a->client);
+		r = a->fd < 0 ? -errno : 0;
+	}
+	a->phase = ASKED_WAITING;
+	if (r < 0)
+		asked_over(a, answer, -r);
 }
 
 /* Its descriptor is readable. */
 static void asked_go_on(struct asked *a, struct answer *answer, enum daemon d, const char *text)
 {
 	static char buf[IPC_BYTES_MAX];
+	bool is_reply = false;
 	uint32_t type;
-	bool is_reply;
+	ssize_t n;
 
-	if (a->phase == ASKED_CONNECTING) {
-		int r = ipc_connect_finish(a->client);
-
-		if (r < 0)
-			asked_fail(a, answer, -r);
-		else
-			asked_send(a, answer, text);
+	switch (a->phase) {
+	case ASKED_SHORT:
+		n = ipc_ask_finish(a->fd, buf, sizeof(buf));
+		if (n == -EAGAIN)
+			return;
+		if (n > 0) {
+			asked_parse(a, answer, buf, (size_t)n);
+			return;
+		}
+		close(a->fd);
+		asked_connect(a, answer, d);
 		return;
-	}
-	ssize_t n = ipc_next(a->client, &type, &is_reply, buf, sizeof(buf));
-
-	if (n < 0) {
-		bool again = a->kept;
-
-		asked_fail(a, answer, (int)-n);
-		if (again)
-			asked_begin(a, answer, d, text);
+	case ASKED_CONNECTING: asked_connected(a, answer, text); return;
+	case ASKED_WAITING:
+		n = ipc_next(a->client, &type, &is_reply, buf, sizeof(buf));
+		if (n < 0)
+			asked_over(a, answer, (int)-n);
+		else if (is_reply)
+			asked_parse(a, answer, buf, type == IPC_JSON ? (size_t)n : 0);
 		return;
+	case ASKED_OVER: return;
 	}
-	if (!is_reply)
-		return; /* an event: nobody here asked for any */
-	answer->reply = type == IPC_JSON ? json_loadb(buf, (size_t)n, 0, NULL) : NULL;
-	if (!json_is_object(answer->reply)) {
-		json_decref(answer->reply);
-		answer->reply = NULL;
-		asked_fail(a, answer, EPROTO);
-		return;
-	}
-	answer->error = 0;
-	a->phase = ASKED_OVER;
 }
 
 /* No threads: all three are asked from one poll(), so that a daemon that hangs costs nobody else anything, and the
  * program starts nothing that it would have to wait for. */
 void ask_all(json_t *request, int timeout_ms, struct answer answer[DAEMONS])
 {
-	static struct asked asked[DAEMONS];
+	struct asked asked[DAEMONS] = { { .client = NULL } };
 	char *text = json_dumps(request, JSON_COMPACT);
 	uint64_t until = mono_ms() + (uint64_t)timeout_ms;
 
@@ -149,7 +166,7 @@ void ask_all(json_t *request, int timeout_ms, struct answer answer[DAEMONS])
 	for (unsigned d = 0; d < DAEMONS; d++)
 		if (asked[d].phase !=
 		    ASKED_OVER) /* its answer may still come: of no use to a next round */
-			asked_fail(&asked[d], &answer[d], ETIMEDOUT);
+			asked_over(&asked[d], &answer[d], ETIMEDOUT);
 	free(text);
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 #include <signal.h>
@@ -17,12 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define QUEUE_MESSAGES_MAX 256
 #define QUEUE_BYTES_MAX (4 << 20)
 #define FLUSH_MS 5
+#define SHORT_MAX 64 /* at the same time */
 
 struct frame { /* waits until the client has read what came before */
 	struct frame *next;
@@ -33,7 +37,9 @@ struct frame { /* waits until the client has read what came before */
 struct ipc_peer {
 	struct ipc_peer *next;
 	struct ipc_server *server;
-	qb_ipcs_connection_t *qb;
+	qb_ipcs_connection_t *qb; /* NULL: a short one, on fd */
+	int fd;
+	pid_t pid; /* of a short one */
 	void *own;
 	struct frame *first, **last;
 	unsigned n_queued;
@@ -49,6 +55,8 @@ struct ipc_server {
 	void *arg;
 	struct ipc_peer *peers;
 	struct loop_timer *flush;
+	int short_fd; /* listens; ipc_wire.h */
+	unsigned n_short;
 };
 
 /* libqb's poll handlers have no argument of ours, so there is one loop for all servers of a process. */
@@ -122,12 +130,8 @@ static int32_t on_request(qb_ipcs_connection_t *qb, void *data, size_t size)
 	return 0;
 }
 
-static int32_t on_closed(qb_ipcs_connection_t *qb)
+static void forget(struct ipc_peer *peer)
 {
-	struct ipc_peer *peer = qb_ipcs_context_get(qb);
-
-	if (peer == NULL)
-		return 0;
 	peer->closing = true;
 	for (struct ipc_peer **at = &peer->server->peers; *at != NULL; at = &(*at)->next)
 		if (*at == peer) {
@@ -136,15 +140,10 @@ static int32_t on_closed(qb_ipcs_connection_t *qb)
 		}
 	if (peer->server->ops.gone != NULL)
 		peer->server->ops.gone(peer->server->arg, peer);
-	return 0;
 }
 
-static void on_destroyed(qb_ipcs_connection_t *qb)
+static void peer_free(struct ipc_peer *peer)
 {
-	struct ipc_peer *peer = qb_ipcs_context_get(qb);
-
-	if (peer == NULL)
-		return;
 	while (peer->first != NULL) {
 		struct frame *f = peer->first;
 
@@ -154,8 +153,119 @@ static void on_destroyed(qb_ipcs_connection_t *qb)
 	free(peer);
 }
 
+static int32_t on_closed(qb_ipcs_connection_t *qb)
+{
+	struct ipc_peer *peer = qb_ipcs_context_get(qb);
+
+	if (peer != NULL)
+		forget(peer);
+	return 0;
+}
+
+static void on_destroyed(qb_ipcs_connection_t *qb)
+{
+	struct ipc_peer *peer = qb_ipcs_context_get(qb);
+
+	if (peer != NULL)
+		peer_free(peer);
+}
+
+static void drop(struct ipc_peer *peer)
+{
+	if (peer->qb != NULL) {
+		qb_ipcs_disconnect(peer->qb); /* on_closed() and on_destroyed() follow */
+		return;
+	}
+	loop_fd_del(peer->server->loop, peer->fd);
+	close(peer->fd);
+	peer->server->n_short--;
+	forget(peer);
+	peer_free(peer);
+}
+
+static void on_short_request(void *arg, int fd, int revents)
+{
+	static char buf[IPC_BYTES_MAX + 1];
+	struct ipc_peer *peer = arg;
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	(void)revents;
+	if (peer->closing || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	if (n <= 0 || n > IPC_BYTES_MAX || peer->asked) {
+		drop(peer);
+		return;
+	}
+	peer->asked = true;
+	peer->server->ops.request(peer->server->arg, peer, IPC_JSON, buf, (size_t)n);
+}
+
+/* As on_accept() and on_created(): the same users, asked by the kernel. */
+static void on_short(void *arg, int listener, int revents)
+{
+	struct ipc_server *s = arg;
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	struct ipc_peer *peer = NULL;
+
+	(void)revents;
+	if (fd < 0)
+		return;
+	if (s->n_short < SHORT_MAX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	    (who.uid == 0 || who.uid == geteuid()))
+		peer = calloc(1, sizeof(*peer));
+	if (peer == NULL || loop_fd_add(s->loop, fd, POLLIN, on_short_request, peer) < 0) {
+		free(peer);
+		close(fd); /* it is told so, and may come the long way */
+		return;
+	}
+	peer->server = s;
+	peer->fd = fd;
+	peer->pid = who.pid;
+	peer->last = &peer->first;
+	peer->next = s->peers;
+	s->peers = peer;
+	s->n_short++;
+}
+
+static int short_listen(struct ipc_server *s, const char *name)
+{
+	struct sockaddr_un sa;
+	socklen_t len = ipc_short_address(&sa, name);
+	int r;
+
+	s->short_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->short_fd < 0)
+		return -errno;
+	if (bind(s->short_fd, (struct sockaddr *)&sa, len) < 0 ||
+	    listen(s->short_fd, SHORT_MAX) < 0)
+		r = -errno;
+	else
+		r = loop_fd_add(s->loop, s->short_fd, POLLIN, on_short, s);
+	if (r < 0) {
+		close(s->short_fd);
+		s->short_fd = -1;
+	}
+	return r;
+}
+
+static int try_send_short(struct ipc_peer *peer, const struct ipc_down_header *hdr,
+			  const void *data)
+{
+	ssize_t n = 0;
+
+	if (hdr->qb.error == IPC_ROLE_REPLY) /* there are no events on the short way */
+		n = send(peer->fd, data, (size_t)hdr->qb.size - sizeof(*hdr),
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n < 0 ? -errno : 0;
+}
+
 static int try_send(struct ipc_peer *peer, const struct ipc_down_header *hdr, const void *data)
 {
+	if (peer->qb == NULL)
+		return try_send_short(peer, hdr, data);
+
 	struct iovec iov[2] = {
 		{ .iov_base = (void *)hdr, .iov_len = sizeof(*hdr) },
 		{ .iov_base = (void *)data, .iov_len = (size_t)hdr->qb.size - sizeof(*hdr) },
@@ -205,7 +315,7 @@ static void on_flush(void *arg)
 	/* gone() may do anything, so look for the next one from the start. */
 	for (struct ipc_peer *peer = s->peers; peer != NULL;)
 		if (peer->closing) {
-			qb_ipcs_disconnect(peer->qb);
+			drop(peer);
 			peer = s->peers;
 		} else {
 			peer = peer->next;
@@ -300,6 +410,8 @@ pid_t ipc_peer_pid(const struct ipc_peer *peer)
 {
 	struct qb_ipcs_connection_stats stats;
 
+	if (peer->qb == NULL)
+		return peer->pid;
 	return qb_ipcs_connection_stats_get(peer->qb, &stats, 0) == 0 ? stats.client_pid : 0;
 }
 
@@ -391,6 +503,9 @@ struct ipc_server *ipc_server_new(struct loop *loop, const char *name, const str
 		s->qb = NULL; /* libqb has freed it */
 		goto fail;
 	}
+	r = short_listen(s, name);
+	if (r < 0)
+		goto fail;
 	n_servers++;
 	remove_ruins(name);
 	return s;
@@ -407,6 +522,15 @@ struct ipc_server *ipc_server_free(struct ipc_server *s)
 {
 	if (s == NULL)
 		return NULL;
+	loop_fd_del(s->loop, s->short_fd);
+	close(s->short_fd);
+	for (struct ipc_peer *peer = s->peers; peer != NULL;)
+		if (peer->qb == NULL) {
+			drop(peer);
+			peer = s->peers;
+		} else {
+			peer = peer->next;
+		}
 	qb_ipcs_destroy(s->qb);
 	loop_timer_free(s->flush);
 	n_servers--;

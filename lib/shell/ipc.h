@@ -70,6 +70,15 @@ struct ipc_client;
 
 #define IPC_CONNECT_MS 2000 /* a daemon that does not even accept in this time hangs */
 
+/*
+ * One JSON question without a connection, for programs that live for one answer. ipc_ask_start(): a descriptor, readable when
+ * ipc_ask_finish() has something, or -errno; close() it. ipc_ask_finish(): bytes of the JSON text in @buf, or -errno: -EAGAIN
+ * (not yet), -ENOTCONN (no answer will come: not running, not for this user, or a daemon of an older release: ipc_connect()
+ * tells which).
+ */
+int ipc_ask_start(const char *name, const char *request);
+ssize_t ipc_ask_finish(int fd, void *buf, size_t buf_len);
+
 /* NULL: errno (ECONNREFUSED: the daemon is not running, EACCES: not for this user, ETIMEDOUT: it hangs) */
 struct ipc_client *ipc_connect(const char *name);
 struct ipc_client *ipc_close(struct ipc_client *c);

@@ -9,11 +9,15 @@
 #include <poll.h>
 #include <qb/qbipcc.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct stashed { /* an event that arrived while a call waited for its reply */
@@ -52,6 +56,42 @@ static int wait_readable(int fd, uint64_t until_ms)
 		if (errno != EINTR)
 			return -errno;
 	}
+}
+
+socklen_t ipc_short_address(struct sockaddr_un *sa, const char *name)
+{
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	int n = snprintf(sa->sun_path + 1, sizeof(sa->sun_path) - 1, "%s/ask", name);
+
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+int ipc_ask_start(const char *name, const char *request)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sa;
+	socklen_t len = ipc_short_address(&sa, name);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0 ||
+	    send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
+		int r = errno == EMSGSIZE ? -EMSGSIZE : -ENOTCONN;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+ssize_t ipc_ask_finish(int fd, void *buf, size_t buf_len)
+{
+	ssize_t n = recv(fd, buf, buf_len, 0);
+
+	if (n > 0)
+		return n;
+	return n < 0 && (errno == EAGAIN || errno == EINTR) ? -EAGAIN : -ENOTCONN;
 }
 
 struct ipc_client *ipc_connect_start(const char *name, int *ret_fd)

@@ -6,6 +6,7 @@
 #include "lib/shell/ipc.h"
 
 #include <qb/qbipc_common.h>
+#include <sys/socket.h>
 
 /* To the daemon: struct qb_ipc_request_header, id is the type, then the payload. To the client: */
 struct ipc_down_header {
@@ -13,6 +14,11 @@ struct ipc_down_header {
 };
 
 enum ipc_role { IPC_ROLE_EVENT = 0, IPC_ROLE_REPLY = 1 };
+
+/* The short way: one JSON request a datagram, its reply the same, on an abstract SOCK_SEQPACKET socket. A connection of libqb
+ * is three rings of shared memory, a hundred system calls on either side: ten times what a question and its answer cost. */
+struct sockaddr_un;
+socklen_t ipc_short_address(struct sockaddr_un *sa, const char *name); /* of a name that fits */
 
 #define IPC_QB_BYTES (IPC_BYTES_MAX + 4096) /* libqb's limit, its headers included */
 

@@ -246,6 +246,62 @@ static void json_goes_both_ways(void **state)
 	ipc_close(c);
 }
 
+/* One question without a connection: the answer's bytes in @buf, or -errno. */
+static ssize_t ask_short(const char *request, char *buf, size_t len)
+{
+	int fd = ipc_ask_start(name, request);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n = fd;
+
+	if (fd < 0)
+		return n;
+	do {
+		poll(&p, 1, 2000);
+		n = ipc_ask_finish(fd, buf, len);
+	} while (n == -EAGAIN && p.revents);
+	close(fd);
+	return n;
+}
+
+static void a_question_needs_no_connection(void **state)
+{
+	static char buf[IPC_BYTES_MAX], big[100 * 1024];
+	ssize_t n = ask_short("{\"cmd\": \"x\"}", buf, sizeof(buf));
+	json_t *r = json_loadb(buf, n > 0 ? (size_t)n : 0, 0, NULL);
+
+	(void)state;
+	assert_true(json_is_true(json_object_get(r, "ok")));
+	json_decref(r);
+	/* long ones too, and what is too long says so */
+	memset(big, 'y', sizeof(big) - 1);
+	r = json_pack("{s:s}", "cmd", big);
+	char *text = json_dumps(r, 0);
+
+	json_decref(r);
+	n = ask_short(text, buf, sizeof(buf));
+	r = json_loadb(buf, n > 0 ? (size_t)n : 0, 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(r, "you"), "cmd")),
+			    big);
+	json_decref(r);
+	free(text);
+	n = ask_short("{\"cmd\": \"big\"}", buf, sizeof(buf));
+	r = json_loadb(buf, n > 0 ? (size_t)n : 0, 0, NULL);
+	assert_true(json_is_false(json_object_get(r, "ok")));
+	json_decref(r);
+	assert_int_equal(ipc_ask_start("nobody-listens-here", "{}"), -ENOTCONN);
+	/* more at once than are served the short way are sent the long way, and harm nobody */
+	int fd[100];
+
+	for (int i = 0; i < 100; i++)
+		fd[i] = ipc_ask_start(name, "{\"cmd\": \"x\"}");
+	for (int i = 0; i < 100; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	for (uint64_t until = mono_ms() + 5000;
+	     ask_short("{\"cmd\": \"x\"}", buf, sizeof(buf)) < 0;)
+		assert_true(mono_ms() < until); /* it has not yet seen all of them go */
+}
+
 static void the_largest_fits_and_one_more_does_not(void **state)
 {
 	struct ipc_client *c = connect_now();
@@ -472,6 +528,8 @@ static void another_user_is_refused(void **state)
 	if (pid == 0) {
 		if (setgid(65534) < 0 || setuid(65534) < 0)
 			_exit(1);
+		if (ask_short("{}", (char[64]){ 0 }, 64) != -ENOTCONN)
+			_exit(3);
 		_exit(ipc_connect(name) == NULL && errno == EACCES ? 0 : 2);
 	}
 	waitpid(pid, &status, 0);
@@ -509,6 +567,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(replies_come_at_once_or_later),
 		T(json_goes_both_ways),
+		T(a_question_needs_no_connection),
 		T(the_largest_fits_and_one_more_does_not),
 		T(events_keep_their_order_around_a_reply),
 		T(many_events_wait_for_a_slow_reader),
