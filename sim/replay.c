@@ -271,6 +271,8 @@ static int one_line(struct replay *rp, const char *line, size_t len)
 {
 	struct record_r r;
 
+	if (len == 0) /* before each run: closes a line that was cut off */
+		return 0;
 	record_r_init(&r, line, len, rp->mem, MEM_MAX);
 	if (record_r_words(&r, "record "))
 		return begin(rp, &r);
@@ -290,6 +292,16 @@ static int one_line(struct replay *rp, const char *line, size_t len)
 		return finish(rp, r.p, (size_t)(r.end - r.p));
 	bad(rp, "a line that does not belong here; is the file damaged?");
 	return -EBADMSG;
+}
+
+/* Does "record ..." come next? Before it stands an empty line, unless what stands there was cut off. */
+static bool run_follows(FILE *f)
+{
+	int c = getc(f);
+
+	if (c != EOF)
+		ungetc(c, f);
+	return c == 'r';
 }
 
 static int one_file(struct replay *rp, const char *file)
@@ -314,6 +326,15 @@ static int one_file(struct replay *rp, const char *file)
 			       ": the last line is not whole: what wrote it was cut off\n",
 			       file, rp->line);
 			break;
+		}
+		if (len > 1 && run_follows(f)) {
+			printf("%s:%" PRIu64
+			       ": this line is not whole: there the system ended; the next run begins behind it\n",
+			       file, rp->line);
+			rp->cut++;
+			close_run(rp);
+			rp->phase = BEFORE_RUN;
+			continue;
 		}
 		r = one_line(rp, line, (size_t)len - 1);
 	}

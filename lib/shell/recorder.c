@@ -167,6 +167,8 @@ struct recorder *recorder_open(const char *program, const char *directory)
 		free(r);
 		return NULL;
 	}
+	if (r->bytes > 0) /* what a crash cut off is a line of its own, not the head of ours */
+		line(r, NULL, NULL, 0, "%s", "");
 	clock_gettime(CLOCK_MONOTONIC, &now); /* two runs never begin in one nanosecond of a boot */
 	r->id = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	line(r, NULL, NULL, 0, "record %d %s %" PRIu64 " %s", RECORD_VERSION, program, r->id,

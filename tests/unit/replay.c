@@ -215,6 +215,27 @@ static void a_run_that_ended_inside_a_step_says_so(void **state)
 	assert_said("the last line is not whole");
 }
 
+static void a_line_that_a_crash_cut_off_ends_its_run_only(void **state)
+{
+	size_t len;
+
+	(void)state;
+	live(6, false);
+	char *text = content(&len);
+
+	store(text, len - 30); /* in the middle of a line, and the system is started again */
+	live(3, false);
+	assert_int_equal(replay(1, path), 0);
+	assert_said("there the system ended");
+	assert_said("2 runs");
+	text = content(&len);
+	char *second = strstr(text, "event 2 ");
+
+	memset(second, 'x', 5); /* damage in the middle of a run is no cut */
+	store(text, len);
+	assert_int_equal(replay(1, path), 2);
+}
+
 static void another_answer_is_named_by_line(void **state)
 {
 	size_t len;
@@ -327,6 +348,7 @@ int main(void)
 		cmocka_unit_test_teardown(nothing_is_written_unless_asked_for, clean),
 		cmocka_unit_test_teardown(several_runs_of_one_file_are_replayed_alike, clean),
 		cmocka_unit_test_teardown(a_run_that_ended_inside_a_step_says_so, clean),
+		cmocka_unit_test_teardown(a_line_that_a_crash_cut_off_ends_its_run_only, clean),
 		cmocka_unit_test_teardown(another_answer_is_named_by_line, clean),
 		cmocka_unit_test_teardown(a_missing_and_an_added_action_are_found, clean),
 		cmocka_unit_test_teardown(files_in_order_are_one_record, clean),
