@@ -75,3 +75,7 @@ noinst_PROGRAMS += %reldir%/sim
 	%reldir%/shrink.c %reldir%/shrink.h %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
 %C%_sim_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	lib/libstockade-base.la
+
+noinst_PROGRAMS += %reldir%/sim_dog
+%C%_sim_dog_SOURCES = %reldir%/prng.h %reldir%/sim_dog.c
+%C%_sim_dog_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la

@@ -46,8 +46,10 @@ static const char *in_the_way(const struct fence_domain *d)
 		const struct record *r = &d->book.rec[i];
 		const struct local *l = &d->local[i];
 
-		if (r->state == FENCE_NODE_VICTIM && !nodeset_has(d->view.nodes, r->nodeid) &&
-		    (!l->cut.preferred || l->cut.doubt))
+		bool ours = r->state == FENCE_NODE_VICTIM && l->cut.preferred && !l->cut.doubt;
+
+		/* One that was never seen here may have seen us: only a proof, or being preferred, lets us go on. */
+		if (!nodeset_has(d->view.nodes, r->nodeid) && r->state != FENCE_NODE_DEAD && !ours)
 			return "the other node is lost, and is the one to stay";
 	}
 	return NULL;
