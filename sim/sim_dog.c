@@ -43,7 +43,8 @@ static struct world {
 	uint64_t seed, now_ms, proofs;
 	uint32_t lost; /* cut off, or crashed; 0: not yet */
 	struct prng p;
-	bool verbose, broken;
+	bool verbose, broken, freezes;
+	uint32_t deaf; /* hears nobody at the start, and leaves the others out; 0: nobody */
 	unsigned n;
 	uint32_t t_ms, grace_ms, margin_ms;
 	struct node node[N_MAX + 1];
@@ -109,12 +110,14 @@ static void step(uint32_t id, struct fence_event ev)
 		for (uint32_t to = 1; a->type == FENCE_ACT_SEND && to <= w.n; to++) {
 			struct message *m = &w.queue[w.n_queue];
 
-			/* what is sent into a ring that has fallen apart reaches nobody but the sender */
-			if (to != id && (w.node[to].ring != s->ring || w.node[to].view_ms || s->view_ms))
+			/* what is sent over the cut reaches nobody but the sender */
+			if (to != id && (w.lost == id || w.lost == to || w.deaf == to ||
+					 !nodeset_has(s->members, to)))
 				continue;
 			if (w.n_queue++ >= QUEUE_MAX)
 				abort();
-			*m = (struct message){ id, to, s->ring, out->msg_len, malloc(out->msg_len) };
+			*m = (struct message){ id, to, s->ring, out->msg_len,
+					       malloc(out->msg_len) };
 			if (!m->data)
 				abort();
 			memcpy(m->data, out->msg, out->msg_len);
@@ -131,8 +134,8 @@ static void deliver(void)
 		struct message m = w.queue[i];
 		struct node *s = &w.node[m.to];
 
-		if (s->dom && stopped(s)) {
-			i++;
+		if (s->dom && (stopped(s) || (s->ring != m.ring && s->view_ms))) {
+			i++; /* it will read it; or in a view that it has not heard of yet */
 			continue;
 		}
 		memmove(w.queue + i, w.queue + i + 1, (--w.n_queue - i) * sizeof(m));
@@ -180,7 +183,7 @@ static void look(uint32_t id)
 	if (!s->armed) {
 		pet(s);
 		step(id, (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = w.t_ms });
-	} else if (id == w.lost && prng_permille(&w.p, 250)) {
+	} else if (id == w.lost && w.freezes && prng_permille(&w.p, 250)) {
 		/* at the latest right before it fires */
 		s->thaw_ms = s->late_pet_ms = w.now_ms + prng_range(&w.p, 1, w.t_ms);
 	} else {
@@ -264,11 +267,15 @@ static bool play(uint64_t seed, bool verbose)
 	w.now_ms = START_MS;
 	w.n = prng_permille(&w.p, 500) ? 2 : 3;
 	w.t_ms = prng_range(&w.p, 4, 30) * 1000;
+	w.freezes = prng_permille(&w.p, 600);
 	w.grace_ms = w.t_ms / 2 + prng_range(&w.p, 0, 20000);
 	w.margin_ms = 4 * TOKEN_MS + w.t_ms / 16 + 1000; /* as lib/timing has it */
 	for (uint32_t id = 1; id <= w.n; id++)
 		start(id);
-	run_ms(4000);
+	if (prng_permille(&w.p, 50))
+		w.deaf = prng_range(&w.p, 1, w.n);
+	run_ms(w.deaf ? 12000 : 4000);
+	w.deaf = 0;
 	for (uint32_t id = 1; id <= w.n; id++) {
 		struct node *s = &w.node[id];
 
@@ -296,7 +303,7 @@ static bool play(uint64_t seed, bool verbose)
 			continue;
 		s->next = id == lost ? alone : nodeset_minus(s->members, alone);
 		/* the lost one may believe in its old view for up to four tokens beyond the others, or learn of it first */
-		s->view_ms = seen + (id == lost && !lost_first ? prng_range(&w.p, 0, 4 * TOKEN_MS)
+		s->view_ms = seen + (id == lost && !lost_first  ? prng_range(&w.p, 0, 4 * TOKEN_MS)
 				     : lost_first && id != lost ? 2000
 								: 0);
 	}
@@ -305,7 +312,7 @@ static bool play(uint64_t seed, bool verbose)
 		uint32_t id = prng_permille(&w.p, 700) ? lost : prng_range(&w.p, 1, w.n);
 		struct node *s = &w.node[id];
 
-		if (s->dom && prng_permille(&w.p, id == lost ? 300 : 20))
+		if (s->dom && w.freezes && prng_permille(&w.p, id == lost ? 300 : 20))
 			s->thaw_ms = w.now_ms + prng_range(&w.p, 1, 2 * w.t_ms);
 		if (s->dom && s->signs.holds && prng_permille(&w.p, 100)) {
 			s->signs.self = s->signs.self == LIFE_FRESH ? LIFE_STALE : LIFE_FRESH;
@@ -347,7 +354,8 @@ int main(int argc, char **argv)
 			return 1;
 		proofs += w.proofs;
 	}
-	printf("dog: %" PRIu64 " seeds, %" PRIu64 " proofs by a watchdog, none of a life that ran\n", n,
-	       proofs);
+	printf("dog: %" PRIu64 " seeds, %" PRIu64
+	       " proofs by a watchdog, none of a life that ran\n",
+	       n, proofs);
 	return 0;
 }
