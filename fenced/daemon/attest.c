@@ -64,7 +64,7 @@ struct attest {
 	struct fenced *f;
 	struct loop_timer *timer, *hurry;
 	char uuid[ATTEST_NAME_MAX];
-	uint32_t consensus_ms; /* what it was; 0: not in a hurry */
+	bool hurries; /* corosync's consensus is short */
 	unsigned n;
 	struct watch watch[WATCHES_MAX];
 };
@@ -259,26 +259,26 @@ static void hurry(struct attest *a, uint32_t node)
 	/* Others still have to answer each other in it: the shortest that holds is a token's round under load. */
 	uint32_t ms = left <= 1 ? 60 : f->cfg->timing.token_ms / 4 + 200;
 
-	if (!nodeset_has(f->view.nodes, node) || a->consensus_ms)
+	if (!nodeset_has(f->view.nodes, node) || a->hurries)
 		return;
-	int r = hurry_begin(ms, &a->consensus_ms);
+	int r = hurry_begin(ms);
 
 	if (r < 0) {
 		log_info("attest.hurry", "error=\"%s\"", strerror(-r));
 		return;
 	}
-	log_info("attest.hurry", "consensus_ms=%u before_ms=%u", ms, a->consensus_ms);
+	a->hurries = true;
+	log_info("attest.hurry", "consensus_ms=%u", ms);
 	loop_timer_arm(a->hurry, mono_ms() + HURRY_MS);
 }
 
 static void hurry_over(void *arg)
 {
 	struct attest *a = arg;
-	uint32_t before = a->consensus_ms;
 
-	if (before == 0)
+	if (!a->hurries)
 		return;
-	int r = hurry_end(before);
+	int r = hurry_end();
 
 	if (r < 0) {
 		log_warning("attest.hurry", "text=\"consensus is not set back yet\" error=\"%s\"",
@@ -286,7 +286,7 @@ static void hurry_over(void *arg)
 		loop_timer_arm(a->hurry, mono_ms() + HURRY_MS);
 		return;
 	}
-	a->consensus_ms = 0;
+	a->hurries = false;
 	loop_timer_arm(a->hurry, UINT64_MAX);
 }
 
@@ -420,6 +420,8 @@ int attest_open(struct fenced *f)
 	if (!a->timer || !a->hurry)
 		return -ENOMEM;
 	read_uuid(a->uuid);
+	a->hurries = true; /* an earlier life may have ended in a hurry */
+	hurry_over(a);
 	for (unsigned i = 0; i < f->cfg->n_devices; i++) {
 		if (!f->cfg->device[i].attest)
 			continue;

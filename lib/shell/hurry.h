@@ -10,8 +10,10 @@
 
 #include <stdint.h>
 
-/* Set totem.consensus to @ms if it is longer now. *ret_before: what to give back to hurry_end(). 0, or -errno: as it was. */
-int hurry_begin(uint32_t ms, uint32_t *ret_before);
-int hurry_end(uint32_t before);
+/* Set totem.consensus to @ms if it is longer now. 0, or -errno: as it was (-ENOENT: nothing to shorten). */
+int hurry_begin(uint32_t ms);
+
+/* Give back what it was; also what an earlier life of this daemon left short. 0 also when there is nothing to give back. */
+int hurry_end(void);
 
 #endif
