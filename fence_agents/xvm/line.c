@@ -138,14 +138,10 @@ static int read_list(struct agent *a, int fd, struct talk *t, int64_t end_ms)
 			return r;
 		if (!virt_host_decode(&h, in))
 			return read_result(a, fd, &t->result, end_ms);
-		struct virt_host *more = t->n_guests < XVM_GUESTS_MAX
-						 ? realloc(t->guest,
-							   (t->n_guests + 1) * sizeof(*more))
-						 : NULL;
-
-		if (!more)
+		if (!t->guest)
+			t->guest = calloc(XVM_GUESTS_MAX, sizeof(*t->guest));
+		if (!t->guest || t->n_guests == XVM_GUESTS_MAX)
 			return agent_error(a, EBADMSG, "the list has no end");
-		t->guest = more;
 		t->guest[t->n_guests++] = h;
 	}
 }

@@ -134,15 +134,12 @@ static void on_record(struct talk *t)
 		expect(t, TALK_LIST_RESULT, 1);
 		return;
 	}
-	struct virt_host *more = t->n_guests < XVM_GUESTS_MAX
-					 ? realloc(t->guest, (t->n_guests + 1) * sizeof(*more))
-					 : NULL;
-
-	if (!more) {
+	if (!t->guest)
+		t->guest = calloc(XVM_GUESTS_MAX, sizeof(*t->guest));
+	if (!t->guest || t->n_guests == XVM_GUESTS_MAX) {
 		talk_fail(t, TALK_WHY_GARBLED);
 		return;
 	}
-	t->guest = more;
 	t->guest[t->n_guests++] = h;
 	expect(t, TALK_LIST, VIRT_HOST_BYTES);
 }
@@ -223,7 +220,8 @@ void talk_step(struct agent *a, struct talk *t, uint8_t op)
 		opened(a, t);
 		return;
 	}
-	while (!talk_over(t)) {
+	/* Who sends without end is interrupted, so that others are heard and the time limit is looked at. */
+	for (unsigned turns = 0; turns < 64 && !talk_over(t); turns++) {
 		ssize_t n = recv(t->fd, t->in + t->in_len, t->want - t->in_len, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
