@@ -114,7 +114,8 @@ function drawPlot(view, ctx, w, h) {
 
   const ticks = [];
   for (let x = GUTTER + 4, t = from; x < w;) {
-    const step = niceStep(view.scale.toT(view.u0 + (x - GUTTER + 84) / view.px) - view.scale.toT(view.u0 + (x - GUTTER) / view.px));
+    let step = niceStep(view.scale.toT(view.u0 + (x - GUTTER + 84) / view.px) - view.scale.toT(view.u0 + (x - GUTTER) / view.px));
+    if (stepwise && step < 1000) step = 1000;
     t = Math.ceil((view.scale.toT(view.u0 + (x - GUTTER) / view.px) + 1e-6) / step) * step;
     const tx = X(t);
     if (!(tx < w) || t > m.t1) break;
@@ -375,7 +376,7 @@ function drawMap(view, ctx, w, h) {
   ctx.fillStyle = colours.dim;
   ctx.font = '11px system-ui, "DejaVu Sans", sans-serif';
   ctx.textBaseline = 'middle';
-  ctx.fillText('the whole: ' + clock(m.t1 - m.t0, 10), 8, h / 2);
+  ctx.fillText(stepwise ? 'the whole, in steps' : 'the whole: ' + clock(m.t1 - m.t0, 10), 8, h / 2);
 }
 
 function hitAt(view, x, y) {

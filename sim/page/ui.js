@@ -174,7 +174,7 @@
     const a = model.about, v = $('verdict');
     document.title = a.title || 'trace';
     $('title').textContent = a.title || 'trace';
-    $('size').textContent = a.nodes + ' nodes, ' + model.events.length + ' events, ' + clock(model.t1 - model.t0, 10) + (a.dropped ? '; ' + a.dropped + ' older events did not fit' : '');
+    $('size').textContent = a.nodes + ' nodes, ' + model.events.length + ' events, ' + (stepwise ? 'in their order' : clock(model.t1 - model.t0, 10)) + (a.dropped ? '; ' + a.dropped + ' older events did not fit' : '');
     if (model.broken.length) {
       const e = model.broken[0];
       v.className = 'bad';
@@ -209,7 +209,7 @@
       if (hit) {
         const e = hit[4], b = hit[5];
         tip.append(el('b', '', (e.node ? 'node ' + e.node + ' · ' : '') + clock(e.ms)), el('div', '', sentence(e)));
-        if (b && b.t1 > b.t0) tip.append(el('div', 'dim', b.endless ? 'to the end' : 'for ' + clock(b.t1 - b.t0) + (b.by && b.by !== e ? ', then: ' + sentence(b.by) : '')));
+        if (b && b.t1 > b.t0) tip.append(el('div', 'dim', b.endless ? 'to the end' : stepwise ? 'until ' + clock(b.t1) : 'for ' + clock(b.t1 - b.t0) + (b.by && b.by !== e ? ', then: ' + sentence(b.by) : '')));
       } else {
         tip.append(el('span', 'dim', clock(at)));
       }
