@@ -49,6 +49,10 @@ static void stand_ready(struct op *op)
 
 	if (res && res->type == CONFIG_RES_UNIT)
 		unit_stand_ready(op);
+	else if (res && res->type == CONFIG_RES_IP)
+		ip_stand_ready(op);
+	else if (op->job->vol && !op->job->vol->file[0])
+		volume_stand_ready(op);
 }
 
 /* PREPARE is done and told, or STOP stands ready. Wait for what comes of it. */

@@ -337,6 +337,15 @@ static void ask_now(struct op *op, struct ip *ip)
 	ip->asked_ms = op_now_ms();
 }
 
+void ip_stand_ready(struct op *op)
+{
+	struct here here;
+	int network;
+
+	if (ip_init(op, &the_ip) != DRIVER_OK || addresses(&the_ip, &here, &network) < 0)
+		ip_done(&the_ip); /* STOP tries for itself */
+}
+
 enum driver_result ip_op(struct op *op)
 {
 	struct ip *ip = &the_ip;

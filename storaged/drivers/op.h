@@ -72,7 +72,10 @@ enum driver_result volume_look(const struct op *op, char *why, size_t len);
 enum driver_result file_look(struct op *op, char *why, size_t len);
 enum driver_result ip_op(struct op *op);
 enum driver_result unit_op(struct op *op);
-void unit_stand_ready(struct op *op); /* connect for a STOP that is to come; changes nothing */
+/* For a STOP that is to come: connect, look once. Nothing is changed, no disk is touched, what is found is forgotten. */
+void unit_stand_ready(struct op *op);
+void ip_stand_ready(struct op *op);
+void volume_stand_ready(struct op *op);
 enum driver_result script_op(struct op *op);
 
 #endif

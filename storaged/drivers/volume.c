@@ -419,6 +419,15 @@ static enum driver_result take_down(struct op *op, struct volume *v, const struc
 	return end;
 }
 
+void volume_stand_ready(struct op *op)
+{
+	struct volume v;
+	struct dm_state st;
+	bool planned;
+
+	look(op, &v, &st, &planned);
+}
+
 static enum driver_result stop(struct op *op)
 {
 	const struct config_volume *vol = op->job->vol;
