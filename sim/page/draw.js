@@ -48,6 +48,7 @@ function layout(view) {
   let y = AXIS + 4, node = -1;
   for (const l of view.model.lanes) {
     if (l.kind === 'sent' && !view.messages) continue;
+    if (l.kind !== 'node' && !l.bars.length && l.points.every(p => p.end)) continue; /* it only ever ended */
     if (l.node !== node) {
       if (node !== -1) y += GAP;
       node = l.node;

@@ -36,7 +36,15 @@ function laneLabel(kind, name) {
   }
 }
 
-function members(e) { return '{' + (e.members || []).join(' ') + '}'; }
+/* {1 2 3}; a run of four or more as 1-4. */
+function members(e) {
+  const m = e.members || [], out = [];
+  for (let i = 0, k; i < m.length; i = k + 1) {
+    for (k = i; k + 1 < m.length && m[k + 1] === m[k] + 1; k++);
+    if (k - i >= 3) out.push(m[i] + '-' + m[k]); else out.push(...m.slice(i, k + 1));
+  }
+  return '{' + out.join(' ') + '}';
+}
 
 /* Few words inside a bar. */
 function barLabel(e) {

@@ -71,15 +71,18 @@
     $('then-title').textContent = 'At ' + clock(ms);
     for (let n = 1; n <= model.about.nodes; n++) {
       const parts = [];
+      const views = new Map(); /* the same view of several daemons is one clause */
       for (const l of model.lanes) {
         if (l.node !== n) continue;
         for (const b of l.bars) {
           if (b.t0 > ms || b.t1 <= ms && !(b.endless)) continue;
           if (b.kind === 'process' && b.state === 'up') continue;
+          if (b.kind === 'view') { views.set(b.label, [...(views.get(b.label) || []), l.label]); continue; }
           const bad = b.state === 'victim' || b.state === 'stuck' || b.state === 'panicked';
           parts.push([(l.kind === 'node' || l.kind === 'fence' || l.kind === 'driver' ? '' : l.label + ' ') + b.label + (b.kind === 'fence' ? ' (asked)' : ''), bad]);
         }
       }
+      for (const [label, who] of views) parts.splice(1, 0, [(who.length > 2 ? 'all' : who.join(', ')) + ' ' + label, false]);
       const row = el('div'), words = el('span');
       row.append(el('b', '', 'node ' + n), words);
       parts.forEach(([t, bad], i) => { if (i) words.append(' · '); words.append(el('span', bad ? 'bad' : '', t)); });
