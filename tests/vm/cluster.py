@@ -12,6 +12,7 @@ import atexit
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ BUILD = os.environ.get("STOCKADE_BUILD") or os.path.join(SRC, "build")
 DAEMONS = ("fenced", "dlmd", "storaged")
 VIP = "192.0.2.100"
 STORAGE_LINK = 1
+RECORDS = "/var/lib/stockade/records"     # in a node; kept over its crash
 
 
 def config(nodes=2, detect="3s", portal="198.51.100.1", fence_key=L.FENCE_KEY, fence=None, extra="", attest=False,
@@ -76,8 +78,9 @@ def stage():
 
 
 class Cluster:
-    def __init__(self, t, serve=True, conf=None, nodes=2, clients=True, wait_for_all=1, lab=None, **lab_args):
+    def __init__(self, t, serve=True, conf=None, nodes=2, clients=True, wait_for_all=1, lab=None, record=False, **lab_args):
         """@serve: prepare the volume and wait until `web` runs; @conf: text, or {node number: text}; @clients: run them;
+        @record: the daemons write their records (stockade(7)), and replay() feeds them to the cores again;
         @lab: one that is up already."""
         self.t = t
         build = stage()
@@ -97,6 +100,10 @@ class Cluster:
             corosync = corosync.replace("two_node: 1", "two_node: 1\n\twait_for_all: 0")
         for node in self.lab.nodes.values():
             node.put("/etc/corosync/corosync.conf", corosync)
+            if record:
+                for d in DAEMONS:
+                    node.put(f"/etc/systemd/system/stockade-{d}.service.d/record.conf",
+                             f"[Service]\nEnvironment=STOCKADE_RECORD={RECORDS}\n")
         if serve:
             self.start()
             with t.step("volume prepared, service running"):
@@ -209,6 +216,21 @@ class Cluster:
 
     def downtime(self):
         return self.probe.downtime()
+
+    def replay(self):
+        """What the daemons recorded, also before a crash, fed to the same cores again: alike, or the test fails."""
+        told = []
+        with tempfile.TemporaryDirectory(prefix="stockade-records.") as folder:
+            for node in self.lab.nodes.values():
+                for d in DAEMONS:
+                    path = f"{folder}/{node.number}-{d}.record"
+                    with open(path, "wb") as f:
+                        f.write(node.get(f"{RECORDS}/stockade-{d}.record"))
+                    got = subprocess.run([f"{BUILD}/sim/replay", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+                    self.t.equal(got.returncode, 0, f"the replay of node{node.number}'s {d} says {got.stdout[-600:]}")
+                    told.append(int(re.search(r"(\d+) events", got.stdout).group(1)))
+        self.t.say(f"          {len(told)} records replayed alike: {sum(told)} events")
 
     def finish(self, by=None):
         """End the clients, stop the service cleanly, look at the disk: records and e2fsck."""

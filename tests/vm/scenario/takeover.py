@@ -4,7 +4,7 @@ from cluster import Cluster
 
 
 def play(t):
-    c = Cluster(t)
+    c = Cluster(t, record=True)
     first, other = c.server(), "node2" if c.server() == "node1" else "node1"
     t.equal(first, "node1", "the domain prefers node1")
     at = c.lab.node(first).crash()
@@ -21,3 +21,4 @@ def play(t):
     t.equal(c.server(), other, "failback: false keeps the service where it is")
     c.check_one_writer([first, other])
     c.finish()
+    c.replay()
