@@ -129,6 +129,8 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 			life_ends(w, id);
 			h->wrecked = has_part(
 				w, PART_FENCE); /* else nobody would switch it off and on */
+			if (h->wrecked)
+				SHOW(w, id, NODE, TRACE_IS_WRECKED, "", "panics");
 		}
 		break;
 	case ACT_POWER:
@@ -143,7 +145,7 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 		break;
 	case ACT_HANG:
 		if (!h->frozen)
-			proc_hang(w, id, a->arg, true);
+			proc_hang(w, id, a->arg, true, a->arg2 != 0);
 		break;
 	case ACT_COROSYNC:
 		if (!h->frozen) {
@@ -212,6 +214,12 @@ void act_begin(struct world *w, unsigned i)
 		return;
 	say(w, "%s %s n%u for %u ms (%u, %u)", plan_act_is_fault(a->kind) ? "FAULT" : "OPERATOR",
 	    plan_act_name(a->kind), a->node, a->for_ms, a->arg, a->arg2);
+	if (plan_act_is_fault(a->kind))
+		SHOW(w, a->node, FAULT, a->for_ms ? TRACE_IS_BEGINS : TRACE_IS_NONE,
+		     plan_act_name(a->kind), "for %u ms, arg %u %u", a->for_ms, a->arg, a->arg2);
+	else
+		SHOW(w, a->node, OPERATOR, TRACE_IS_NONE, plan_act_name(a->kind), "arg %u %u",
+		     a->arg, a->arg2);
 	w->stats.acts++;
 	w->act_on[i] = true;
 	w->begun[a->kind]++;
@@ -244,13 +252,15 @@ void act_end(struct world *w, unsigned i)
 	w->begun[a->kind]--;
 	if (a->for_ms)
 		say(w, "END   %s n%u", plan_act_name(a->kind), a->node);
+	if (a->for_ms && plan_act_is_fault(a->kind))
+		SHOW(w, a->node, FAULT, TRACE_IS_ENDS, plan_act_name(a->kind), "is over");
 	for (uint32_t id = 1; id <= w->n; id++)
 		if (a->node == id || a->node == 0)
 			settle(w, id);
 	if (a->kind == ACT_FREEZE && !going_on(w, ACT_FREEZE, a->node, -1))
 		freeze(w, a->node, false);
-	if (a->kind == ACT_HANG)
-		proc_hang(w, a->node, a->arg, false);
+	if (a->kind == ACT_HANG && !h->proc[a->arg].stuck)
+		proc_hang(w, a->node, a->arg, false, false);
 	if (a->kind == ACT_POWER && !h->feed[0] && !going_on(w, ACT_POWER, a->node, -1)) {
 		h->feed[0] = true;
 		power_changed(w, a->node);
@@ -284,6 +294,7 @@ void act_often(struct world *w, unsigned i, uint32_t node)
 void heal(struct world *w)
 {
 	say(w, "everything is repaired");
+	SHOW(w, 0, NOTE, TRACE_IS_NONE, "world", "everything is repaired");
 	w->healed = true;
 	net_calm(w->net);
 	for (unsigned i = 0; i < w->plan->n; i++)
@@ -294,7 +305,8 @@ void heal(struct world *w)
 
 		freeze(w, id, false);
 		for (unsigned p = 0; p < PARTS; p++)
-			proc_hang(w, id, p, false);
+			if (!h->proc[p].stuck)
+				proc_hang(w, id, p, false, false);
 		for (unsigned v = 0; v < w->plan->n_services; v++)
 			hand(w, id, v, false);
 		h->config = 0;
@@ -346,6 +358,8 @@ void mend(struct world *w)
 		for (unsigned i = 0; i < RUNS_MAX; i++)
 			acting = acting ||
 				 (w->run[i].serial && !w->run[i].check && w->run[i].node == id);
+		for (unsigned p = 0; p < PARTS && late; p++)
+			proc_hang(w, id, p, false, false);
 		if (!late || acting)
 			continue;
 		if (h->wrecked) {

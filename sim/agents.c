@@ -125,6 +125,12 @@ void agent_start(struct world *w, uint32_t by, const struct fence_action *a)
 	in_trouble(w, r, mode ? mode : draw_mode(w, r), took);
 	if (check && w->host[r->node].unready)
 		never(r, FENCE_ANSWER_FAILED);
+	if (!check)
+		TRACE(w->trace,
+		      (.ms = w->now_ms, .node = by, .peer = r->node, .kind = TRACE_FENCE,
+		       .state = TRACE_IS_ASKED, .number = r->id,
+		       .name = fence_action_name(r->action)),
+		      "%s", feed_words[r->feed]);
 	arm(w, r);
 }
 
@@ -189,6 +195,14 @@ static void effect(struct world *w, struct agent_run *r)
 
 static void answer(struct world *w, struct agent_run *r)
 {
+	static const enum trace_state states[] = {
+		[FENCE_ANSWER_UNKNOWN] = TRACE_IS_UNKNOWN,
+		[FENCE_ANSWER_DONE] = TRACE_IS_DONE,
+		[FENCE_ANSWER_ON] = TRACE_IS_READ_ON,
+		[FENCE_ANSWER_OFF] = TRACE_IS_READ_OFF,
+		[FENCE_ANSWER_FAILED] = TRACE_IS_FAILED,
+		[FENCE_ANSWER_TIMEOUT] = TRACE_IS_TIMEOUT,
+	};
 	struct fence_event ev = { .type = r->check ? FENCE_EV_READY_DONE : FENCE_EV_RUN_DONE };
 	char text[64];
 	uint32_t by = r->by;
@@ -205,6 +219,11 @@ static void answer(struct world *w, struct agent_run *r)
 		ev.run_done.answer = r->answer;
 		ev.run_done.text = text;
 		say(w, "n%u: run %" PRIu64 " on n%u: %s", by, r->id, r->node, text);
+		TRACE(w->trace,
+		      (.ms = w->now_ms, .node = by, .peer = r->node, .kind = TRACE_FENCE,
+		       .state = states[r->answer], .number = r->id,
+		       .name = fence_action_name(r->action)),
+		      "%s", text);
 	}
 	r->orphan = true; /* its effect may be late */
 	if (r->effect_ms == UINT64_MAX)

@@ -100,6 +100,20 @@ static bool fence_well(struct world *w, uint32_t id, char *why, size_t len)
 	return true;
 }
 
+/* A lock whose client has ended is gone, or an orphan that may be adopted. */
+static bool owned(const struct world *w, uint32_t id, const struct dlm_lock *l)
+{
+	const struct host *h = &w->host[id];
+	struct dlm_life_view life;
+
+	if (!l->client || !dlm_life_at(h->dlm, l->life, &life) || life.life.nodeid != id)
+		return true;
+	for (unsigned c = 1; c < CLIENTS; c++)
+		if (h->client[c].id == l->client)
+			return true;
+	return h->lock_client == l->client;
+}
+
 static bool dlm_well(struct world *w, uint32_t id, char *why, size_t len)
 {
 	const struct dlm *dlm = w->host[id].dlm;
@@ -116,11 +130,18 @@ static bool dlm_well(struct world *w, uint32_t id, char *why, size_t len)
 		return false;
 	}
 	for (const struct dlm_resource *r = dlm_resource_next(dlm, NULL); r;
-	     r = dlm_resource_next(dlm, r))
+	     r = dlm_resource_next(dlm, r)) {
+		for (const struct dlm_lock *l = r->granted; l; l = l->next)
+			if (!owned(w, id, l)) {
+				snprintf(why, len,
+					 "a lock on n%u belongs to a client that has ended", id);
+				return false;
+			}
 		if (!r->granted && !r->convert && r->wait) {
 			snprintf(why, len, "a lock waits on n%u without a holder", id);
 			return false;
 		}
+	}
 	for (unsigned c = 1; c < CLIENTS; c++)
 		for (unsigned i = 0; i < HANDLES; i++) {
 			const struct handle *x = &w->host[id].client[c].h[i];

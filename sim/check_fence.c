@@ -102,11 +102,32 @@ void check_fence(struct world *w, uint32_t id, const struct fence_event *ev,
 		broken(w, "FENCE-3", id, "knows that it is a victim and goes on");
 }
 
+static void show(struct world *w, uint32_t id, const struct fence_action *a)
+{
+	enum trace_state is = a->history.note == FENCE_NOTE_VICTIM  ? TRACE_IS_VICTIM
+			      : a->history.note == FENCE_NOTE_PROOF ? TRACE_IS_DEAD
+								    : TRACE_IS_MEMBER;
+
+	if (a->history.note != FENCE_NOTE_VICTIM && a->history.note != FENCE_NOTE_PROOF &&
+	    a->history.note != FENCE_NOTE_MEMBER)
+		return;
+	TRACE(w->trace,
+	      (.ms = w->now_ms, .node = a->history.node, .peer = id, .kind = TRACE_VICTIM,
+	       .state = is),
+	      "%s", a->history.text);
+	if (a->history.note == FENCE_NOTE_PROOF)
+		TRACE(w->trace,
+		      (.ms = w->now_ms, .node = id, .peer = a->history.node, .kind = TRACE_PROOF,
+		       .name = proof_kind_name(a->history.kind)),
+		      "%s", a->history.text);
+}
+
 void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a)
 {
 	uint32_t node = a->history.node;
 	static struct fence_state st;
 
+	show(w, id, a);
 	if (a->history.note != FENCE_NOTE_VICTIM && a->history.note != FENCE_NOTE_PROOF)
 		return;
 	bool proof = a->history.note == FENCE_NOTE_PROOF;

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 bool key_gone(const struct world *w, uint32_t id, uint32_t boot)
@@ -24,6 +25,18 @@ bool may_write(const struct world *w, uint32_t id, unsigned v)
 	return w->volume[v].flying[id] > 0;
 }
 
+static void show_write(struct world *w, uint32_t id, unsigned v, uint64_t epoch,
+		       enum trace_state is)
+{
+	char name[8];
+
+	snprintf(name, sizeof(name), "v%u", v % S_MAX);
+	TRACE(w->trace,
+	      (.ms = w->now_ms, .node = id, .kind = TRACE_WRITE, .state = is, .name = name,
+	       .number = epoch),
+	      "%s", is == TRACE_IS_LANDED ? "lands" : "its key is gone");
+}
+
 /* A write arrives. */
 void disk_write(struct world *w, uint32_t id, uint32_t boot, unsigned v, uint64_t epoch)
 {
@@ -31,10 +44,12 @@ void disk_write(struct world *w, uint32_t id, uint32_t boot, unsigned v, uint64_
 
 	if (key_gone(w, id, boot)) {
 		d->refused++;
+		show_write(w, id, v, epoch, TRACE_IS_REFUSED);
 		say(w, "disk: a write of n%u life %u to volume %u is refused", id, boot, v);
 		return;
 	}
 	d->writes++;
+	show_write(w, id, v, epoch, TRACE_IS_LANDED);
 	d->last_writer = id;
 	if (d->epoch > epoch && !excused(w, id, boot))
 		broken(w, "SAFE-1", id,
@@ -102,6 +117,13 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 	h->epoch[v] = r->ret_epoch = epoch;
 	r->taken = true;
 	say(w, "n%u activates volume %u, epoch %" PRIu64, id, v, epoch);
+	char name[8];
+
+	snprintf(name, sizeof(name), "v%u", v % S_MAX);
+	TRACE(w->trace,
+	      (.ms = w->now_ms, .node = id, .kind = TRACE_VOLUME, .state = TRACE_IS_ACTIVE,
+	       .name = name, .number = epoch),
+	      "may write");
 	return true;
 }
 

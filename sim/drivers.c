@@ -2,6 +2,7 @@
 /* sim/drivers.c - storaged's children: they work, fail, hang, say nothing; and an operator who does things by hand. */
 #include "check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct driver *by_serial(struct world *w, const struct timed *t)
@@ -17,6 +18,16 @@ static void arm(struct world *w, uint32_t id, struct driver *r, bool effect)
 
 	push(w, at > w->now_ms ? at - w->now_ms : 0, effect ? EV_DRIVER : EV_DRIVER_END, id,
 	     effect ? KERNEL : PART_STORAGE, (uint32_t)(r - w->host[id].driver), r->serial, NULL);
+}
+
+static void show(struct world *w, uint32_t id, const struct driver *r, enum trace_state is)
+{
+	char name[32];
+
+	if (!w->trace || r->op == DRIVE_PREPARE || r->op == DRIVE_PROBE)
+		return;
+	snprintf(name, sizeof(name), "%s s%u/%u", drive_op_name(r->op), r->s, r->res);
+	SHOW(w, id, DRIVER, is, name, "%s", trace_state_name(is));
 }
 
 void drive(struct world *w, uint32_t id, const struct place_action *act)
@@ -43,6 +54,7 @@ void drive(struct world *w, uint32_t id, const struct place_action *act)
 			      .epoch = act->drive.epoch,
 			      .released = act->drive.released };
 	say(w, "n%u drives %s s%u/%u", id, drive_op_name(act->drive.op), r->s, r->res);
+	show(w, id, r, TRACE_IS_ASKED);
 	r->effect_ms = w->now_ms + prng_range(p, 0, took);
 	r->end_ms = w->now_ms + took;
 	if (r->op == DRIVE_START && r->res == 0 &&
@@ -107,6 +119,12 @@ static void stopped(struct world *w, uint32_t id, struct driver *r)
 			v->active = false;
 	}
 	h->active[r->s][r->res] = false;
+	if (r->res == 0) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "v%u", r->s);
+		SHOW(w, id, VOLUME, TRACE_IS_RELEASED, name, "deactivated");
+	}
 }
 
 static void effect(struct world *w, uint32_t id, struct driver *r)
@@ -163,6 +181,10 @@ void driver_event(struct world *w, const struct timed *t)
 	if (r->op == DRIVE_PROBE && r->result == DRIVE_OK)
 		ev.driver.result = w->host[t->node].active[r->s][r->res] ? DRIVE_OK : DRIVE_NONE;
 	r->serial = 0;
+	show(w, t->node, r,
+	     r->result == DRIVE_OK       ? TRACE_IS_DONE
+	     : r->result == DRIVE_FAILED ? TRACE_IS_FAILED
+					 : TRACE_IS_UNKNOWN);
 	storaged_feed(w, t->node, &ev);
 }
 

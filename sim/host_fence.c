@@ -237,6 +237,14 @@ void fenced_event(struct world *w, const struct timed *t)
 		fenced_feed(w, t->node, &ev);
 		break;
 	}
+	case EV_ATTEST: {
+		struct fence_event ev = { .type = FENCE_EV_ATTEST };
+
+		ev.attest.life = life_of(t->a, (uint32_t)t->b, 0);
+		ev.attest.text = "the hypervisor says that it is destroyed";
+		fenced_feed(w, t->node, &ev);
+		break;
+	}
 	case EV_GIVE_UP:
 		if (!h->fsigns.holds && h->proc[PART_FENCE].leaving)
 			proc_end(w, t->node, PART_FENCE, true, 100);

@@ -124,6 +124,25 @@ static void store_intent(struct world *w, uint32_t id)
 		h->enabled[s] = g->service[s].enabled;
 }
 
+static void show_note(struct world *w, uint32_t id, const struct place_action *act)
+{
+	enum trace_state is = TRACE_IS_NONE;
+	char name[16];
+
+	if (act->note.note == PLACE_NOTE_GATE_OPEN)
+		is = TRACE_IS_STARTING;
+	else if (act->note.note == PLACE_NOTE_RUNNING)
+		is = TRACE_IS_RUNNING;
+	else if (act->note.note == PLACE_NOTE_STOP || act->note.note == PLACE_NOTE_FAILED)
+		is = TRACE_IS_STOPPING;
+	else if (act->note.note == PLACE_NOTE_STOPPED)
+		is = TRACE_IS_STOPPED;
+	else
+		return;
+	snprintf(name, sizeof(name), "s%d", act->note.service);
+	SHOW(w, id, SERVICE, is, name, "%s", act->note.text ? act->note.text : "");
+}
+
 static void carry_out(struct world *w, uint32_t id, const struct place_action *act)
 {
 	struct host *h = &w->host[id];
@@ -165,6 +184,7 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 		break;
 	case PLACE_ACT_LEFT: h->ended = true; break;
 	case PLACE_ACT_NOTE:
+		show_note(w, id, act);
 		w->stats.takeovers += act->note.note == PLACE_NOTE_LOST;
 		if (act->note.note == PLACE_NOTE_GATE_OPEN)
 			check_gate(w, id, act->note.service);

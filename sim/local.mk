@@ -73,7 +73,7 @@ noinst_PROGRAMS += %reldir%/sim
 	%reldir%/host_dlm.c %reldir%/host_fence.c %reldir%/host_storage.c %reldir%/link.c %reldir%/main.c \
 	%reldir%/net.c %reldir%/net.h %reldir%/node.c %reldir%/plan.c %reldir%/plan.h %reldir%/prng.h \
 	%reldir%/shrink.c %reldir%/shrink.h %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
-%C%_sim_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
+%C%_sim_LDADD = %reldir%/libtrace.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	lib/libstockade-base.la
 
 noinst_PROGRAMS += %reldir%/sim_dog

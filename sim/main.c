@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sim - worlds drawn from seeds, played with the production cores of fenced, dlmd and storaged. See sim/README.md. */
 #include "check.h"
+#include "html.h"
 #include "shrink.h"
 
 #include <errno.h>
@@ -50,9 +51,9 @@ static void on_abort(int sig)
 }
 
 /* The world is the caller's; after an assertion it is not to be freed: its core may be in any state. */
-struct world *play(const struct plan *plan, bool verbose)
+struct world *play(const struct plan *plan, bool verbose, struct trace *trace)
 {
-	struct world *volatile w = world_new(plan, verbose);
+	struct world *volatile w = world_new(plan, verbose, trace);
 
 	if (sigsetjmp(after_abort, 1) == 0) {
 		playing = 1;
@@ -84,20 +85,31 @@ static void add(struct stats *sum, const struct world *w)
 		sum->pairs[k] |= s->pairs[k];
 }
 
-static void print_failure(const struct options *opt, const struct plan *plan, const struct world *w)
+/* The command that plays it again. */
+static void again(const struct options *opt, const struct plan *plan, char *text, size_t len)
 {
-	char parts[40] = "", more[80] = "";
+	char parts[40] = "", nodes[24] = "";
 
 	for (unsigned i = 0; i < PARTS && opt->parts != 7; i++)
 		if (opt->parts >> i & 1)
 			snprintf(parts + strlen(parts), sizeof(parts) - strlen(parts), "%s%s",
 				 parts[0] ? "," : " --parts ", plan_part_name(i));
 	if (opt->nodes)
-		snprintf(more, sizeof(more), " --nodes %u", opt->nodes);
-	printf("broken=%s seed=%" PRIu64 " nodes=%u %s\n", w->rule, plan->seed, plan->nodes,
-	       w->why);
-	if (!opt->plan)
-		printf("again: build/sim/sim --seed %" PRIu64 "%s%s -v\n", plan->seed, more, parts);
+		snprintf(nodes, sizeof(nodes), " --nodes %u", opt->nodes);
+	if (opt->plan)
+		snprintf(text, len, "build/sim/sim --plan %.100s -v", opt->plan);
+	else
+		snprintf(text, len, "build/sim/sim --seed %" PRIu64 "%s%s -v", plan->seed, nodes,
+			 parts);
+}
+
+static void print_failure(const struct options *opt, const struct plan *plan, const struct world *w)
+{
+	char text[160];
+
+	again(opt, plan, text, sizeof(text));
+	printf("broken=%s seed=%" PRIu64 " nodes=%u %s\nagain: %s\n", w->rule, plan->seed,
+	       plan->nodes, w->why, text);
 	fflush(stdout);
 }
 
@@ -136,15 +148,30 @@ static void print_sum(const struct stats *s, uint64_t failed)
 	       failed);
 }
 
+static struct trace *trace_for(const struct options *opt, const struct plan *plan)
+{
+	struct trace *t = trace_new(100000);
+	struct trace_about about = { .n_nodes = plan->nodes, .origin_ms = START_MS };
+
+	if (!t)
+		abort();
+	snprintf(about.title, sizeof(about.title), "seed %" PRIu64 ", %u nodes", plan->seed,
+		 plan->nodes);
+	again(opt, plan, about.again, sizeof(about.again));
+	trace_set_about(t, &about);
+	return t;
+}
+
 /* One plan. Return: it broke a rule. */
 static bool one(const struct options *opt, const struct plan *plan, struct stats *sum)
 {
-	struct world *w = play(plan, opt->verbose);
+	struct trace *trace = opt->html ? trace_for(opt, plan) : NULL;
+	struct world *w = play(plan, opt->verbose, trace);
 	bool bad = w->failed;
 
 	add(sum, w);
 	if (!bad && opt->twice) {
-		struct world *again = play(plan, false);
+		struct world *again = play(plan, false, NULL);
 
 		bad = again->trace_hash != w->trace_hash;
 		if (bad)
@@ -159,6 +186,13 @@ static bool one(const struct options *opt, const struct plan *plan, struct stats
 	}
 	if (!w->aborted)
 		world_free(w);
+	if (trace) {
+		int r = html_save(trace, opt->html);
+
+		if (r < 0)
+			fprintf(stderr, "sim: %s: %s\n", opt->html, strerror(-r));
+		trace_free(trace);
+	}
 	return bad;
 }
 

@@ -2,12 +2,13 @@
 /* sim/node.c - machines: power, kernels, corosync, and what systemd does with the daemons. */
 #include "check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DOG_MS 30000       /* WatchdogSec of the units */
 #define STOP_LATE_MS 30000 /* systemd ends a daemon that does not stop */
 
-static const char *const proc_words[PARTS] = { "fenced", "dlmd", "storaged" };
+const char *const daemon_names[PARTS] = { "fenced", "dlmd", "storaged" };
 
 struct incarnation life_of(uint32_t node, uint32_t boot, uint64_t join)
 {
@@ -69,7 +70,8 @@ static void proc_start(struct world *w, uint32_t id, unsigned p)
 				    .gen = h->proc[p].gen + 1,
 				    .deadline_ms = UINT64_MAX };
 	net_hang(w->net, p, id, false);
-	say(w, "n%u %s starts", id, proc_words[p]);
+	say(w, "n%u %s starts", id, daemon_names[p]);
+	SHOW(w, id, PROCESS, TRACE_IS_UP, daemon_names[p], "starts");
 	switch (p) {
 	case PART_FENCE: fenced_start(w, id); break;
 	case PART_DLM: dlmd_start(w, id); break;
@@ -108,7 +110,7 @@ static void leave_next(struct world *w, uint32_t id)
 	h->proc[p].leaving = true;
 	if (h->proc[p].hung)
 		return;
-	say(w, "n%u %s is asked to stop", id, proc_words[p]);
+	say(w, "n%u %s is asked to stop", id, daemon_names[p]);
 	switch (p) {
 	case PART_FENCE: fenced_leave(w, id); break;
 	case PART_DLM: dlmd_leave(w, id); break;
@@ -134,7 +136,9 @@ void proc_end(struct world *w, uint32_t id, unsigned p, bool clean, uint32_t bac
 
 	if (!h->proc[p].on)
 		return;
-	say(w, "n%u %s ends%s", id, proc_words[p], clean ? ", with a goodbye" : "");
+	say(w, "n%u %s ends%s", id, daemon_names[p], clean ? ", with a goodbye" : "");
+	SHOW(w, id, PROCESS, TRACE_IS_DOWN, daemon_names[p], clean ? "says goodbye" : "ends");
+	SHOW(w, id, VIEW, TRACE_IS_DOWN, daemon_names[p], "no view");
 	in_group(w, id, p, false, clean);
 	h->proc[p].on = h->proc[p].hung = h->proc[p].leaving = false;
 	h->proc[p].gen++;
@@ -150,17 +154,21 @@ void proc_end(struct world *w, uint32_t id, unsigned p, bool clean, uint32_t bac
 		proc_start_later(w, id, p, back_ms);
 }
 
-void proc_hang(struct world *w, uint32_t id, unsigned p, bool on)
+void proc_hang(struct world *w, uint32_t id, unsigned p, bool on, bool stuck)
 {
 	struct host *h = &w->host[id];
 
 	if (!h->proc[p].on || h->proc[p].hung == on)
 		return;
-	say(w, "n%u %s %s", id, proc_words[p], on ? "hangs" : "goes on");
+	say(w, "n%u %s %s", id, daemon_names[p], on ? "hangs" : "goes on");
+	SHOW(w, id, PROCESS, on ? TRACE_IS_HUNG : TRACE_IS_UP, daemon_names[p], "%s",
+	     on ? "hangs" : "goes on");
 	h->proc[p].hung = on;
 	net_hang(w->net, p, id, on);
 	if (on) {
-		push(w, DOG_MS, EV_DOG, id, KERNEL, p, h->proc[p].gen, NULL);
+		h->proc[p].stuck = stuck;
+		if (!stuck)
+			push(w, DOG_MS, EV_DOG, id, KERNEL, p, h->proc[p].gen, NULL);
 		if (p == PART_FENCE)
 			check_fence_forget(w, id); /* a majority may go on without its word */
 	} else {
@@ -178,6 +186,8 @@ void corosync(struct world *w, uint32_t id, bool on)
 	if (!h->runs || h->corosync == on)
 		return;
 	say(w, "n%u corosync %s", id, on ? "starts" : "dies");
+	SHOW(w, id, PROCESS, on ? TRACE_IS_UP : TRACE_IS_DOWN, "corosync", "%s",
+	     on ? "starts" : "dies");
 	h->corosync = on;
 	for (unsigned p = 0; p < PARTS; p++) {
 		if (!h->proc[p].on)
@@ -204,6 +214,7 @@ void freeze(struct world *w, uint32_t id, bool on)
 	h->frozen = on;
 	net_freeze(w->net, id, on, w->now_ms);
 	say(w, "n%u %s", id, on ? "freezes" : "thaws");
+	SHOW(w, id, NODE, on ? TRACE_IS_FROZEN : TRACE_IS_RUNS, "", "%s", on ? "freezes" : "thaws");
 	if (on)
 		return;
 	/* what its kernel had queued for the disk goes out first of all */
@@ -219,6 +230,7 @@ void boot_later(struct world *w, uint32_t id, uint32_t lo_ms, uint32_t hi_ms)
 	struct host *h = &w->host[id];
 
 	h->booting = true;
+	SHOW(w, id, NODE, TRACE_IS_BOOTS, "", "is switched on");
 	push(w, prng_range(&h->prng, lo_ms, hi_ms), EV_BOOT, id, NOBODY, 0, ++h->boot_serial, NULL);
 }
 
@@ -234,10 +246,29 @@ static void boot(struct world *w, uint32_t id)
 	h->feed[FEED_CUT] = true; /* its iSCSI session registers anew */
 	memset(&h->fsigns, 0, sizeof(h->fsigns));
 	say(w, "n%u boots (life %u)", id, h->boot);
+	SHOW(w, id, NODE, TRACE_IS_RUNS, "", "life %u", h->boot);
 	net_up(w->net, id, true, w->now_ms);
 	for (unsigned p = 0; p < PARTS; p++)
 		proc_start_later(w, id, p, prng_range(&h->prng, 10, 1500));
 	stub_boot(w, id);
+}
+
+/* Mostly at once; one that was away tells it when the node may long be up again. A proof is made of it: what is in flight lands
+ * before, or never. */
+static void attest(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+	bool late = prng_permille(&h->prng, 200);
+
+	if (prng_permille(&h->prng, 200))
+		return;
+	disk_flush(w, id);
+	for (uint32_t to = 1; to <= w->n; to++)
+		if (to != id && w->host[to].proc[PART_FENCE].on)
+			push(w,
+			     late ? prng_range(&h->prng, 3000, 20000)
+				  : prng_range(&h->prng, 5, 800),
+			     EV_ATTEST, to, PART_FENCE, id, h->boot, NULL);
 }
 
 void life_ends(struct world *w, uint32_t id)
@@ -271,8 +302,19 @@ void life_ends(struct world *w, uint32_t id)
 	memset(h->active, 0, sizeof(h->active));
 	memset(h->hand_ms, 0, sizeof(h->hand_ms));
 	memset(h->ours, 0, sizeof(h->ours));
+	SHOW(w, id, NODE, TRACE_IS_OFF, "", "life %u ends", h->boot);
+	for (unsigned v = 0; v < w->plan->n_services; v++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "v%u", v);
+		SHOW(w, id, VOLUME, TRACE_IS_RELEASED, name, "its life ends");
+		snprintf(name, sizeof(name), "s%u", v);
+		SHOW(w, id, SERVICE, TRACE_IS_STOPPED, name, "its life ends");
+	}
 	net_up(w->net, id, false, w->now_ms);
 	stub_life_ends(w, id);
+	if (w->plan->attest && has_part(w, PART_FENCE))
+		attest(w, id);
 }
 
 void power_changed(struct world *w, uint32_t id)
@@ -314,7 +356,7 @@ void node_event(struct world *w, const struct timed *t)
 	case EV_DOG:
 		if (h->proc[t->a].on && h->proc[t->a].hung && h->proc[t->a].gen == t->b) {
 			say(w, "n%u %s hangs: systemd's watchdog ends it", t->node,
-			    proc_words[t->a]);
+			    daemon_names[t->a]);
 			proc_end(w, t->node, t->a, false, 100);
 		}
 		break;

@@ -132,8 +132,8 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	uint16_t service = plan->n_services ? (uint16_t)prng_range(p, 0, plan->n_services - 1) : 0;
 
 	switch ((enum act_kind)a->kind) {
+	case ACT_HANG: a->arg2 = prng_permille(p, 250); /* fall through */
 	case ACT_KILL:
-	case ACT_HANG:
 		do
 			a->arg = (uint16_t)prng_range(p, 0, PARTS - 1);
 		while (!(plan->parts & 1u << a->arg));
@@ -259,6 +259,7 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 		plan->levels = 3;
 	plan->locks = prng_permille(&p, 500);
 	plan->looks = prng_permille(&p, 500);
+	plan->attest = prng_permille(&p, 300);
 	draw_times(&p, plan);
 	draw_rates(&p, plan);
 	if (parts & 1 << PART_DLM)
@@ -292,8 +293,8 @@ void plan_print(const struct plan *plan, FILE *to)
 	for (unsigned i = 0, n = 0; i < PARTS; i++)
 		if (plan->parts & 1u << i)
 			fprintf(to, "%s%s", n++ ? "," : "", part_words[i]);
-	fprintf(to, "\nlevels %u\nclients %u\nlocks %d\nlooks %d\nend %u\ntimes", plan->levels,
-		plan->clients, plan->locks, plan->looks, plan->end_ms);
+	fprintf(to, "\nlevels %u\nclients %u\nlocks %d\nlooks %d\nattest %d\nend %u\ntimes",
+		plan->levels, plan->clients, plan->locks, plan->looks, plan->attest, plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
 	PLAN_TIMES(X)
 #undef X
@@ -476,6 +477,8 @@ static bool read_line(struct plan *plan, char *line)
 		plan->clients = (unsigned)v;
 	else if (strcmp(key, "locks") == 0 && v <= 1)
 		plan->locks = v;
+	else if (strcmp(key, "attest") == 0 && v <= 1)
+		plan->attest = v;
 	else if (strcmp(key, "looks") == 0 && v <= 1)
 		plan->looks = v;
 	else if (strcmp(key, "end") == 0 && v <= 10000000)

@@ -60,38 +60,39 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(late_quorum)
 
 /* id, word, is a fault (else an operator's act), meaning of arg. All last `for` ms, 0: over at once. */
-#define PLAN_ACTS(X)                                                                             \
-	X(PANIC, panic, true, "a kernel hangs in a panic, powered")                              \
-	X(POWER, power, true, "loses its power, for=: until it is back")                         \
-	X(RESET, reset, true, "reboots hard: a watchdog, or somebody at the button")             \
-	X(FREEZE, freeze, true, "the whole node stands still")                                   \
-	X(KILL, kill, true, "arg: a process (0 fenced 1 dlmd 2 storaged) dies, back after for=") \
-	X(HANG, hang, true, "arg: a process hangs; systemd's watchdog ends it after 30 s")       \
-	X(COROSYNC, corosync, true, "corosync dies, back after for=")                            \
-	X(CUT, cut, true, "hears only those of the same arg")                                    \
-	X(ONEWAY, oneway, true, "is heard by nobody: ring after ring while it lasts")            \
-	X(STORM, storm, true, "its ring breaks and forms again, the same")                       \
-	X(SLOW, slow, true, "messages reach it late, up to arg ms")                              \
-	X(DEVICE, device, true,                                                                  \
-	  "arg: how its fence device answers (enum device_mode); arg2: which")                   \
-	X(DISK, disk, true, "cannot reach the shared disk")                                      \
-	X(MONITOR, monitor, true, "arg: a resource of service arg2 fails where it runs")         \
-	X(HAND, hand, true, "somebody activates the volume of service arg by hand")              \
-	X(UNREADY, unready, true, "its fence path fails its checks")                             \
-	X(LEAVE, leave, false, "its daemons are stopped in order, and started after for=")       \
-	X(ENABLE, enable, false, "arg: service")                                                 \
-	X(DISABLE, disable, false, "arg: service")                                               \
-	X(RELOCATE, relocate, false, "arg: service, arg2: where to, 0: anywhere")                \
-	X(RESTART, restart, false, "arg: service")                                               \
-	X(STANDBY, standby, false, "arg: node")                                                  \
-	X(UNSTANDBY, unstandby, false, "arg: node")                                              \
-	X(CLEAR, clear, false, "arg: service: forget where it failed")                           \
-	X(ACK, ack, false, "acknowledges a victim that he saw to be off")                        \
-	X(ACK_WRONG, ack_wrong, false, "arg: a node that he acknowledges by force, unseen")      \
-	X(ACK_TRY, ack_try, false, "arg: a node that he acknowledges without force, unseen")     \
-	X(REQUEST, request, false, "arg: a node that is to be fenced")                           \
-	X(CONFIG, config, false, "restarts its daemons with another configuration (arg)")        \
-	X(ROLL, roll, false, "restarts the daemons of node after node, for= apart")              \
+#define PLAN_ACTS(X)                                                                                           \
+	X(PANIC, panic, true, "a kernel hangs in a panic, powered")                                            \
+	X(POWER, power, true, "loses its power, for=: until it is back")                                       \
+	X(RESET, reset, true, "reboots hard: a watchdog, or somebody at the button")                           \
+	X(FREEZE, freeze, true, "the whole node stands still")                                                 \
+	X(KILL, kill, true, "arg: a process (0 fenced 1 dlmd 2 storaged) dies, back after for=")               \
+	X(HANG, hang, true,                                                                                    \
+	  "arg: a process hangs; systemd's watchdog ends it after 30 s; arg2: it does not, nor does it go on") \
+	X(COROSYNC, corosync, true, "corosync dies, back after for=")                                          \
+	X(CUT, cut, true, "hears only those of the same arg")                                                  \
+	X(ONEWAY, oneway, true, "is heard by nobody: ring after ring while it lasts")                          \
+	X(STORM, storm, true, "its ring breaks and forms again, the same")                                     \
+	X(SLOW, slow, true, "messages reach it late, up to arg ms")                                            \
+	X(DEVICE, device, true,                                                                                \
+	  "arg: how its fence device answers (enum device_mode); arg2: which")                                 \
+	X(DISK, disk, true, "cannot reach the shared disk")                                                    \
+	X(MONITOR, monitor, true, "arg: a resource of service arg2 fails where it runs")                       \
+	X(HAND, hand, true, "somebody activates the volume of service arg by hand")                            \
+	X(UNREADY, unready, true, "its fence path fails its checks")                                           \
+	X(LEAVE, leave, false, "its daemons are stopped in order, and started after for=")                     \
+	X(ENABLE, enable, false, "arg: service")                                                               \
+	X(DISABLE, disable, false, "arg: service")                                                             \
+	X(RELOCATE, relocate, false, "arg: service, arg2: where to, 0: anywhere")                              \
+	X(RESTART, restart, false, "arg: service")                                                             \
+	X(STANDBY, standby, false, "arg: node")                                                                \
+	X(UNSTANDBY, unstandby, false, "arg: node")                                                            \
+	X(CLEAR, clear, false, "arg: service: forget where it failed")                                         \
+	X(ACK, ack, false, "acknowledges a victim that he saw to be off")                                      \
+	X(ACK_WRONG, ack_wrong, false, "arg: a node that he acknowledges by force, unseen")                    \
+	X(ACK_TRY, ack_try, false, "arg: a node that he acknowledges without force, unseen")                   \
+	X(REQUEST, request, false, "arg: a node that is to be fenced")                                         \
+	X(CONFIG, config, false, "restarts its daemons with another configuration (arg)")                      \
+	X(ROLL, roll, false, "restarts the daemons of node after node, for= apart")                            \
 	X(SIGNS, signs, false, "without storaged: it says arg services run here; arg2: the disk")
 
 enum act_kind {
@@ -135,6 +136,7 @@ struct plan {
 	unsigned clients; /* that lock at random, of each node */
 	bool locks;       /* without dlm: is there a truthful lock manager at all? */
 	bool looks; /* a look before a start finds what storaged itself has active, too: a second guard, as locks are */
+	bool attest;     /* a hypervisor tells every fenced when it has ended a life */
 	uint32_t end_ms; /* of the faults */
 #define X(name) uint32_t name##_ms;
 	PLAN_TIMES(X)

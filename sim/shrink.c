@@ -17,7 +17,7 @@ static bool still(struct job *j)
 {
 	if (j->plays++ >= PLAYS_MAX)
 		return false;
-	struct world *w = play(&j->next, false);
+	struct world *w = play(&j->next, false, NULL);
 	bool same = w->failed && strcmp(w->rule, j->rule) == 0;
 
 	if (!w->aborted)

@@ -10,8 +10,20 @@
 
 static void lock_go(struct world *w, uint32_t id, unsigned v);
 
+static void show(struct world *w, uint32_t id, unsigned v, enum trace_state is)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "volume:v%u", v);
+	TRACE(w->trace,
+	      (.ms = w->now_ms, .node = id, .kind = TRACE_LOCK, .state = is, .mode = DLM_EX,
+	       .name = name),
+	      "%s", trace_state_name(is));
+}
+
 static void tell(struct world *w, uint32_t id, unsigned v, bool held)
 {
+	show(w, id, v, held ? TRACE_IS_GRANTED : TRACE_IS_RELEASED);
 	w->host[id].vlock[v].told = held;
 	push(w, 0, EV_LOCK, id, PART_STORAGE, v, held, NULL);
 }
@@ -71,7 +83,10 @@ static void on_ast(struct world *w, uint32_t id, unsigned v, int status)
 			return;
 		}
 		break;
-	case VLOCK_DROPPING: l->state = VLOCK_NONE; break;
+	case VLOCK_DROPPING:
+		l->state = VLOCK_NONE;
+		show(w, id, v, TRACE_IS_RELEASED);
+		break;
 	case VLOCK_NONE:
 	case VLOCK_HELD: return;
 	}
@@ -119,6 +134,8 @@ static void lock_go(struct world *w, uint32_t id, unsigned v)
 		memcpy(op.space, "stockade", 8);
 		op.name_len = (uint8_t)snprintf((char *)op.name, sizeof(op.name), "volume:v%u", v);
 		l->state = l->maybe_orphan ? VLOCK_ADOPTING : VLOCK_ASKING;
+		if (l->wanted)
+			show(w, id, v, TRACE_IS_WAITING);
 		break;
 	case VLOCK_HELD:
 		if (l->wanted)

@@ -35,6 +35,7 @@ void broken(struct world *w, const char *rule, uint32_t node, const char *fmt, .
 	vsnprintf(w->why + n, sizeof(w->why) - (size_t)n, fmt, ap);
 	va_end(ap);
 	say(w, "BROKEN %s %s", w->rule, w->why);
+	SHOW(w, node, BROKEN, TRACE_IS_NONE, w->rule, "%s", w->why);
 }
 
 void stepped(struct world *w, uint32_t id, unsigned part, unsigned event, int rc, unsigned actions)
@@ -163,7 +164,8 @@ static void handle(struct world *w, struct timed *t)
 	case EV_SIGNS:
 	case EV_SIGNS_GONE:
 	case EV_ASK:
-	case EV_GIVE_UP: fenced_event(w, t); break;
+	case EV_GIVE_UP:
+	case EV_ATTEST: fenced_event(w, t); break;
 	case EV_STATE:
 	case EV_LINK_DOWN:
 	case EV_LINK_TRY:
@@ -219,6 +221,11 @@ static void on_view(void *arg, unsigned group, uint32_t id, const struct net_vie
 	say(w, "n%u %s: view %" PRIu64 "%s members=%" PRIx64 " nodes=%" PRIx64, id,
 	    plan_part_name(group), v->id.seq, v->quorate ? " quorate" : "", v->members.bits >> 1,
 	    v->nodes.bits >> 1);
+	TRACE(w->trace,
+	      (.ms = w->now_ms, .node = id, .kind = TRACE_VIEW,
+	       .state = v->quorate ? TRACE_IS_QUORATE : TRACE_IS_MINORITY,
+	       .name = daemon_names[group], .members = v->members, .number = v->id.seq),
+	      "%s", v->quorate ? "quorate" : "no quorum");
 	switch (group) {
 	case PART_FENCE: fenced_view(w, id, v); break;
 	case PART_DLM: dlmd_view(w, id, v); break;
@@ -363,7 +370,7 @@ void world_play(struct world *w)
 	w->stats.virtual_ms += w->now_ms;
 }
 
-struct world *world_new(const struct plan *plan, bool verbose)
+struct world *world_new(const struct plan *plan, bool verbose, struct trace *trace)
 {
 	static const struct net_ops ops = { on_view, on_deliver };
 	struct world *w = calloc(1, sizeof(*w));
@@ -371,6 +378,7 @@ struct world *world_new(const struct plan *plan, bool verbose)
 	if (!w)
 		abort();
 	w->plan = plan;
+	w->trace = trace;
 	w->verbose = verbose;
 	w->now_ms = START_MS;
 	w->n = plan->nodes;

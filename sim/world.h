@@ -18,6 +18,7 @@
 #include "net.h"
 #include "plan.h"
 #include "storaged/core/place.h"
+#include "trace.h"
 
 #include <stdlib.h>
 
@@ -59,7 +60,8 @@ enum ev_kind {
 	EV_SIGNS_GONE,
 	EV_ASK, /* fenced: a: whom to fence */
 	EV_GIVE_UP,
-	EV_STATE, /* data: struct snapshot; a: life of the line */
+	EV_ATTEST, /* fenced: a: node, b: its life, which a hypervisor has ended */
+	EV_STATE,  /* data: struct snapshot; a: life of the line */
 	EV_LINK_DOWN,
 	EV_LINK_TRY,
 	EV_LINK_LATE,
@@ -98,6 +100,7 @@ struct link { /* a daemon's line to fenced */
 
 struct proc {
 	bool on, hung, leaving, starting, grouped;
+	bool stuck;           /* hangs until somebody mends it */
 	uint16_t config;      /* it runs with */
 	uint32_t gen;         /* of its lives */
 	uint64_t deadline_ms; /* of its core, world's time; UINT64_MAX: none */
@@ -232,6 +235,7 @@ struct stats {
 
 struct world {
 	const struct plan *plan;
+	struct trace *trace; /* NULL: nobody watches */
 	uint64_t now_ms, seq, serial;
 	uint32_t quiet_ms;
 	unsigned n;
@@ -277,14 +281,22 @@ struct world {
 	} stub_lock[S_MAX];
 };
 
+/* How something stands from now on, or what happens: TRACE_kind, TRACE_IS_state. */
+#define SHOW(w, id, what, is, name_, ...)                                            \
+	TRACE((w)->trace,                                                            \
+	      (.ms = (w)->now_ms, .node = (id), .kind = TRACE_##what, .state = (is), \
+	       .name = (name_)),                                                     \
+	      __VA_ARGS__)
+
 static inline bool has_part(const struct world *w, unsigned part)
 {
 	return w->plan->parts >> part & 1;
 }
 
 /* --- world.c --- */
-struct world *world_new(const struct plan *plan, bool verbose); /* plan is borrowed */
-void world_play(struct world *w); /* to its end, or until a rule breaks */
+struct world *world_new(const struct plan *plan, bool verbose,
+			struct trace *trace); /* plan and trace are borrowed */
+void world_play(struct world *w);             /* to its end, or until a rule breaks */
 struct world *world_free(struct world *w);
 
 void say(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -339,7 +351,8 @@ void freeze(struct world *w, uint32_t id, bool on);
 void corosync(struct world *w, uint32_t id, bool on);
 void proc_end(struct world *w, uint32_t id, unsigned proc, bool clean, uint32_t back_ms);
 void proc_start_later(struct world *w, uint32_t id, unsigned proc, uint32_t in_ms);
-void proc_hang(struct world *w, uint32_t id, unsigned proc, bool on);
+void proc_hang(struct world *w, uint32_t id, unsigned proc, bool on, bool stuck);
+extern const char *const daemon_names[PARTS];
 void node_leave(struct world *w, uint32_t id, uint32_t back_ms);
 void proc_join(struct world *w, uint32_t id, unsigned proc); /* its cluster_open() */
 void node_event(struct world *w, const struct timed *t);
