@@ -56,11 +56,8 @@ int area_read(const struct area *a, unsigned block, unsigned n, uint8_t *buf)
 
 static int put_block(const struct area *a, unsigned block, const uint8_t *buf)
 {
-	int r = a->still_there ? a->still_there(a->arg, a->fd) : 0;
 	ssize_t n;
 
-	if (r < 0)
-		return r;
 	do {
 		n = pwrite(a->fd, buf, EPOCH_BLOCK,
 			   (off_t)(a->offset + (uint64_t)block * EPOCH_BLOCK));
@@ -74,8 +71,10 @@ int area_write(const struct area *a, unsigned block, const uint8_t *buf)
 
 	if (!back)
 		return -ENOMEM;
-	int r = put_block(a, block, buf);
+	int r = a->still_there ? a->still_there(a->arg, a->fd) : 0;
 
+	if (r == 0)
+		r = put_block(a, block, buf);
 	if (r == 0 && fdatasync(a->fd) < 0)
 		r = -errno;
 	if (r == 0)
@@ -150,14 +149,17 @@ int area_beat_read(const struct area *a, uint32_t nodeid, struct epoch_beat *ret
 	return r;
 }
 
-int area_beat_write(const struct area *a, const struct epoch_beat *beat)
+int area_beat_write(const struct area *a, const struct epoch_beat *beat, bool seen)
 {
 	uint8_t *buf = area_buf(1);
 
 	if (!buf)
 		return -ENOMEM;
 	epoch_beat_encode(beat, buf);
-	int r = put_block(a, beat->life.nodeid, buf);
+	int r = a->still_there && !seen ? a->still_there(a->arg, a->fd) : 0;
+
+	if (r == 0)
+		r = put_block(a, beat->life.nodeid, buf);
 
 	free(buf);
 	return r;

@@ -42,6 +42,7 @@ int area_record_peek(const struct area *a, struct epoch_record *ret);
 /* A node's heartbeat. 0, -ENODATA when there is none that is sound, or -errno of the read. */
 int area_beat_read(const struct area *a, uint32_t nodeid, struct epoch_beat *ret);
 /* Neither flushed nor read back: it has to be seen by the others, not to outlive a power cut. */
-int area_beat_write(const struct area *a, const struct epoch_beat *beat);
+/* @seen: what lies here was read through this descriptor just now, and was ours: still_there() is not asked again */
+int area_beat_write(const struct area *a, const struct epoch_beat *beat, bool seen);
 
 #endif

@@ -50,8 +50,8 @@ static void tell(struct beats *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
-/* One round of an owner: is the record still ours? then beat. */
-static int beat_own(struct beats *b, const struct area *a, struct epoch_beat *beat)
+/* Is the record still ours? Its own block says so, and says by that where the area is. */
+static int beat_look(struct beats *b, const struct area *a)
 {
 	const struct driver_job *job = b->op->job;
 	struct epoch_record rec;
@@ -59,18 +59,35 @@ static int beat_own(struct beats *b, const struct area *a, struct epoch_beat *be
 
 	if (r < 0)
 		return r;
-	bool ours = rec.state == EPOCH_ACTIVE && incarnation_same_boot(&rec.owner, &job->self);
-
 	pthread_mutex_lock(&b->lock);
 	b->epoch = rec.epoch;
-	b->lost = !ours;
+	/* not a byte more (SAFE-1); the other thread tells */
+	b->lost = rec.state != EPOCH_ACTIVE || !incarnation_same_boot(&rec.owner, &job->self);
 	pthread_mutex_unlock(&b->lock);
-	if (!ours)
-		return 0; /* not a byte more (SAFE-1); the other thread tells */
+	return 0;
+}
+
+/*
+ * One round of an owner. Two things could have become untrue: that the record is ours, and that the area is where it
+ * was. Either is asked in every other round, so that a beat costs one read; a beat that is one period late to stop does no harm, it
+ * is a block of our own, and its going on is what tells a successor that we were buried alive.
+ */
+static int beat_own(struct beats *b, const struct area *a, struct epoch_beat *beat)
+{
+	const struct driver_job *job = b->op->job;
+	bool look = b->epoch == 0 || b->lost || beat->counter % 2 == 0;
+
+	if (look) {
+		int r = beat_look(b, a);
+
+		if (r < 0 || b->lost)
+			return r;
+	}
 	beat->life = job->self;
-	beat->epoch = rec.epoch;
+	beat->epoch = b->epoch;
 	beat->counter++;
-	r = area_beat_write(a, beat);
+	int r = area_beat_write(a, beat, look);
+
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&b->lock);

@@ -99,7 +99,7 @@ static int first_beat(const struct op *op, const struct area *a, uint64_t epoch)
 	beat.life = op->job->self;
 	beat.epoch = epoch;
 	beat.counter++;
-	return area_beat_write(a, &beat);
+	return area_beat_write(a, &beat, false);
 }
 
 enum driver_result owner_take(struct op *op, const struct area *a, bool active, struct owner *ret)
