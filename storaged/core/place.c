@@ -214,6 +214,11 @@ static int on_view(struct place *p, const struct place_event *ev)
 	p->best_from = 0;
 	for (unsigned i = 0; i < f->n_nodes; i++) {
 		p->absent_asked_ms[i] = 0;
+		/* Who fell out, or is here, is not absent any more, whether or not this view will ever be settled: a node that
+		 * comes back from a fence gets its whole time, else it would be fenced in a circle while another one is silent. */
+		if (!nodeset_has(ev->view.nodes, f->nodeid[i]) ||
+		    nodeset_has(ev->view.members, f->nodeid[i]))
+			p->absent_ms[i] = 0;
 		if (nodeset_has(ev->view.left_clean, f->nodeid[i]))
 			p->group.node[i].clean = true;
 	}

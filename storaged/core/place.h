@@ -20,12 +20,12 @@
  *   STORE-1  a service has a node unless it is stopped                         service_group_broken()
  *   STORE-2  a move has a target                                               service_group_broken()
  *   STORE-3  a placement has a number, and numbers only grow                   service_group_broken(), sim
- *   STORE-4  members at one point of the order have equal groups               sim/sim_storage.c
+ *   STORE-4  members at one point of the order have equal groups               sim/check_storage.c
  *   STORE-5  without quorum, or as a victim, nothing is up: all go down, and what does not in stop_ms ends
  *            in a reboot (SAFE-7)                                              place_broken(), sim
  *   STORE-6  a runner goes (GO) only with the gate open                        place_broken()
- *   SAFE-1   no two nodes may write one volume without a proof between them    sim/sim_storage.c
- *   STORE-7  faults stop => every enabled service runs, or says why it cannot  sim/sim_storage.c
+ *   SAFE-1   no two nodes may write one volume without a proof between them    sim/check_storage.c
+ *   STORE-7  faults stop => every enabled service runs, or says why it cannot  sim/check_storage.c
  */
 #ifndef STOCKADE_PLACE_H
 #define STOCKADE_PLACE_H

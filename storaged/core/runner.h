@@ -9,7 +9,7 @@
  *   RUN-2  at most one START, STOP or KILL at a time                                                    runner_broken()
  *   RUN-3  nothing is started before GO and before every lock of the service is held                    runner_broken()
  *   RUN-4  the locks go only when every resource is verified stopped                                    runner_broken()
- *   RUN-5  drivers answer => UP ends in running, or stopped with a reason; DOWN in stopped or stuck     sim/sim_storage.c
+ *   RUN-5  drivers answer => UP ends in running, or stopped with a reason; DOWN in stopped or stuck     sim/drivers.c
  *
  * SAFE-3: see DRIVE_UNKNOWN. SAFE-10: what a probe finds is kept if it is ours, stopped in order if not.
  */
