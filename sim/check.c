@@ -51,6 +51,7 @@ const struct rule rules[] = {
 	{ "STORE-1..3,5,6", "groups and gates are sound", "asserted by the core" },
 	{ "STORE-4", "members at one place of the order hold the same group",
 	  "check_storage_point()" },
+	{ "STORE-7", "what waits says why", "check_storage(), check_well()" },
 	{ "RUN-1", "resources start left to right and stop right to left", "drivers.c" },
 	{ "STEP", "a core refuses nothing that its daemon may say", "check_storage()" },
 	{ "DEADLINE", "a deadline that was served goes away", "world.c" },

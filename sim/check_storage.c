@@ -8,9 +8,19 @@
 
 void check_storage(struct world *w, uint32_t id, const struct place_event *ev, int rc)
 {
-	(void)id; /* STORE-1..3, 5, 6 and RUN-*: the core asserts them at the end of each step */
+	/* STORE-1..3, 5, 6 and RUN-*: the core asserts them at the end of each step */
 	if (rc < 0 && rc != -EAGAIN && ev->type != PLACE_EV_COMMAND)
 		broken(w, "STEP", id, "storaged: ev=%s rc=%d", place_ev_name(ev), rc);
+	/* STORE-7: what waits says why, in words */
+	for (unsigned s = 0; s < w->plan->n_services && ev->type == PLACE_EV_FENCE; s++) {
+		struct place_service ps;
+
+		place_service(w->host[id].place, s, &ps);
+		if ((ps.wait.gate == PLACE_GATE_NONE) != (ps.wait.text[0] == '\0'))
+			broken(w, "STORE-7", id,
+			       "s%u waits at gate %s, and the words are \"%.80s\"", s,
+			       place_gate_name(ps.wait.gate), ps.wait.text);
+	}
 }
 
 static uint64_t mix(uint64_t h, uint64_t x)

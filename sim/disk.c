@@ -93,7 +93,7 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 		say(w, "n%u: volume %u refused: active by hand", id, v);
 		return false;
 	}
-	if (d->active && !own && d->epoch > r->released) {
+	if (w->plan->records && d->active && !own && d->epoch > r->released) {
 		const struct fence_node *f = h->fstate_known
 						     ? fence_state_node(&h->fstate, d->owner)
 						     : NULL;

@@ -259,6 +259,7 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 		plan->levels = 3;
 	plan->locks = prng_permille(&p, 500);
 	plan->looks = prng_permille(&p, 500);
+	plan->records = prng_permille(&p, 600);
 	plan->attest = prng_permille(&p, 300);
 	draw_times(&p, plan);
 	draw_rates(&p, plan);
@@ -293,8 +294,10 @@ void plan_print(const struct plan *plan, FILE *to)
 	for (unsigned i = 0, n = 0; i < PARTS; i++)
 		if (plan->parts & 1u << i)
 			fprintf(to, "%s%s", n++ ? "," : "", part_words[i]);
-	fprintf(to, "\nlevels %u\nclients %u\nlocks %d\nlooks %d\nattest %d\nend %u\ntimes",
-		plan->levels, plan->clients, plan->locks, plan->looks, plan->attest, plan->end_ms);
+	fprintf(to,
+		"\nlevels %u\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nend %u\ntimes",
+		plan->levels, plan->clients, plan->locks, plan->looks, plan->records, plan->attest,
+		plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
 	PLAN_TIMES(X)
 #undef X
@@ -477,6 +480,8 @@ static bool read_line(struct plan *plan, char *line)
 		plan->clients = (unsigned)v;
 	else if (strcmp(key, "locks") == 0 && v <= 1)
 		plan->locks = v;
+	else if (strcmp(key, "records") == 0 && v <= 1)
+		plan->records = v;
 	else if (strcmp(key, "attest") == 0 && v <= 1)
 		plan->attest = v;
 	else if (strcmp(key, "looks") == 0 && v <= 1)

@@ -136,6 +136,7 @@ struct plan {
 	unsigned clients; /* that lock at random, of each node */
 	bool locks;       /* without dlm: is there a truthful lock manager at all? */
 	bool looks; /* a look before a start finds what storaged itself has active, too: a second guard, as locks are */
+	bool records; /* drivers refuse a volume whose record names a living owner: a second guard, too */
 	bool attest;     /* a hypervisor tells every fenced when it has ended a life */
 	uint32_t end_ms; /* of the faults */
 #define X(name) uint32_t name##_ms;

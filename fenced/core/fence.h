@@ -14,9 +14,9 @@
  *   FENCE-2  DEAD has a proof that names that very life; a victim has none (SAFE-1, SAFE-2)             fence_broken()
  *   FENCE-3  nobody fences itself; a node that learns that it is a victim reboots itself at once       fence_broken()
  *   FENCE-4  informed => a node outside corosync's membership is unseen, victim or dead, nothing else   fence_broken()
- *   FENCE-5  members at one point of the order hold the same book                                       sim/sim_fence.c
- *   FENCE-6  no proof exists for a life that can still write (the basis of SAFE-1)                      sim/sim_fence.c
- *   FENCE-7  faults stop, quorum stays and agents work => no victim is left (liveness)                  sim/sim_fence.c
+ *   FENCE-5  members at one point of the order hold the same book                                       sim/world.c
+ *   FENCE-6  no proof exists for a life that can still write (the basis of SAFE-1)                      sim/check_fence.c
+ *   FENCE-7  faults stop, quorum stays and agents work => no victim is left (liveness)                  sim/check_fence.c
  *   FENCE-8  off_verified needs "off" done and "status" off, device by device, of one run (SAFE-3)      tests/scenario/fence/second_level_all_devices.scn
  *   FENCE-11 a cut of two nodes at any moment leaves exactly one                                        sim/sim_cut.c
  *   FENCE-13 watchdog_expired needs the armed word of that very life and its whole time out of the ring   tests/scenario/fence/watchdog_*.scn
