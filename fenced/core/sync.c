@@ -37,6 +37,26 @@ static void begin_round(struct fence_domain *d)
 	fence_emit_sync(d);
 }
 
+/*
+ * Its fenced is in the group again: a goodbye that was heard speaks of the time before, also when no round is ever
+ * finished with it. Else this:
+ *  1. A's fenced hangs     2. B stops in order, starts again, and its dlmd takes locks     3. B falls
+ *  4. A wakes, hears all of it at once, and takes B for one that left holding nothing (goodbye_is_over_when_it_is_back.scn)
+ */
+static void take_back(struct fence_domain *d, struct nodeset joined)
+{
+	nodeset_for_each (id, nodeset_and(joined, d->cfg.nodes)) {
+		struct record *r = &d->book.rec[d->slot[id]];
+
+		r->goodbye = false;
+		r->goodbye_wall_s = 0;
+		if (r->state != FENCE_NODE_DEAD || r->proof.kind != PROOF_CLEAN_LEAVE)
+			continue;
+		memset(&r->proof, 0, sizeof(r->proof));
+		r->state = FENCE_NODE_ABSENT;
+	}
+}
+
 int fence_on_view(struct fence_domain *d, const struct fence_view *v)
 {
 	if (!nodeset_has(v->members, d->cfg.self.nodeid) || v->id.seq == 0)
@@ -52,6 +72,7 @@ int fence_on_view(struct fence_domain *d, const struct fence_view *v)
 			d->fell = NODESET_EMPTY;
 		d->ring_quorate = false;
 	}
+	take_back(d, v->joined);
 	d->fell = nodeset_or(d->fell, v->left_nodedown);
 	d->view = *v;
 	d->ring_quorate = d->ring_quorate || v->quorate;
