@@ -190,7 +190,8 @@ static void on_done(struct world *w, uint32_t id, struct client *c, const struct
 	}
 	if (act->done.status == 0 && act->done.mode > x->held && !quorate)
 		broken(w, "DLM-6", id, "a grant without quorum");
-	if (x->writes && x->gone == w->lvb_gone[x->name] &&
+	/* who hears it in a ring that is over may be the only one who does */
+	if (x->writes && x->gone == w->lvb_gone[x->name] && net_is_whole(w->net, id) &&
 	    (act->done.status == 0 || act->done.status == DLM_EUNLOCK))
 		w->lvb_done[x->name] = w->lvb_sent[x->name];
 	x->writes = false;

@@ -705,3 +705,10 @@ bool net_is_deaf(const struct net *net, uint32_t node, uint64_t now_ms)
 			return true;
 	return false;
 }
+
+bool net_is_whole(const struct net *net, uint32_t node)
+{
+	const struct node *n = &net->node[node];
+
+	return n->ring >= 0 && intact(net, &net->ring[n->ring]);
+}

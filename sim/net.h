@@ -68,6 +68,7 @@ void net_run(struct net *net, uint64_t now_ms);
 
 bool net_is_up(const struct net *net, uint32_t node);
 bool net_is_frozen(const struct net *net, uint32_t node);
+bool net_is_whole(const struct net *net, uint32_t node); /* its ring orders messages for all */
 bool net_is_deaf(const struct net *net, uint32_t node,
 		 uint64_t now_ms);                       /* just thawed: its ring is over */
 uint64_t net_ring(const struct net *net, uint32_t node); /* seq of the ring it believes in */
