@@ -128,6 +128,8 @@ void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a
 	static struct fence_state st;
 
 	show(w, id, a);
+	if (a->history.note == FENCE_NOTE_CONFIRM)
+		w->alone_ms[id] = w->now_ms;
 	if (a->history.note != FENCE_NOTE_VICTIM && a->history.note != FENCE_NOTE_PROOF)
 		return;
 	bool proof = a->history.note == FENCE_NOTE_PROOF;
@@ -184,7 +186,8 @@ void check_fence_off(struct world *w, uint32_t id, uint32_t victim)
 		uint64_t other = net_ring(w->net, b);
 		static struct fence_state st;
 
-		if (!w->host[b].dom || other <= ring || w->two_node)
+		/* nobody of its ring could confirm, for as long as a view that is over is believed in: it cannot know more */
+		if (!w->host[b].dom || other <= ring || w->two_node || w->alone_ms[id] == w->now_ms)
 			continue;
 		fence_snapshot(w->host[b].dom, local_ms(w, b), &st);
 		if (st.informed && st.view.seq == other && net_ring_quorate(w->net, other) &&

@@ -65,7 +65,7 @@ void disk_flying(struct world *w, uint32_t id)
 	for (unsigned v = 0; v < w->plan->n_services; v++) {
 		if (!h->active[v][0])
 			continue;
-		w->volume[v].flying[id]++;
+		w->volume[v].flying[id] = h->boot;
 		push(w, prng_range(&h->prng, 0, 4000), EV_WRITE, id, NOBODY, v | h->boot << 8,
 		     h->epoch[v], NULL);
 	}

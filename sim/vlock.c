@@ -129,6 +129,7 @@ static void lock_go(struct world *w, uint32_t id, unsigned v)
 		else if (l->doubt)
 			op.flags |= DLM_F_NOQUEUE;
 		op.type = DLM_OP_LOCK;
+		l->lkid = 0; /* a number of the dlmd before may be another lock's now */
 		op.mode = DLM_EX;
 		op.space_len = 8;
 		memcpy(op.space, "stockade", 8);

@@ -181,8 +181,8 @@ static void handle(struct world *w, struct timed *t)
 	case EV_LOOK:
 	case EV_WATCH: storaged_event(w, t); break;
 	case EV_WRITE:
-		if (w->volume[t->a & 0xff].flying[t->node]) {
-			w->volume[t->a & 0xff].flying[t->node]--;
+		if (w->volume[t->a & 0xff].flying[t->node] == t->a >> 8) {
+			w->volume[t->a & 0xff].flying[t->node] = 0;
 			disk_write(w, t->node, t->a >> 8, t->a & 0xff, t->b);
 		}
 		break;

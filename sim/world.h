@@ -219,7 +219,8 @@ struct volume { /* on the shared disk */
 	bool active;
 	uint32_t last_writer;
 	uint64_t writes, refused;
-	unsigned flying[N_MAX + 1]; /* writes of a life that is over, not landed yet */
+	uint32_t flying[N_MAX +
+			1]; /* the life that is over whose last write has not landed yet; 0: none */
 };
 
 struct point { /* what the first member held behind a place of the order */
@@ -259,8 +260,9 @@ struct world {
 	struct nodeset remember[N_MAX + 1]
 			       [LIVES_MAX]; /* who holds that life for over, ever since */
 	uint32_t buried[N_MAX + 1];         /* the life that an operator vouched for */
-	bool forced[N_MAX + 1];             /* the ack that it works on is by force */
-	uint32_t lvb_gone[NAMES];           /* how often its resource may have gone */
+	uint64_t alone_ms[N_MAX + 1]; /* nobody could confirm its attempt, and it goes on alone */
+	bool forced[N_MAX + 1];       /* the ack that it works on is by force */
+	uint32_t lvb_gone[NAMES];     /* how often its resource may have gone */
 	uint64_t lvb_sent[NAMES], lvb_done[NAMES];
 	uint64_t well_ms; /* everything is well since; 0: it is not */
 	char well_why[300];
