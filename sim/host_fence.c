@@ -232,7 +232,7 @@ void fenced_event(struct world *w, const struct timed *t)
 	}
 	case EV_ASK: {
 		struct fence_event ev = { .type = FENCE_EV_REQUEST,
-					  .request = { t->a, "storaged asks" } };
+					  .request = { .node = t->a, .text = "storaged asks" } };
 
 		fenced_feed(w, t->node, &ev);
 		break;

@@ -292,7 +292,9 @@ bool config_method_storage(const struct config *cfg, const struct config_method 
 	bool storage = m->n > 0;
 
 	for (unsigned u = 0; u < m->n; u++)
-		storage &= cfg->device[m->use[u].device].storage;
+		/* one that is not there was told already */
+		storage &= m->use[u].device < cfg->n_devices &&
+			   cfg->device[m->use[u].device].storage;
 	return storage;
 }
 
