@@ -75,11 +75,18 @@ void check_activation(struct world *w, uint32_t id, unsigned v)
 		check_goodbyes_about(w, id);
 }
 
-/* SAFE-6, SAFE-4: its gate opens. */
+/* SAFE-1, SAFE-6, SAFE-4: its gate opens. The record on the disk would still refuse; the gate must not lean on that. */
 void check_gate(struct world *w, uint32_t id, int service)
 {
 	struct host *h = &w->host[id];
 	struct place_summary s;
+
+	for (uint32_t o = 1; o <= w->n; o++)
+		if (o != id && may_write(w, o, (unsigned)service) &&
+		    !excused(w, o, w->host[o].boot))
+			broken(w, "SAFE-1", id,
+			       "opens the gate of s%d while n%u life %u may write its volume",
+			       service, o, w->host[o].boot);
 
 	if (!nodeset_empty(h->unready_told))
 		broken(w, "SAFE-6", id, "opens the gate of s%d without a fence path to n%u",

@@ -132,7 +132,7 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	uint16_t service = plan->n_services ? (uint16_t)prng_range(p, 0, plan->n_services - 1) : 0;
 
 	switch ((enum act_kind)a->kind) {
-	case ACT_HANG: a->arg2 = prng_permille(p, 250); /* fall through */
+	case ACT_HANG: a->arg2 = prng_permille(p, 250); __attribute__((fallthrough));
 	case ACT_KILL:
 		do
 			a->arg = (uint16_t)prng_range(p, 0, PARTS - 1);
