@@ -21,6 +21,7 @@
 #include "lib/shell/ipc.h"
 #include "lib/shell/loop.h"
 #include "lib/shell/recorder.h"
+#include "lib/wire.h"
 
 #include <jansson.h>
 
@@ -119,6 +120,8 @@ void try_leave(struct fenced *f);
 /* store.c */
 void store_load(struct fenced *f, struct fence_config *fc);
 void store_save(struct fenced *f);
+/* End @w with its checksum and put it in the place of @path; a failure is logged. */
+void store_seal(const char *path, struct wire_w *w);
 void holds_save(bool holds);
 bool holds_load(void);
 

@@ -27,12 +27,25 @@
 #define STORE_VERSION 2
 #define STORE_BYTES_MAX 8192
 
+void store_seal(const char *path, struct wire_w *w)
+{
+	size_t len = 0;
+
+	if (wire_w_done(w, &len) == 0)
+		wire_w_u32(w, crc32c(0, w->buf, len));
+	int r = wire_w_done(w, &len);
+
+	if (r == 0)
+		r = file_replace(path, w->buf, len, 0600, false);
+	if (r < 0)
+		log_warning("store.save", "file=%s error=\"%s\"", path, strerror(-r));
+}
+
 void store_save(struct fenced *f)
 {
 	static struct fence_stored st;
 	uint8_t buf[STORE_BYTES_MAX];
 	struct wire_w w;
-	size_t len = 0;
 
 	fence_stored(f->dom, &st);
 	store_loop_save(&st);
@@ -45,14 +58,7 @@ void store_save(struct fenced *f)
 	wire_w_u8(&w, (uint8_t)st.n);
 	for (unsigned i = 0; i < st.n; i++)
 		proof_write(&st.proof[i], &w);
-	if (wire_w_done(&w, &len) == 0)
-		wire_w_u32(&w, crc32c(0, buf, len));
-	int r = wire_w_done(&w, &len);
-
-	if (r == 0)
-		r = file_replace(STORE_FILE, buf, len, 0600, false);
-	if (r < 0)
-		log_warning("store.save", "file=%s error=\"%s\"", STORE_FILE, strerror(-r));
+	store_seal(STORE_FILE, &w);
 }
 
 static int parse(struct fenced *f, struct fence_config *fc, const uint8_t *buf, size_t len)

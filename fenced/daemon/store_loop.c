@@ -28,7 +28,6 @@ void store_loop_save(const struct fence_stored *st)
 {
 	uint8_t buf[LOOP_BYTES_MAX];
 	struct wire_w w;
-	size_t len = 0;
 	int64_t now = (int64_t)time(NULL);
 
 	wire_w_init(&w, buf, sizeof(buf));
@@ -40,14 +39,7 @@ void store_loop_save(const struct fence_stored *st)
 		for (unsigned i = 0; i < st->fenced[id].n; i++)
 			wire_w_u64(&w, (uint64_t)(now - st->fenced[id].age_ms[i] / 1000));
 	}
-	if (wire_w_done(&w, &len) == 0)
-		wire_w_u32(&w, crc32c(0, buf, len));
-	int r = wire_w_done(&w, &len);
-
-	if (r == 0)
-		r = file_replace(LOOP_FILE, buf, len, 0600, false);
-	if (r < 0)
-		log_warning("store.save", "file=%s error=\"%s\"", LOOP_FILE, strerror(-r));
+	store_seal(LOOP_FILE, &w);
 }
 
 static int parse(struct fence_config *fc, const uint8_t *buf, size_t len)
