@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
 	%reldir%/core/place.c \
 	%reldir%/core/place.h \
 	%reldir%/core/place_int.h \
+	%reldir%/core/place_gate.c \
 	%reldir%/core/place_local.c \
 	%reldir%/core/place_record.c \
 	%reldir%/core/place_record.h \

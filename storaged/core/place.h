@@ -3,7 +3,7 @@
  *
  * Three layers, one entry. service.c: what the group knows and where each service belongs, computed alike on every node
  * from messages in agreed order. place.c: the join protocol (SYNC) and what travels. place_local.c: what this node does
- * about it: the gate in front of every activation, and one runner.c per service. No I/O, no clock, no allocation after
+ * about it, with one runner.c per service; place_gate.c: what stands in front of every activation. No I/O, no clock, no allocation after
  * place_new(); the daemon and the simulator feed it and cannot be told apart.
  *
  * A placement is binding: it changes only when its node says that it holds nothing, or is gone. So two nodes never take

@@ -129,6 +129,9 @@ const char *place_text(struct place *p, const char *fmt, ...) __attribute__((for
 void place_note(struct place *p, enum place_note note, int service, uint32_t node, uint64_t took_ms,
 		const char *text);
 
+/* place.c */
+bool place_agree(const struct place *p, uint32_t *differs);
+
 /* place_wire.c: compose into the arena and emit SEND */
 void place_send_sync(struct place *p);
 void place_send_report(struct place *p, unsigned s, const struct service_fact *fact);
@@ -159,16 +162,18 @@ int place_decode(struct place *p, struct place_op *op, const void *data, size_t 
 void place_fact(const struct place *p, unsigned s, struct service_fact *ret);
 void place_feed(struct place *p, unsigned s,
 		struct runner_event ev); /* one runner event, its actions passed on */
-void place_duties(
-	struct place *p); /* after every event: gate, runners, reports, halting, absentees */
+void place_duties(struct place *p); /* after every event: runners, reports, halting, absentees */
+void place_prepare_all(struct place *p);
+
+/* place_gate.c */
 void place_gate(const struct place *p, unsigned s, uint32_t at,
 		struct place_wait *ret); /* of activating s on node `at` */
 /* Does somebody have a volume of @s by hand, or has a member not looked since it was placed on @at? (SAFE-1) @at 0: only what
  * is known. true: @ret is set. */
 bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret);
 void place_wait_set(struct place_wait *ret, enum place_gate gate, uint32_t node, const char *what);
-void place_prepare_all(struct place *p);
-bool place_agree(const struct place *p, uint32_t *differs);
+
+/* place_status.c */
 enum place_shown place_show(const struct place *p, unsigned s);
 
 #endif
