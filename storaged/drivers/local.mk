@@ -30,13 +30,16 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/owner.h \
 	%reldir%/pv.c \
 	%reldir%/pv.h \
+	%reldir%/reach.c \
+	%reldir%/reach.h \
 	%reldir%/reserve.c \
 	%reldir%/reserve.h \
 	%reldir%/run.c \
 	%reldir%/run.h \
 	%reldir%/script.c \
 	%reldir%/unit.c \
-	%reldir%/volume.c
+	%reldir%/volume.c \
+	%reldir%/volume_new.c
 %C%_libstoraged_drivers_la_LIBADD = lib/shell/libstockade-shell.la $(DEVMAPPER_LIBS) \
 	$(MOUNT_LIBS) $(BLKID_LIBS) $(OPENISCSIUSR_LIBS) -lpthread
 

@@ -67,6 +67,7 @@ bool op_detach(const struct op *op);
 /* What each driver offers; volume.c chooses between a disk and a directory (file.c). */
 enum driver_result volume_op(struct op *op);
 enum driver_result file_op(struct op *op);
+enum driver_result volume_new(struct op *op); /* DRIVER_VOLUME_PREPARE of a disk */
 /* For driver_look(): @why where it is, or why that cannot be told. */
 enum driver_result volume_look(const struct op *op, char *why, size_t len);
 enum driver_result file_look(struct op *op, char *why, size_t len);

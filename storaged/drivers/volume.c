@@ -5,11 +5,10 @@
  * STOP:  unmount -> deactivate -> mark the epoch clean. The session stays: a standby reads heartbeats through it.
  * KILL:  the same, by force: users are killed; a disk that does not answer is cut off first, or umount would wait for it.
  */
-#include "area.h"
 #include "fs.h"
 #include "iscsi.h"
-#include "lvm.h"
 #include "owner.h"
+#include "reach.h"
 #include "reserve.h"
 
 #include <errno.h>
@@ -25,139 +24,6 @@
 
 #define SETTLE_MS 30000
 #define ANSWER_MS 1500 /* a disk that takes longer for one block is taken for dead by KILL */
-
-struct volume {
-	struct lvm_devices devs;
-	struct lvm_plan plan;
-};
-
-/* ---- the plan ---- */
-
-/*
- * Look through the slots of LV_stockade for this volume's record. Slot of it, or -ENOENT, -errno.
- * @blank: a free slot, -1: none; @damaged: some slot is, and nobody knows whose it was
- */
-static int slot_find(const struct op *op, const struct lvm_plan *plan, int *blank, bool *damaged)
-{
-	const struct config_volume *vol = op->job->vol;
-	unsigned slots = (unsigned)(plan->area_bytes / EPOCH_AREA_BYTES);
-	int found = -ENOENT;
-
-	*blank = -1;
-	*damaged = false;
-	for (unsigned s = 0; s < slots && s < 64 && found == -ENOENT; s++) {
-		struct epoch_record rec;
-		struct area a;
-		int r = area_open(&a, plan->pv[plan->area_pv].path,
-				  plan->area_offset + (uint64_t)s * EPOCH_AREA_BYTES, false);
-
-		if (r == 0)
-			r = area_record_read(&a, &rec);
-		area_close(&a);
-		if (r == -ENODATA && *blank < 0)
-			*blank = (int)s;
-		else if (r == 0 && strcmp(rec.volume, vol->name) == 0 &&
-			 strcmp(rec.cluster, op->job->cfg->cluster) == 0)
-			found = (int)s;
-		else if (r == -EBADMSG)
-			*damaged = true;
-		else if (r < 0 && r != -ENODATA)
-			return r;
-	}
-	return found;
-}
-
-/* The filesystem, seen through the disk: a wrong one is found at once, not in the middle of a takeover. */
-static enum driver_result plan_fs(struct op *op, struct lvm_plan *plan)
-{
-	const struct lvm_seg *seg = &plan->seg[0];
-	char type[FS_TYPE_MAX];
-
-	if (!plan->plain || seg->n_stripes != 1)
-		return DRIVER_OK; /* START will look */
-	int r = fs_probe(plan->pv[seg->stripe[0].pv].path, seg->stripe[0].sector * 512,
-			 seg->len * 512, type);
-	enum driver_result end = fs_type_check(op, r, type);
-
-	if (end == DRIVER_OK)
-		snprintf(plan->fs, sizeof(plan->fs), "%s", type);
-	return end;
-}
-
-/* Ask LVM, find the slot, keep the plan. */
-static enum driver_result plan_new(struct op *op, struct volume *v)
-{
-	bool damaged;
-	int blank;
-
-	op_progress(op, "asking LVM about %s/%s", op->job->vol->vg, op->job->vol->lv);
-	enum driver_result end = lvm_plan_make(op, &v->devs, &v->plan);
-
-	if (end != DRIVER_OK)
-		return end;
-	if (v->plan.has_area) {
-		int r = slot_find(op, &v->plan, &blank, &damaged);
-
-		if (r < 0 && r != -ENOENT)
-			return op_fail(op, "io_error", "look at `dmesg` and at the target",
-				       "%s/" LVM_AREA_LV " cannot be read: %s", op->job->vol->vg,
-				       strerror(-r));
-		v->plan.area_found = r >= 0;
-		v->plan.area_slot = r >= 0 ? (unsigned)r : 0;
-	}
-	end = plan_fs(op, &v->plan);
-	if (end != DRIVER_OK)
-		return end;
-	int r = lvm_plan_keep(op, &v->plan);
-
-	if (r < 0)
-		op_progress(op, "the plan of %s cannot be kept in %s: %s", op->job->vol->name,
-			    op->job->rundir, strerror(-r));
-	return DRIVER_OK;
-}
-
-static enum driver_result devices(struct op *op, struct volume *v)
-{
-	struct iscsi_link link;
-
-	memset(v, 0, sizeof(*v));
-	if (!op->job->vol->iscsi)
-		return DRIVER_OK; /* a local disk: all devices */
-	enum driver_result end = iscsi_login(op, &link);
-
-	v->devs = link.disks;
-	return end;
-}
-
-/* Session, plan, and whether this volume may be used at all. */
-static enum driver_result ready(struct op *op, struct volume *v)
-{
-	const struct config_volume *vol = op->job->vol;
-	char remedy[CONFIG_NAME_MAX + 32];
-	enum driver_result end = fs_ready(op);
-
-	if (end == DRIVER_OK)
-		end = devices(op, v);
-	if (end != DRIVER_OK)
-		return end;
-	if (lvm_plan_kept(op, &v->plan) < 0 || !v->plan.area_found || v->plan.autoactivation ||
-	    (v->plan.fs[0] && strcmp(v->plan.fs, fs_name(vol->fs)) != 0) ||
-	    lvm_plan_true(&v->plan, &v->devs) < 0)
-		end = plan_new(op, v);
-	if (end != DRIVER_OK)
-		return end;
-	snprintf(remedy, sizeof(remedy), "stockade volume prepare %s", vol->name);
-	if (v->plan.autoactivation)
-		return op_fail(
-			op, "not_prepared", remedy,
-			"volume group %s is activated automatically by every node that sees it",
-			vol->vg);
-	if (!v->plan.has_area || !v->plan.area_found)
-		return op_fail(op, "not_prepared", remedy,
-			       "volume %s has no epoch record in %s/" LVM_AREA_LV, vol->name,
-			       vol->vg);
-	return DRIVER_OK;
-}
 
 /* Nothing of others on the mount point, before anything is written. With the LV active, fs_mount() tells whose it is. */
 static enum driver_result mount_point_free(struct op *op, const struct lvm_plan *plan,
@@ -181,42 +47,6 @@ static enum driver_result mount_point_free(struct op *op, const struct lvm_plan 
 	return DRIVER_OK;
 }
 
-static int place_still(void *arg, int fd)
-{
-	return lvm_pv_still(arg, fd);
-}
-
-static int area_open_plan(struct area *a, struct lvm_plan *plan, bool write)
-{
-	int r = area_open(a, plan->pv[plan->area_pv].path,
-			  plan->area_offset + (uint64_t)plan->area_slot * EPOCH_AREA_BYTES, write);
-
-	if (r == 0) {
-		/* the very disk, seen through the descriptor that will write */
-		r = lvm_pv_still(&plan->pv[plan->area_pv], a->fd);
-		if (r < 0)
-			area_close(a);
-	}
-	if (r == 0 && write) {
-		a->still_there = place_still;
-		a->arg = &plan->pv[plan->area_pv];
-	}
-	return r;
-}
-
-static enum driver_result open_area(struct op *op, struct lvm_plan *plan, bool write,
-				    struct area *a)
-{
-	int r = area_open_plan(a, plan, write);
-
-	return r == 0 ? DRIVER_OK
-		      : op_fail(op, "io_error", "look at `dmesg` and at the target",
-				"the epoch area of volume %s cannot be opened: %s",
-				op->job->vol->name, strerror(-r));
-}
-
-/* ---- the operations ---- */
-
 /* What PREPARE found, for a START in the same process. */
 static struct volume kept;
 static bool kept_ready;
@@ -230,7 +60,7 @@ static enum driver_result prepare(struct op *op)
 
 	if (op->soon)
 		return DRIVER_UNKNOWN; /* nothing here takes long */
-	enum driver_result end = ready(op, &v);
+	enum driver_result end = reach_ready(op, &v);
 
 	kept_ready = end == DRIVER_OK;
 	if (kept_ready)
@@ -238,7 +68,7 @@ static enum driver_result prepare(struct op *op)
 	if (end == DRIVER_OK)
 		end = mount_point_free(op, &v.plan, &st);
 	if (end == DRIVER_OK)
-		end = open_area(op, &v.plan, false, &a);
+		end = reach_area(op, &v.plan, false, &a);
 	if (end == DRIVER_OK)
 		end = owner_read(op, &a, &rec);
 	area_close(&a);
@@ -322,12 +152,12 @@ static enum driver_result start(struct op *op)
 	begin = op_now_ms();
 	/* The mark on the area's disk, seen through the descriptor that will write, says whether what PREPARE found moments ago
 	 * still holds: it changes with the metadata of the whole group. The other disks are asked before the activation. */
-	if (op->told && kept_ready && area_open_plan(&a, &kept.plan, true) == 0) {
+	if (op->told && kept_ready && reach_area_open(&a, &kept.plan, true) == 0) {
 		v = kept;
 	} else {
-		end = ready(op, &v);
+		end = reach_ready(op, &v);
 		if (end == DRIVER_OK)
-			end = open_area(op, &v.plan, true, &a);
+			end = reach_area(op, &v.plan, true, &a);
 	}
 	if (end == DRIVER_OK)
 		end = mount_point_free(op, &v.plan, &st);
@@ -372,15 +202,6 @@ static int look(const struct op *op, struct volume *v, struct dm_state *st, bool
 	return dm_look(st, v->plan.dm_uuid);
 }
 
-/* Devices as they are now, without logging in. */
-static void devices_now(const struct op *op, struct volume *v)
-{
-	struct iscsi_link link;
-
-	if (op->job->vol->iscsi && iscsi_look(&link, op->job->vol) == 0)
-		v->devs = link.disks;
-}
-
 static enum driver_result release_record(struct op *op, struct volume *v, bool planned)
 {
 	struct area a = AREA_CLOSED;
@@ -389,10 +210,10 @@ static enum driver_result release_record(struct op *op, struct volume *v, bool p
 	if (!owner_marked(op))
 		return DRIVER_OK; /* this boot never took it: there is nothing of ours to mark */
 	/* as in START: the descriptor that will write says whether the plan holds */
-	if (!planned || !v->plan.area_found || area_open_plan(&a, &v->plan, true) < 0) {
-		end = ready(op, v);
+	if (!planned || !v->plan.area_found || reach_area_open(&a, &v->plan, true) < 0) {
+		end = reach_ready(op, v);
 		if (end == DRIVER_OK)
-			end = open_area(op, &v->plan, true, &a);
+			end = reach_area(op, &v->plan, true, &a);
 	}
 	if (end == DRIVER_OK)
 		end = owner_release(op, &a);
@@ -410,7 +231,7 @@ static enum driver_result take_down(struct op *op, struct volume *v, const struc
 
 	if (end != DRIVER_OK)
 		return end;
-	devices_now(op, v);
+	reach_devices_now(op, v);
 	end = lvm_deactivate(op, &v->plan, &v->devs, &cookie);
 	settle_later(op, cookie);
 	if (end == DRIVER_OK)
@@ -558,7 +379,7 @@ static enum driver_result probe(struct op *op)
 	/* the record only when reading it cannot hang for long */
 	if (planned && v.plan.area_found && (!vol->iscsi || iscsi_look(&link, vol) == 0) &&
 	    link.state == ISCSI_LOGGED_IN && !link.blocked &&
-	    area_open_plan(&a, &v.plan, false) == 0) {
+	    reach_area_open(&a, &v.plan, false) == 0) {
 		told = area_record_read(&a, &rec) == 0;
 		area_close(&a);
 	}
@@ -613,7 +434,7 @@ static enum driver_result monitor(struct op *op)
 					  iscsi_state_name(link.state));
 	}
 	if (vol->reservations && planned) {
-		devices_now(op, &v);
+		reach_devices_now(op, &v);
 		r = lvm_plan_true(&v.plan, &v.devs);
 		enum driver_result end = r == 0 ? reserve_watch(op, &v.plan)
 						: op_unknown(op, "io_error",
@@ -628,122 +449,6 @@ static enum driver_result monitor(struct op *op)
 	snprintf(name, sizeof(name), "volume-%s.errors", vol->name);
 	op_kept(op, name, text, sizeof(text));
 	return fs_monitor(op, &is, st.dev, atoi(text));
-}
-
-/* ---- volume prepare ---- */
-
-/* A new LV_stockade holds whatever its extents held before. */
-static enum driver_result area_blank(struct op *op, const struct lvm_plan *plan)
-{
-	struct area a;
-	uint8_t *zero = area_buf(EPOCH_AREA_BLOCKS);
-	int r = zero ? area_open(&a, plan->pv[plan->area_pv].path, plan->area_offset, true)
-		     : -ENOMEM;
-
-	if (r == 0)
-		r = lvm_pv_still(&plan->pv[plan->area_pv], a.fd);
-	for (uint64_t at = 0; r == 0 && at < plan->area_bytes; at += EPOCH_AREA_BYTES) {
-		uint64_t len = plan->area_bytes - at < EPOCH_AREA_BYTES ? plan->area_bytes - at
-									: EPOCH_AREA_BYTES;
-		ssize_t n = pwrite(a.fd, zero, len, (off_t)(plan->area_offset + at));
-
-		r = n < 0 ? -errno : (uint64_t)n != len ? -EIO : 0;
-	}
-	if (r == 0 && fdatasync(a.fd) < 0)
-		r = -errno;
-	if (zero)
-		area_close(&a);
-	free(zero);
-	return r == 0 ? DRIVER_OK
-		      : op_fail(op, "io_error", "look at `dmesg` and at the target",
-				"%s/" LVM_AREA_LV " cannot be cleared: %s", op->job->vol->vg,
-				strerror(-r));
-}
-
-static enum driver_result first_record(struct op *op, struct volume *v)
-{
-	struct epoch_record rec = { .epoch = 0, .state = EPOCH_CLEAN };
-	struct area a = AREA_CLOSED;
-	bool damaged;
-	int blank;
-	int r = slot_find(op, &v->plan, &blank, &damaged);
-
-	if (r < 0 && r != -ENOENT)
-		return op_fail(op, "io_error", "look at `dmesg` and at the target",
-			       "%s/" LVM_AREA_LV " cannot be read: %s", op->job->vol->vg,
-			       strerror(-r));
-	/* it may be this volume's, and its owner alive: only people can know (SAFE-1) */
-	if (damaged)
-		return op_fail(
-			op, "not_prepared",
-			"make sure that no node has a volume of this group mounted, lvremove " LVM_AREA_LV
-			", then prepare each of them again",
-			"an epoch record in %s/" LVM_AREA_LV " is damaged, and may be that of %s",
-			op->job->vol->vg, op->job->vol->name);
-	if (blank < 0)
-		return op_fail(op, "not_prepared",
-			       "if no other volume uses it: lvremove it, then prepare again",
-			       "%s/" LVM_AREA_LV " has no free place", op->job->vol->vg);
-	v->plan.area_slot = (unsigned)blank;
-	snprintf(rec.cluster, sizeof(rec.cluster), "%s", op->job->cfg->cluster);
-	snprintf(rec.volume, sizeof(rec.volume), "%s", op->job->vol->name);
-	enum driver_result end = open_area(op, &v->plan, true, &a);
-
-	if (end != DRIVER_OK)
-		return end;
-	r = area_record_write(&a, &rec);
-	area_close(&a);
-	if (r < 0)
-		return op_fail(op, "io_error", "look at `dmesg` and at the target",
-			       "the epoch record cannot be written: %s", strerror(-r));
-	return DRIVER_OK;
-}
-
-static enum driver_result volume_prepare(struct op *op)
-{
-	const struct config_volume *vol = op->job->vol;
-	struct volume v;
-	struct dm_state st;
-	enum driver_result end = devices(op, &v);
-
-	if (end == DRIVER_OK)
-		end = plan_new(op, &v);
-	if (end != DRIVER_OK)
-		return end;
-	int r = dm_look(&st, v.plan.dm_uuid);
-	bool had = v.plan.area_found;
-
-	if (r < 0 || (st.exists && !had))
-		return op_fail(op, "lv_active_foreign",
-			       "unmount it on every node, then lvchange -an",
-			       "%s/%s is active on this node: prepare it while nobody uses it",
-			       vol->vg, vol->lv);
-	end = reserve_join(op, &v.plan);
-	if (end == DRIVER_OK && v.plan.autoactivation)
-		end = lvm_autoactivation_off(op, &v.devs);
-	if (end == DRIVER_OK && !v.plan.has_area) {
-		end = lvm_area_make(op, &v.devs);
-		if (end == DRIVER_OK)
-			end = lvm_plan_make(op, &v.devs, &v.plan);
-		if (end == DRIVER_OK && !v.plan.has_area)
-			end = op_unknown(op, "internal", "look at `lvs -a`",
-					 "LVM made " LVM_AREA_LV ", yet does not show it");
-		if (end == DRIVER_OK)
-			end = area_blank(op, &v.plan);
-	} else if (end == DRIVER_OK && v.plan.autoactivation) {
-		end = lvm_plan_make(op, &v.devs, &v.plan); /* the marks changed with the metadata */
-	}
-	if (end == DRIVER_OK && !had)
-		end = first_record(op, &v);
-	if (end == DRIVER_OK)
-		end = plan_new(op, &v); /* reads all of it back from the disk */
-	if (end != DRIVER_OK)
-		return end;
-	if (v.plan.autoactivation || !v.plan.area_found)
-		return op_unknown(op, "internal", "look at `vgs -o +vg_autoactivation`",
-				  "volume %s was prepared, yet it does not look so", vol->name);
-	return op_end(op, DRIVER_OK,
-		      had ? "volume %s was prepared already" : "volume %s is prepared", vol->name);
 }
 
 static int beat_open(struct op *op, struct area *a, bool write)
@@ -767,8 +472,8 @@ static int beat_open(struct op *op, struct area *a, bool write)
 	if (r == 0)
 		r = v.plan.area_found ? lvm_plan_true(&v.plan, &v.devs) : -ESTALE;
 	if (r == -ESTALE || r == -ENOENT)
-		r = plan_new(op, &v) == DRIVER_OK && v.plan.area_found ? 0 : -ESTALE;
-	return r < 0 ? r : area_open_plan(a, &v.plan, write);
+		r = reach_plan(op, &v) == DRIVER_OK && v.plan.area_found ? 0 : -ESTALE;
+	return r < 0 ? r : reach_area_open(a, &v.plan, write);
 }
 
 enum driver_result volume_op(struct op *op)
@@ -781,7 +486,7 @@ enum driver_result volume_op(struct op *op)
 	case DRIVER_PROBE: return probe(op);
 	case DRIVER_MONITOR: return monitor(op);
 	case DRIVER_HEARTBEAT: return owner_beat(op, beat_open);
-	case DRIVER_VOLUME_PREPARE: return volume_prepare(op);
+	case DRIVER_VOLUME_PREPARE: return volume_new(op);
 	}
 	return op_unknown(op, "internal", "report this", "no such operation");
 }
