@@ -7,6 +7,7 @@
  * place in a list; a life that was cut off does not come back; a target that cannot do what is needed is refused.
  */
 #include "fence_agents/lib/agent.h"
+#include "lib/shell/boot.h"
 #include "lib/shell/scsi_guard.h"
 
 #include <corosync/cmap.h>
@@ -117,18 +118,12 @@ static int ask_corosync(struct agent *a)
 static int read_boot_id(struct agent *a)
 {
 	struct scsi *me = agent_state(a);
-	char text[BOOT_ID_TEXT + 1] = "";
+	char text[BOOT_ID_TEXT];
 
 	if (agent_given(a, "boot_id"))
 		snprintf(text, sizeof(text), "%s", agent_get(a, "boot_id"));
-	else {
-		FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-		if (f && !fgets(text, sizeof(text), f))
-			text[0] = '\0';
-		if (f)
-			fclose(f);
-	}
+	else
+		boot_id_text(text);
 	if (incarnation_boot_parse(text, me->guard.boot_id) < 0)
 		return agent_error(a, EINVAL, "the boot id cannot be read: is /proc mounted?");
 	return 0;

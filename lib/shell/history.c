@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lib/shell/history.h"
 
+#include "lib/shell/boot.h"
 #include "lib/shell/log.h"
 #include "lib/shell/loop.h"
 
@@ -19,19 +20,8 @@
 struct history {
 	int fd;
 	char path[256], old[260];
-	char daemon[32], node[64], boot[40];
+	char daemon[32], node[64], boot[BOOT_ID_TEXT];
 };
-
-static void read_boot(struct history *h)
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (f == NULL)
-		return;
-	if (fgets(h->boot, sizeof(h->boot), f) != NULL)
-		h->boot[strcspn(h->boot, "\n")] = '\0';
-	fclose(f);
-}
 
 static int open_file(struct history *h)
 {
@@ -65,7 +55,7 @@ struct history *history_open_in(const char *dir, const char *daemon, const char 
 	snprintf(h->old, sizeof(h->old), "%s.1", h->path);
 	snprintf(h->daemon, sizeof(h->daemon), "%s", daemon);
 	snprintf(h->node, sizeof(h->node), "%s", node);
-	read_boot(h);
+	boot_id_text(h->boot);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		r = -errno;
 	else

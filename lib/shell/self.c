@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lib/shell/self.h"
+#include "lib/shell/boot.h"
 #include "lib/shell/cluster.h"
 
 #include <corosync/cmap.h>
@@ -8,20 +9,12 @@
 #include <stdio.h>
 #include <time.h>
 
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-
 static int read_life(struct incarnation *life)
 {
-	char text[64] = "";
-	FILE *f = fopen(BOOT_ID_FILE, "re");
+	char text[BOOT_ID_TEXT];
 	struct timespec now;
 
-	if (f == NULL)
-		return -EIO;
-	char *got = fgets(text, sizeof(text), f);
-
-	fclose(f);
-	if (got == NULL || incarnation_boot_parse(text, life->boot_id) < 0)
+	if (boot_id_text(text) < 0 || incarnation_boot_parse(text, life->boot_id) < 0)
 		return -EIO;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	life->join = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -63,7 +56,7 @@ const struct config_node *self_find(const struct config *cfg, struct incarnation
 		return NULL;
 	}
 	if (read_life(&life) < 0) {
-		snprintf(why, why_len, "%s cannot be read", BOOT_ID_FILE);
+		snprintf(why, why_len, "the boot id cannot be read: is /proc mounted?");
 		errno = EIO;
 		return NULL;
 	}

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "lib/shell/boot.h"
 #include "lib/shell/history.h"
 
 #include <fcntl.h>
@@ -25,6 +26,8 @@ static const char *text_of(json_t *list, size_t i)
 static void entries_come_back_in_order(void **state)
 {
 	struct history *h = history_open_in(dir, "unit", "node1");
+	uint8_t id[BOOT_ID_BYTES];
+	char boot[BOOT_ID_TEXT];
 	json_t *list;
 
 	(void)state;
@@ -40,6 +43,10 @@ static void entries_come_back_in_order(void **state)
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "node")),
 			    "node1");
 	assert_true(json_integer_value(json_object_get(json_array_get(list, 1), "mono_ms")) > 0);
+	assert_int_equal(boot_id_text(boot), 0);
+	assert_int_equal(incarnation_boot_parse(boot, id), 0);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "boot")),
+			    boot);
 	json_decref(list);
 	list = history_tail(h, 1);
 	assert_string_equal(text_of(list, 0), "the second \"quoted\"");
