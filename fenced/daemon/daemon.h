@@ -122,6 +122,10 @@ void store_load(struct fenced *f, struct fence_config *fc);
 void store_save(struct fenced *f);
 /* End @w with its checksum and put it in the place of @path; a failure is logged. */
 void store_seal(const char *path, struct wire_w *w);
+/* Read such a file into @buf; @ret stands behind magic and version. 0, -ENOENT, -EBADMSG (damaged, or of another version),
+ * -errno. */
+int store_open(const char *path, uint32_t magic, uint16_t version, uint8_t *buf, size_t size,
+	       struct wire_r *ret);
 void holds_save(bool holds);
 bool holds_load(void);
 

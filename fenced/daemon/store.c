@@ -41,6 +41,28 @@ void store_seal(const char *path, struct wire_w *w)
 		log_warning("store.save", "file=%s error=\"%s\"", path, strerror(-r));
 }
 
+int store_open(const char *path, uint32_t magic, uint16_t version, uint8_t *buf, size_t size,
+	       struct wire_r *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, buf, size);
+	int r = n < 0 ? -errno : 0;
+
+	close(fd);
+	if (r < 0)
+		return r;
+	if (n < 4)
+		return -EBADMSG;
+	wire_r_init(ret, buf + n - 4, 4);
+	if (wire_r_u32(ret) != crc32c(0, buf, (size_t)n - 4))
+		return -EBADMSG;
+	wire_r_init(ret, buf, (size_t)n - 4);
+	return wire_r_u32(ret) == magic && wire_r_u16(ret) == version ? 0 : -EBADMSG;
+}
+
 void store_save(struct fenced *f)
 {
 	static struct fence_stored st;
@@ -61,19 +83,15 @@ void store_save(struct fenced *f)
 	store_seal(STORE_FILE, &w);
 }
 
-static int parse(struct fenced *f, struct fence_config *fc, const uint8_t *buf, size_t len)
+static int load(struct fenced *f, struct fence_config *fc)
 {
+	uint8_t buf[STORE_BYTES_MAX];
 	struct wire_r r;
 	struct incarnation then = { 0 };
+	int rc = store_open(STORE_FILE, STORE_MAGIC, STORE_VERSION, buf, sizeof(buf), &r);
 
-	if (len < 4)
-		return -EBADMSG;
-	wire_r_init(&r, buf + len - 4, 4);
-	if (wire_r_u32(&r) != crc32c(0, buf, len - 4))
-		return -EBADMSG;
-	wire_r_init(&r, buf, len - 4);
-	if (wire_r_u32(&r) != STORE_MAGIC || wire_r_u16(&r) != STORE_VERSION)
-		return -EBADMSG;
+	if (rc < 0)
+		return rc;
 	incarnation_read(&then, &r);
 	fc->stored_view.seq = wire_r_u64(&r);
 	fc->stored_view.rep = wire_r_u32(&r);
@@ -93,27 +111,20 @@ static int parse(struct fenced *f, struct fence_config *fc, const uint8_t *buf, 
 
 void store_load(struct fenced *f, struct fence_config *fc)
 {
-	uint8_t buf[STORE_BYTES_MAX];
-
 	if (mkdir(STOCKADE_STATEDIR, 0750) < 0 && errno != EEXIST)
 		log_warning("store.dir", "dir=%s error=\"%s\"", STOCKADE_STATEDIR, strerror(errno));
 	if (mkdir(STORE_DIR, 0750) < 0 && errno != EEXIST)
 		log_warning("store.dir", "dir=%s error=\"%s\"", STORE_DIR, strerror(errno));
 	store_loop_load(fc);
-	int fd = open(STORE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		return;
-	ssize_t n = read(fd, buf, sizeof(buf));
-
-	close(fd);
-	int r = n < 0 ? -errno : parse(f, fc, buf, (size_t)n);
+	int r = load(f, fc);
 
 	if (r < 0)
 		fc->n_stored = 0;
-	if (r == -EBADMSG)
-		log_warning("store.load", "file=%s text=\"damaged: its proofs are left out\"",
-			    STORE_FILE);
+	if (r == -ENOENT)
+		return; /* the first start */
+	if (r < 0 && r != -ESTALE)
+		log_warning("store.load", "file=%s text=\"%s: its proofs are left out\"",
+			    STORE_FILE, r == -EBADMSG ? "damaged" : strerror(-r));
 	else
 		log_info("store.load", "proofs=%u rc=%d", fc->n_stored, r);
 }

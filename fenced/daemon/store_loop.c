@@ -8,16 +8,12 @@
  */
 #include "daemon.h"
 
-#include "lib/crc32c.h"
-#include "lib/shell/file.h"
 #include "lib/shell/log.h"
 #include "lib/wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LOOP_FILE STOCKADE_STATEDIR "/fenced/loop"
 #define LOOP_MAGIC 0x706c7053u /* "Splp" */
@@ -42,19 +38,15 @@ void store_loop_save(const struct fence_stored *st)
 	store_seal(LOOP_FILE, &w);
 }
 
-static int parse(struct fence_config *fc, const uint8_t *buf, size_t len)
+static int load(struct fence_config *fc)
 {
+	uint8_t buf[LOOP_BYTES_MAX];
 	struct wire_r r;
 	int64_t now = (int64_t)time(NULL);
+	int rc = store_open(LOOP_FILE, LOOP_MAGIC, LOOP_VERSION, buf, sizeof(buf), &r);
 
-	if (len < 4)
-		return -EBADMSG;
-	wire_r_init(&r, buf + len - 4, 4);
-	if (wire_r_u32(&r) != crc32c(0, buf, len - 4))
-		return -EBADMSG;
-	wire_r_init(&r, buf, len - 4);
-	if (wire_r_u32(&r) != LOOP_MAGIC || wire_r_u16(&r) != LOOP_VERSION)
-		return -EBADMSG;
+	if (rc < 0)
+		return rc;
 	fc->held.bits = wire_r_u64(&r) & fc->nodes.bits;
 	for (unsigned id = 1; id <= NODEID_MAX; id++) {
 		unsigned n = wire_r_u8(&r);
@@ -74,17 +66,12 @@ static int parse(struct fence_config *fc, const uint8_t *buf, size_t len)
 
 void store_loop_load(struct fence_config *fc)
 {
-	uint8_t buf[LOOP_BYTES_MAX];
-	int fd = open(LOOP_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r = load(fc);
 
-	if (fd < 0)
+	if (r == 0 || r == -ENOENT)
 		return;
-	ssize_t n = read(fd, buf, sizeof(buf));
-
-	close(fd);
-	if (n < 0 || parse(fc, buf, (size_t)n) < 0) {
-		fc->held = NODESET_EMPTY;
-		memset(fc->fenced, 0, sizeof(fc->fenced));
-		log_warning("store.load", "file=%s text=\"damaged: it is left out\"", LOOP_FILE);
-	}
+	fc->held = NODESET_EMPTY;
+	memset(fc->fenced, 0, sizeof(fc->fenced));
+	log_warning("store.load", "file=%s text=\"%s: it is left out\"", LOOP_FILE,
+		    r == -EBADMSG ? "damaged" : strerror(-r));
 }
