@@ -142,6 +142,8 @@ enum driver_result owner_take(struct op *op, const struct area *a, bool active, 
 				       job->vol->name, strerror(-r));
 		ret->watch = true;
 		ret->had_beat = r == 0;
+		ret->before.life.nodeid =
+			ret->rec.owner.nodeid; /* whose block it is, also an empty one */
 	}
 	struct epoch_record next = ret->rec;
 
@@ -185,13 +187,14 @@ enum driver_result owner_still(struct op *op, const struct area *a, const struct
 		return DRIVER_OK;
 	int r = area_beat_read(a, own->before.life.nodeid, &beat);
 
-	if (!own->had_beat)
+	if (r == -ENODATA && !own->had_beat)
 		return DRIVER_OK;
 	if (r < 0)
 		return op_fail(op, "io_error", "look at `dmesg` and at the target",
 			       "the heartbeat of volume %s cannot be read again: %s",
 			       op->job->vol->name, strerror(-r));
-	if (beat.counter != own->before.counter)
+	/* a block that was empty or torn, and is not any more, was written just now */
+	if (!own->had_beat || beat.counter != own->before.counter)
 		return op_fail(
 			op, "owner_alive",
 			"its proof of death is wrong: check the fence device of that node now",

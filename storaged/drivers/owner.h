@@ -8,11 +8,11 @@
 #include "op.h"
 
 struct owner {
-	struct epoch_record rec; /* as read last */
-	bool fresh;              /* we wrote a new epoch in this operation */
-	bool watch;              /* the one before us was active: its heartbeat must stand still */
-	bool had_beat;
-	struct epoch_beat before;
+	struct epoch_record rec;  /* as read last */
+	bool fresh;               /* we wrote a new epoch in this operation */
+	bool watch;               /* the one before us was active: its heartbeat must stand still */
+	bool had_beat;            /* at first look; else its block was empty or torn */
+	struct epoch_beat before; /* life.nodeid: whose block, always */
 };
 
 /* Read the record and say what is wrong with it in words. DRIVER_OK with @rec set, or an end. */

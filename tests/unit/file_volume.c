@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "storaged/drivers/driver.h"
+#include "storaged/drivers/owner.h"
 
 static char base[] = "/tmp/stockade-file-volume.XXXXXX";
 static struct config cfg;
@@ -337,6 +338,53 @@ static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 	WANT(doit(DRIVER_STOP, 1), DRIVER_OK, "");
 }
 
+/* SAFE-1: between epoch and mount the one before us is listened for, whatever stood in its block at first. */
+static void owner_held_to_be_dead_that_beats_is_not_followed(void **state)
+{
+	struct config_volume vol;
+	char rundir[256], path[256];
+	struct driver_job job = job_of(DRIVER_START, 2, &vol, rundir);
+	struct epoch_beat beat = { .life = life(1), .counter = 7 };
+	uint8_t *empty = area_buf(1);
+	struct owner own;
+	struct area a;
+	struct op op;
+
+	(void)state;
+	assert_non_null(empty);
+	snprintf(path, sizeof(path), "%s/disk/epoch", base);
+	for (int had = 0; had <= 1; had++) {
+		for (int beats = 0; beats <= 1; beats++) {
+			struct driver_line up = doit(DRIVER_START, 1);
+
+			WANT(up, DRIVER_OK, "");
+			beat.epoch = up.epoch;
+			fence.node[0].state = FENCE_NODE_DEAD;
+			fence.node[0].proof = (struct proof){ .victim = life(1),
+							      .kind = PROOF_OFF_VERIFIED,
+							      .by = 2 };
+			assert_int_equal(area_open(&a, path, 0, true), 0);
+			if (!had)
+				assert_int_equal(area_write(&a, 1, empty), 0);
+			op_init(&op, &job, -1);
+			assert_int_equal(owner_take(&op, &a, false, &own), DRIVER_OK);
+			beat.counter += 1000;
+			if (beats)
+				assert_int_equal(area_beat_write(&a, &beat, false), 0);
+			assert_int_equal(owner_still(&op, &a, &own),
+					 beats ? DRIVER_FAILED : DRIVER_OK);
+			if (beats)
+				assert_string_equal(op.end.code, "owner_alive");
+			assert_int_equal(owner_release(&op, &a), DRIVER_OK);
+			area_close(&a);
+			WANT(doit(DRIVER_STOP, 1), DRIVER_OK, "");
+		}
+	}
+	free(empty);
+	fence.node[0].state = FENCE_NODE_MEMBER;
+	fence.node[0].proof.kind = PROOF_NONE;
+}
+
 static void damaged_record_is_refused(void **state)
 {
 	char path[256];
@@ -365,6 +413,7 @@ int main(void)
 		cmocka_unit_test(mount_point_of_others_is_left_alone),
 		cmocka_unit_test(busy_mount_is_named_then_killed),
 		cmocka_unit_test(heartbeat_is_seen_then_stale_and_ends_with_the_epoch),
+		cmocka_unit_test(owner_held_to_be_dead_that_beats_is_not_followed),
 		cmocka_unit_test(damaged_record_is_refused),
 	};
 	char path[256];
