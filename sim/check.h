@@ -25,7 +25,12 @@ void check_fence_quiet(struct world *w);
 void check_fence_lives(struct world *w);
 
 /* After a step of dlmd's core; and when a client's lock becomes more than it was. */
-void check_dlm(struct world *w, uint32_t id, const struct dlm_event *ev);
+void check_dlm(struct world *w, uint32_t id, const struct dlm_event *ev,
+	       const struct dlm_actions *out);
+void check_dlm_begin(struct world *w, uint32_t id); /* its dlmd starts */
+void check_locks_begin(uint32_t id);
+void check_locks(struct world *w, uint32_t id, const struct dlm_event *ev,
+		 const struct dlm_actions *out);
 void check_lock(struct world *w, uint32_t id, const struct handle *h);
 void check_volume_lock(struct world *w, uint32_t id, unsigned v);
 void check_value(struct world *w, uint32_t id, const struct handle *h, uint64_t value);

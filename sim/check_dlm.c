@@ -5,13 +5,78 @@
 #include <inttypes.h>
 #include <string.h>
 
-void check_dlm(struct world *w, uint32_t id, const struct dlm_event *ev)
+void check_dlm_begin(struct world *w, uint32_t id)
+{
+	memset(&w->past[id], 0, sizeof(w->past[id]));
+	check_locks_begin(id);
+}
+
+/* DLM-11: the newest past goes on. Who was in a later quorate ring is not ended for those who missed it. */
+static void newest_past(struct world *w, uint32_t id, bool evicted)
+{
+	uint64_t ring = w->host[id].dview.id.seq, members = w->host[id].dview.members.bits;
+	struct round *r = &w->round[(ring ^ members) % ROUNDS];
+
+	if (!w->past[id].informed || !w->past[id].before)
+		return;
+	if (r->ring != ring || r->members != members) {
+		memset(r, 0, sizeof(*r));
+		r->ring = ring;
+		r->members = members;
+	}
+	if (evicted && w->past[id].before > r->evicted) {
+		r->evicted = w->past[id].before;
+		r->evicted_id = id;
+	} else if (!evicted && (!r->kept || w->past[id].before < r->kept)) {
+		r->kept = w->past[id].before;
+		r->kept_id = id;
+	}
+	if (r->kept && r->evicted > r->kept)
+		broken(w, "DLM-11", id,
+		       "n%u of ring %" PRIx64 " is evicted, n%u of %" PRIx64 " goes on",
+		       r->evicted_id, r->evicted, r->kept_id, r->kept);
+}
+
+static void follow(struct world *w, uint32_t id, const struct dlm_event *ev,
+		   const struct dlm_actions *out)
+{
+	const struct net_view *v = &w->host[id].dview;
+	struct dlm_status st;
+
+	if (ev->type == DLM_EV_VIEW) {
+		dlm_status(w->host[id].dlm, &st);
+		w->past[id].before = w->past[id].synced;
+		w->past[id].informed = st.informed;
+	}
+	for (unsigned i = 0; i < out->n; i++) {
+		const struct dlm_action *a = &out->v[i];
+
+		/* DLM-12: a dlmd that is away, of a node that is here and was all along, is waited for, but not in all locks. */
+		if (a->type == DLM_ACT_LOST && a->life.state == DLM_LIFE_LOST &&
+		    !incarnation_unseen(&a->life.life) && w->past[id].synced == v->id.seq &&
+		    nodeset_has(v->nodes, a->life.life.nodeid) &&
+		    !nodeset_has(v->members, a->life.life.nodeid))
+			broken(w, "DLM-12", id,
+			       "stands still for the dlmd of n%u, whose node is here",
+			       a->life.life.nodeid);
+		if (ev->type == DLM_EV_DELIVER && a->type == DLM_ACT_EVICTED)
+			newest_past(w, id, true);
+		if (a->type == DLM_ACT_SYNCED && a->synced) {
+			newest_past(w, id, false);
+			w->past[id].synced = v->id.seq;
+		}
+	}
+}
+
+void check_dlm(struct world *w, uint32_t id, const struct dlm_event *ev,
+	       const struct dlm_actions *out)
 {
 	const char *rule = dlm_broken(w->host[id].dlm);
 
-	(void)ev;
 	if (rule)
 		broken(w, rule, id, "an invariant of the core, after event %d", (int)ev->type);
+	follow(w, id, ev, out);
+	check_locks(w, id, ev, out);
 }
 
 /* DLM-1: no two clients of the whole world hold what cannot live together. Called when one was told that it holds more. */

@@ -116,6 +116,12 @@ static void convert(struct world *w, uint32_t id, struct client *c, struct handl
 		   (prng_permille(p, 200) ? DLM_F_CONVDEADLK : 0);
 	if (op.flags & DLM_F_CONVDEADLK)
 		op.flags &= ~(uint32_t)DLM_F_NOQUEUE;
+	if (w->plan->client_cancel && prng_permille(p, 300))
+		op.flags |= DLM_F_PERSISTENT;
+	if (w->plan->client_cancel && op.mode > x->held && x->held >= DLM_NL &&
+	    dlm_check_request(op.mode, op.flags | DLM_F_QUECVT, x->held) == 0 &&
+	    prng_permille(p, 300))
+		op.flags |= DLM_F_QUECVT;
 	if (x->held >= DLM_PW && op.mode < x->held && prng_permille(p, 500))
 		value(w, x, &op);
 	/* Down, it acts by the lower mode from here on; PR and CW: by what is left of both; a demotion: none. */
@@ -126,6 +132,18 @@ static void convert(struct world *w, uint32_t id, struct client *c, struct handl
 	if (op.flags & DLM_F_CONVDEADLK)
 		x->held = DLM_NL;
 	submit(w, id, x, &op);
+}
+
+/* Answered by the DONE of what is taken back, if that was in time: nobody waits for its own REPLY. */
+#define COOKIE_CANCEL (UINT64_C(1) << 63)
+
+static void cancel(struct world *w, uint32_t id, const struct client *c, const struct handle *x)
+{
+	struct dlm_op op = { .type = DLM_OP_UNLOCK, .client = c->id, .lkid = x->lkid, .pid = 100 };
+
+	op.flags = DLM_F_CANCEL;
+	op.cookie = ++w->host[id].lock_cookie | COOKIE_CANCEL;
+	push(w, 0, EV_SUBMIT, id, PART_DLM, 0, 0, keep(&op, sizeof(op)));
 }
 
 /* It does one thing. It counts as holding until its unlock or down-conversion is *sent*: from there it acts no more. */
@@ -148,7 +166,10 @@ static void client_act(struct world *w, uint32_t id, unsigned k)
 		push(w, 0, EV_SUBMIT, id, PART_DLM, 0, 0, keep(&op, sizeof(op)));
 		return;
 	}
-	if (x->stage == H_FREE && !w->healed) {
+	if (x->stage == H_PENDING && !w->healed && w->plan->client_cancel &&
+	    prng_permille(p, w->plan->client_cancel)) {
+		cancel(w, id, c, x);
+	} else if (x->stage == H_FREE && !w->healed) {
 		begin(w, id, c, x);
 	} else if (x->stage == H_HELD && !w->healed && prng_permille(p, 500)) {
 		convert(w, id, c, x);
@@ -166,6 +187,8 @@ static void on_reply(struct world *w, uint32_t id, struct client *c, const struc
 {
 	struct handle *x = by_cookie(c, act->reply.cookie);
 
+	if (act->reply.cookie & COOKIE_CANCEL)
+		return;
 	if (!x) {
 		broken(w, "DLM-5", id, "a REPLY that nobody waits for");
 	} else if (act->reply.rc == 0) {

@@ -73,7 +73,7 @@ int dlmd_feed(struct world *w, uint32_t id, struct dlm_event *ev)
 	stepped(w, id, PART_DLM, ev->type, rc, rc < 0 ? 0 : out.n);
 	if (rc < 0 && ev->type == DLM_EV_DELIVER)
 		broken(w, "DLM-3", id, "a message of a member was refused: %d", rc);
-	check_dlm(w, id, ev);
+	check_dlm(w, id, ev, &out);
 	for (unsigned i = 0; rc >= 0 && i < out.n && !w->failed; i++) {
 		const struct dlm_action *act = &out.v[i];
 
@@ -100,6 +100,7 @@ void dlmd_start(struct world *w, uint32_t id)
 
 	h->dlm_view = false;
 	memset(&h->dview, 0, sizeof(h->dview));
+	check_dlm_begin(w, id);
 	h->dlm = dlm_new(&self, all);
 	if (!h->dlm)
 		abort();

@@ -239,6 +239,8 @@ static void draw_rates(struct prng *p, struct plan *plan)
 		plan->probe_unknown = prng_range(p, 0, 20);
 	}
 	plan->late_quorum = prng_permille(p, 500) ? 100 : 0;
+	/* not drawn: what was there before stays the same world */
+	plan->client_cancel = plan->seed % 4 == 2 ? 300 : 0;
 }
 
 void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)

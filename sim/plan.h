@@ -46,7 +46,7 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(stop)           \
 	X(cool)
 
-/* Permille of each run; `deny`: what a probe cannot tell. */
+/* Permille of each run; `deny`: what a probe cannot tell; client_cancel: a client takes back what waits. */
 #define PLAN_RATES(X)    \
 	X(agent_fail)    \
 	X(agent_timeout) \
@@ -57,7 +57,8 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(drive_unknown) \
 	X(drive_hang)    \
 	X(probe_unknown) \
-	X(late_quorum)
+	X(late_quorum)   \
+	X(client_cancel)
 
 /* id, word, is a fault (else an operator's act), meaning of arg. All last `for` ms, 0: over at once. */
 #define PLAN_ACTS(X)                                                                                           \

@@ -228,6 +228,18 @@ struct point { /* what the first member held behind a place of the order */
 };
 #define POINTS 4096
 
+/* For DLM-11: the ring in which a dlmd was synced last, also before the round that goes on, and whether that counts. */
+struct past {
+	uint64_t synced, before;
+	bool informed;
+};
+
+struct round { /* how a round of one ring and one set of members ended */
+	uint64_t ring, members, evicted, kept;
+	uint32_t evicted_id, kept_id;
+};
+#define ROUNDS 64
+
 struct stats {
 	uint64_t seeds, steps[PARTS], virtual_ms, proofs, offs, grants, starts, takeovers, acts,
 		evictions;
@@ -257,6 +269,8 @@ struct world {
 
 	/* checks */
 	struct point point[PARTS][POINTS];
+	struct past past[N_MAX + 1];
+	struct round round[ROUNDS];
 	struct nodeset remember[N_MAX + 1]
 			       [LIVES_MAX]; /* who holds that life for over, ever since */
 	uint32_t buried[N_MAX + 1];         /* the life that an operator vouched for */
