@@ -2,6 +2,8 @@
 # fence_agents/virt: the bytes between fence_xvm and fence_virtd, for both of ours.
 noinst_LTLIBRARIES += %reldir%/libfence-virt-wire.la
 %C%_libfence_virt_wire_la_SOURCES = \
+	%reldir%/echo.c \
+	%reldir%/echo.h \
 	%reldir%/wire.c \
 	%reldir%/wire.h
 %C%_libfence_virt_wire_la_LIBADD = $(NETTLE_LIBS)
@@ -9,6 +11,10 @@ noinst_LTLIBRARIES += %reldir%/libfence-virt-wire.la
 check_PROGRAMS += tests/unit/virt_wire
 tests_unit_virt_wire_SOURCES = tests/unit/virt_wire.c tests/fuzz/virt_wire.c
 tests_unit_virt_wire_LDADD = %reldir%/libfence-virt-wire.la tests/fuzz/libfuzz.la $(NETTLE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/virt_echo
+tests_unit_virt_echo_SOURCES = tests/unit/virt_echo.c tests/fuzz/virt_echo.c
+tests_unit_virt_echo_LDADD = %reldir%/libfence-virt-wire.la tests/fuzz/libfuzz.la $(NETTLE_LIBS) $(CMOCKA_LIBS)
 
 # The load of tests/bench/fence.
 noinst_PROGRAMS += tests/bench/fence_load

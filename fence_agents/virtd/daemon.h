@@ -40,10 +40,16 @@ struct virtd {
 	struct loop_timer *deadline, *channels_timer, *nag;
 	uint64_t start_ms;
 	int listen_fd[VIRTD_LISTENERS_MAX];
+	struct { /* of the datagram that is being fed */
+		int fd;
+		struct sockaddr_storage to;
+		socklen_t len;
+	} reply;
+	char host[ECHO_HOST_MAX + 1];
 	struct conn *conns;
 	uint64_t conn_last;                   /* numbers given out to accepted ones */
 	uint8_t seal_key[VIRTD_KEYS_MAX][32]; /* derived: never the key itself */
-	unsigned n_seal_keys;
+	unsigned n_seal_keys, seal_listener;
 	int attest_fd;
 	struct peer peer[PEERS_MAX];
 	int keep_fd;
@@ -52,8 +58,13 @@ struct virtd {
 
 /* main.c */
 void feed(struct virtd *d, struct virtd_event ev);
+bool reload(struct virtd *d); /* false: something was wrong, and what was before stays */
 
 /* net.c */
+/* Feed a datagram that came to @fd; VIRTD_ACT_REPLY goes back to where it came from. */
+void net_datagram(struct virtd *d, int fd, unsigned listener, const struct sockaddr_storage *from,
+		  socklen_t from_len, const void *data, size_t len);
+void net_reply(struct virtd *d, const struct virtd_action *a);
 int net_listen(struct virtd *d); /* 0, or -errno after a line that says what is wrong */
 void net_done(struct virtd *d);
 void net_connect(struct virtd *d, const struct virtd_action *a);
@@ -74,6 +85,7 @@ void report_close(struct virtd *d);
 void report_audit(struct virtd *d, const struct virtd_action *a);
 void report_fact(struct virtd *d, const struct virtd_action *a);
 void report_keep(struct virtd *d, const uint8_t digest[VIRTD_DIGEST_BYTES]);
-int report_show(void); /* --status: asks the running daemon; exit code */
+int report_show(const char *name);   /* --status: asks the running daemon; exit code */
+int report_reload(const char *name); /* --reload: has it read its files anew, waits until it has */
 
 #endif

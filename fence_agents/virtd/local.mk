@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += %reldir%/core/libvirtd-core.la
 	%reldir%/core/conf.c \
 	%reldir%/core/conf.h \
 	%reldir%/core/internal.h \
+	%reldir%/core/keys.c \
 	%reldir%/core/map.c \
 	%reldir%/core/map.h \
 	%reldir%/core/operation.c \
@@ -32,8 +33,12 @@ stockade_virtd_LDADD = \
 	$(VIRT_LIBS) $(XML_LIBS) $(SHELL_LIBS) -lpthread
 
 check_PROGRAMS += tests/unit/virtd_core
-tests_unit_virtd_core_SOURCES = tests/unit/virtd_core.c
+tests_unit_virtd_core_SOURCES = tests/unit/virtd_core.c tests/unit/virtd_table.h
 tests_unit_virtd_core_LDADD = %reldir%/core/libvirtd-core.la fence_agents/virt/libfence-virt-wire.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/virtd_keys
+tests_unit_virtd_keys_SOURCES = tests/unit/virtd_keys.c tests/unit/virtd_table.h
+tests_unit_virtd_keys_LDADD = %reldir%/core/libvirtd-core.la fence_agents/virt/libfence-virt-wire.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/virtd_conf
 tests_unit_virtd_conf_SOURCES = tests/unit/virtd_conf.c tests/fuzz/virtd.c

@@ -20,7 +20,7 @@
 #define NAG_MS (60 * 60 * 1000)
 
 static const char usage[] =
-	"usage: stockade-virtd [-f FILE] [-d LEVEL] [-p PIDFILE] [--check | --status]\n"
+	"usage: stockade-virtd [-f FILE] [-d LEVEL] [-p PIDFILE] [--check | --status | --reload]\n"
 	"The hypervisor's fence daemon: answers fence_xvm and fence_virt, attests the death of guests.\n"
 	"\n"
 	"  -f, --config FILE     configuration, the stock daemon's format (" VIRTD_CONF_PATH ")\n"
@@ -32,6 +32,7 @@ static const char usage[] =
 	"      --name NAME       of the status socket (stockade-virtd)\n"
 	"      --check           read the configuration and the keys, say what is wrong, end\n"
 	"      --status          show what the running daemon knows, as JSON\n"
+	"      --reload          have the running daemon read its files and keys anew, and wait for it\n"
 	"  -h, --help            this text\n"
 	"  -V, --version\n";
 
@@ -46,6 +47,7 @@ static void carry_out(struct virtd *d, const struct virtd_action *a)
 	case VIRTD_ACT_NOTE: report_fact(d, a); break;
 	case VIRTD_ACT_ATTEST: attest_send(d, a); break;
 	case VIRTD_ACT_KEEP: report_keep(d, a->keep); break;
+	case VIRTD_ACT_REPLY: net_reply(d, a); break;
 	}
 }
 
@@ -198,15 +200,14 @@ static bool load_keys(struct virtd *d, bool only_look)
 		if (l->kind == VIRTD_SERIAL)
 			continue;
 		snprintf(next, sizeof(next), "%s.new", l->key_file);
-		for (unsigned k = 0; k < VIRTD_KEYS_MAX; k++) {
-			size_t len;
+		/* KEY.new first: when it becomes KEY under our eyes it is read twice, never not at all */
+		size_t len[VIRTD_KEYS_MAX] = { 0 };
 
-			if (!read_key(k ? next : l->key_file, must && k == 0, bytes[ev.keys.n],
-				      &len))
-				continue;
-			ev.keys.key[ev.keys.n].bytes = bytes[ev.keys.n];
-			ev.keys.key[ev.keys.n++].len = len;
-		}
+		read_key(next, false, bytes[1], &len[1]);
+		read_key(l->key_file, must, bytes[0], &len[0]);
+		for (unsigned k = 0; k < VIRTD_KEYS_MAX; k++)
+			if (len[k] > 0)
+				ev.keys.key[ev.keys.n++] = (struct virtd_key){ len[k], bytes[k] };
 		if (must && ev.keys.n == 0)
 			ok = false;
 		log_info("virtd.key", "listener=%s file=%s keys=%u", virtd_listener_name(l->kind),
@@ -216,6 +217,7 @@ static bool load_keys(struct virtd *d, bool only_look)
 		feed(d, ev);
 		if (!sealed && ev.keys.n) {
 			attest_keys(d, ev.keys.key, ev.keys.n);
+			d->seal_listener = i;
 			sealed = true;
 		}
 	}
@@ -223,23 +225,32 @@ static bool load_keys(struct virtd *d, bool only_look)
 	return ok;
 }
 
-static void on_reload(void *arg, int sig)
+bool reload(struct virtd *d)
 {
-	struct virtd *d = arg;
 	struct virtd_conf *fresh = malloc(sizeof(*fresh));
+	bool ok = true;
 
-	(void)sig;
 	if (fresh && read_conf(d->path, fresh, false)) {
 		feed(d, (struct virtd_event){ .type = VIRTD_EV_CONF, .conf = fresh });
 		d->conf->map = fresh->map;
 		nag(d);
 	} else {
 		log_error("virtd.reload", "text=\"the configuration before stays\"");
+		ok = false;
 	}
 	free(fresh);
-	if (!load_keys(d, false))
+	if (!load_keys(d, false)) {
 		log_error("virtd.reload", "text=\"the keys before stay\"");
+		ok = false;
+	}
 	log_notice("virtd.reload", "file=%s", d->path);
+	return ok;
+}
+
+static void on_reload(void *arg, int sig)
+{
+	(void)sig;
+	reload(arg);
 }
 
 static void on_stop(void *arg, int sig)
@@ -266,9 +277,10 @@ static void random_bytes(void *arg, void *buf, size_t len)
 static bool start(struct virtd *d, const char *pidfile)
 {
 	static const struct backend_ops ops = { on_backend, net_channel };
-	struct virtd_setup setup = { .conf = d->conf, .random = random_bytes };
+	struct virtd_setup setup = { .conf = d->conf, .random = random_bytes, .host = d->host };
 	const char *channels = NULL;
 
+	gethostname(d->host, sizeof(d->host) - 1);
 	d->core = virtd_new(&setup);
 	d->loop = loop_new();
 	if (!d->core || !d->loop)
@@ -305,7 +317,7 @@ static int serve(struct virtd *d, const char *pidfile)
 {
 	int r = 1;
 
-	d->attest_fd = d->keep_fd = -1;
+	d->attest_fd = d->keep_fd = d->reply.fd = -1;
 	if (start(d, pidfile)) {
 		nag(d);
 		log_notice("virtd.start", "version=%s listeners=%u libvirts=%u map=%s",
@@ -339,12 +351,13 @@ int main(int argc, char **argv)
 		{ "wait", 0, NULL, 'w' },    { "debug", 1, NULL, 'd' },
 		{ "pidfile", 1, NULL, 'p' }, { "state-dir", 1, NULL, 'S' },
 		{ "name", 1, NULL, 'n' },    { "check", 0, NULL, 'C' },
-		{ "status", 0, NULL, 's' },  { "help", 0, NULL, 'h' },
-		{ "version", 0, NULL, 'V' }, { NULL, 0, NULL, 0 },
+		{ "status", 0, NULL, 's' },  { "reload", 0, NULL, 'R' },
+		{ "help", 0, NULL, 'h' },    { "version", 0, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
 	static struct virtd d;
 	const char *pidfile = NULL;
-	bool check = false;
+	bool check = false, status = false, again = false;
 	int c, debug = -1;
 
 	if (argc == 5 && strcmp(argv[1], "--backend") == 0) /* ourselves, for libvirt's calls */
@@ -362,7 +375,8 @@ int main(int argc, char **argv)
 		case 'S': d.state_dir = optarg; break;
 		case 'n': d.name = optarg; break;
 		case 'C': check = true; break;
-		case 's': return report_show();
+		case 's': status = true; break;
+		case 'R': again = true; break;
 		case 'h': fputs(usage, stdout); return 0;
 		case 'V': puts("stockade-virtd " STOCKADE_VERSION); return 0;
 		default: fputs(usage, stderr); return 2;
@@ -371,6 +385,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (status || again)
+		return status ? report_show(d.name) : report_reload(d.name);
 	d.conf = calloc(1, sizeof(*d.conf));
 	if (!d.conf)
 		return 1;

@@ -243,11 +243,31 @@ static unsigned listener_of(const struct virtd *d, int fd)
 	return i;
 }
 
+void net_datagram(struct virtd *d, int fd, unsigned listener, const struct sockaddr_storage *from,
+		  socklen_t from_len, const void *data, size_t len)
+{
+	char source[VIRTD_WORD_MAX];
+
+	text_of(from, source, sizeof(source));
+	d->reply.fd = fd;
+	d->reply.to = *from;
+	d->reply.len = from_len;
+	feed(d, (struct virtd_event){ .type = VIRTD_EV_DATAGRAM,
+				      .datagram = { listener, source, data, len } });
+	d->reply.fd = -1;
+}
+
+void net_reply(struct virtd *d, const struct virtd_action *a)
+{
+	if (d->reply.fd >= 0 && sendto(d->reply.fd, a->reply, sizeof(a->reply), MSG_DONTWAIT,
+				       (const struct sockaddr *)&d->reply.to, d->reply.len) < 0)
+		log_debug("virtd.echo", "error=\"%s\"", strerror(errno)); /* it asks again */
+}
+
 static void on_multicast(void *arg, int fd, int revents)
 {
 	struct virtd *d = arg;
 	uint8_t buf[512];
-	char source[VIRTD_WORD_MAX];
 
 	(void)revents;
 	for (unsigned i = 0; i < DATAGRAMS_AT_ONCE; i++) {
@@ -258,10 +278,7 @@ static void on_multicast(void *arg, int fd, int revents)
 
 		if (n < 0)
 			return;
-		text_of(&from, source, sizeof(source));
-		feed(d, (struct virtd_event){
-				.type = VIRTD_EV_DATAGRAM,
-				.datagram = { listener_of(d, fd), source, buf, (size_t)n } });
+		net_datagram(d, fd, listener_of(d, fd), &from, len, buf, (size_t)n);
 	}
 }
 

@@ -174,7 +174,7 @@ static json_t *status_json(struct virtd *d)
 							   virtd_hash_name(l->auth)));
 	}
 	return json_pack(
-		"{s:b,s:s,s:I,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+		"{s:b,s:s,s:I,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
 		"ok", 1, "version", STOCKADE_VERSION, "up_ms",
 		(json_int_t)(mono_ms() - d->start_ms), "map",
 		d->conf->map.open_of_old ? "none: everything is permitted"
@@ -187,7 +187,8 @@ static json_t *status_json(struct virtd *d)
 		(json_int_t)s.answered, "denied", (json_int_t)s.denied, "dropped",
 		(json_int_t)s.dropped, "replayed", (json_int_t)s.replayed, "limited",
 		(json_int_t)s.limited, "broken", (json_int_t)s.broken, "statements",
-		(json_int_t)s.statements, "acknowledged", (json_int_t)s.acked);
+		(json_int_t)s.statements, "acknowledged", (json_int_t)s.acked, "echoes",
+		(json_int_t)s.echoes);
 }
 
 static void on_request(void *arg, struct ipc_peer *peer, uint32_t type, const void *data,
@@ -200,6 +201,11 @@ static void on_request(void *arg, struct ipc_peer *peer, uint32_t type, const vo
 
 	if (cmd && strcmp(cmd, "status") == 0)
 		ipc_reply_json(peer, status_json(d));
+	else if (cmd && strcmp(cmd, "reload") == 0)
+		ipc_reply_json(peer, reload(d) ? json_pack("{s:b}", "ok", 1)
+					       : json_pack("{s:b,s:s,s:s}", "ok", 0, "error",
+							   "a file is wrong; what was before stays",
+							   "remedy", "stockade-virtd --check"));
 	else if (cmd && strcmp(cmd, "history") == 0)
 		ipc_reply_json(peer,
 			       json_pack("{s:b,s:o}", "ok", 1, "history",
@@ -207,7 +213,7 @@ static void on_request(void *arg, struct ipc_peer *peer, uint32_t type, const vo
 						      max > 0 && max < 1000 ? (unsigned)max : 50)));
 	else
 		ipc_reply_json(peer, json_pack("{s:b,s:s,s:s}", "ok", 0, "error", "no such request",
-					       "remedy", "ask for status or history"));
+					       "remedy", "ask for status, history or reload"));
 	json_decref(q);
 }
 
@@ -232,21 +238,39 @@ void report_close(struct virtd *d)
 		close(d->keep_fd);
 }
 
-int report_show(void)
+static json_t *ask_daemon(const char *name, const char *cmd)
 {
-	struct ipc_client *c = ipc_connect("stockade-virtd");
-	json_t *r = c ? ipc_call_json(c, json_pack("{s:s}", "cmd", "status"), 5000) : NULL;
+	struct ipc_client *c = ipc_connect(name);
+	json_t *r = c ? ipc_call_json(c, json_pack("{s:s}", "cmd", cmd), 5000) : NULL;
 
-	if (!r) {
+	if (!r)
 		fprintf(stderr, "stockade-virtd: no answer from a running daemon: %s\n",
 			strerror(errno));
-		if (c)
-			ipc_close(c);
+	if (c)
+		ipc_close(c);
+	return r;
+}
+
+int report_show(const char *name)
+{
+	json_t *r = ask_daemon(name, "status");
+
+	if (!r)
 		return 1;
-	}
 	json_dumpf(r, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(r);
-	ipc_close(c);
 	return 0;
+}
+
+int report_reload(const char *name)
+{
+	json_t *r = ask_daemon(name, "reload");
+	bool ok = json_is_true(json_object_get(r, "ok"));
+	const char *why = json_string_value(json_object_get(r, "error"));
+
+	if (r && !ok)
+		fprintf(stderr, "stockade-virtd: %s\n", why ? why : "it refused");
+	json_decref(r);
+	return ok ? 0 : 1;
 }

@@ -4,6 +4,7 @@
  *   virtd.c      step, sessions: from a datagram or connection to an authenticated request
  *   operation.c  what a request asks for, libvirt call by libvirt call, each wait with an end
  *   replay.c     requests that were carried out; who asks too often
+ *   keys.c       the keys that are taken; the echo that proves them
  *   attest.c     lives of guests, subscribers, statements
  *   conf.c map.c the file
  */
@@ -12,6 +13,7 @@
 
 #include "virtd.h"
 
+#include "fence_agents/virt/echo.h"
 #include "fence_agents/virt/wire.h"
 
 #define NOBODY UINT16_MAX
@@ -163,14 +165,19 @@ struct attest {
 	unsigned next;
 };
 
+/* keys.c */
+#define KEYS_KEPT (2 * VIRTD_KEYS_MAX)
+struct keyring {
+	unsigned n; /* valid: 0 the key file, 1 KEY.new; behind them those of requests in hand */
+	size_t len[KEYS_KEPT]; /* 0: no key */
+	uint8_t bytes[KEYS_KEPT][VIRTD_KEY_MAX];
+};
+
 struct virtd_core {
 	struct virtd_setup setup;
 	struct virtd_conf conf;
-	struct {
-		unsigned n;
-		size_t len[VIRTD_KEYS_MAX];
-		uint8_t bytes[VIRTD_KEYS_MAX][VIRTD_KEY_MAX];
-	} keys[VIRTD_LISTENERS_MAX];
+	struct keyring keys[VIRTD_LISTENERS_MAX], keys_next;
+	uint64_t echo_tokens, echo_at_ms;
 	struct session *session; /* [VIRTD_SESSIONS_MAX]; from top on all are free */
 	unsigned top;
 	struct list_entry *list; /* [VIRTD_GUESTS_MAX] */
@@ -220,6 +227,14 @@ void seen_add(struct seen *set, const uint8_t digest[VIRTD_DIGEST_BYTES]);
 bool recent_has(const struct virtd_core *v, uint64_t key);
 void recent_add(struct virtd_core *v, uint64_t key);
 bool rate_take(struct virtd_core *v, const char *who, bool acts);
+
+/* keys.c */
+void keys_set(struct virtd_core *v, const struct virtd_event *ev);
+/* The one that signed its request; NULL: none, and 0. */
+const uint8_t *keys_of(const struct virtd_core *v, const struct session *s, size_t *ret_len);
+/* What to answer to an echo; false: nothing. */
+bool keys_echo(struct virtd_core *v, unsigned listener, const char *who, const uint8_t *ask,
+	       uint8_t out[ECHO_BYTES]);
 
 /* attest.c */
 int attest_new(struct virtd_core *v);

@@ -81,14 +81,16 @@ static size_t verdict(struct virtd_core *v, struct session *s, uint8_t result, e
 				  .power = (uint8_t)s->power,
 				  .why = (uint8_t)why,
 				  .took_ms = (uint32_t)(v->now_ms - s->began_ms) };
-	struct virt_seal seal = { .key = none ? NULL : v->keys[s->listener].bytes[s->key],
-				  .key_len = none ? 0 : v->keys[s->listener].len[s->key],
+	size_t len;
+	const uint8_t *key = keys_of(v, s, &len);
+	struct virt_seal seal = { .key = none ? NULL : key,
+				  .key_len = none ? 0 : len,
 				  .request = s->raw,
 				  .challenge_1 = s->asked,
 				  .challenge_2 = s->challenge };
 	unsigned n = 0;
 
-	if (!(s->req.flags & VIRT_FLAG_VERDICT))
+	if (!(s->req.flags & VIRT_FLAG_VERDICT) || (!none && !key))
 		return 0;
 	for (const char *p = s->uuid; *p && n < 32; p++) {
 		unsigned digit = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')

@@ -274,6 +274,13 @@ static void on_datagram(struct virtd_core *v, const struct virtd_event *ev)
 	struct virt_request q;
 	bool ipv6;
 
+	if (echo_is(ev->datagram.data, ev->datagram.len)) {
+		uint8_t reply[ECHO_BYTES];
+
+		if (keys_echo(v, ev->datagram.listener, source, ev->datagram.data, reply))
+			memcpy(act(v, VIRTD_ACT_REPLY)->reply, reply, sizeof(reply));
+		return;
+	}
 	v->count.requests++;
 	if (ev->datagram.len != VIRT_REQUEST_BYTES ||
 	    virt_request_decode(&q, ev->datagram.data, ev->datagram.len) < 0) {
@@ -355,7 +362,9 @@ static void begin_proof(struct virtd_core *v, struct session *s)
 		admit(v, s);
 		return;
 	}
-	if (v->keys[s->listener].n == 0) {
+	size_t len;
+
+	if (!keys_of(v, s, &len)) {
 		session_broken(v, s, "there is no key here");
 		return;
 	}
@@ -393,8 +402,16 @@ static bool gather(struct session *s, const uint8_t **data, size_t *len, size_t 
 
 static void on_request(struct virtd_core *v, struct session *s)
 {
-	v->count.requests++;
 	s->in_len = 0;
+	if (echo_is(s->in, VIRT_REQUEST_BYTES)) {
+		uint8_t reply[ECHO_BYTES];
+
+		if (keys_echo(v, s->listener, s->caller.who, s->in, reply))
+			session_send(v, s, reply, sizeof(reply));
+		session_end(v, s);
+		return;
+	}
+	v->count.requests++;
 	memcpy(s->raw, s->in, VIRT_REQUEST_BYTES);
 	if (virt_request_decode(&s->req, s->in, VIRT_REQUEST_BYTES) < 0) {
 		session_broken(v, s, "what it sent is no request");
@@ -414,11 +431,12 @@ static void on_challenge(struct virtd_core *v, struct session *s)
 {
 	const struct virtd_listener *l = &v->conf.listener[s->listener];
 	uint8_t both[2 * VIRT_CHALLENGE_BYTES];
+	size_t len;
+	const uint8_t *key = keys_of(v, s, &len);
 
 	s->in_len = 0;
 	memcpy(s->asked, s->in, VIRT_CHALLENGE_BYTES);
-	if (virt_response(l->auth, v->keys[s->listener].bytes[s->key],
-			  v->keys[s->listener].len[s->key], s->in, both) < 0) {
+	if (virt_response(l->auth, key, len, s->in, both) < 0) {
 		session_broken(v, s, "no digest can be made");
 		return;
 	}
@@ -435,9 +453,12 @@ static void on_response(struct virtd_core *v, struct session *s)
 	bool right = false;
 
 	s->in_len = 0;
-	for (unsigned k = 0; k < v->keys[s->listener].n && !right; k++) {
+	/* its own key may have been dropped since, in the middle of this talk: it counts to its end */
+	for (unsigned k = 0; k < KEYS_KEPT && !right; k++) {
 		uint8_t want_bytes[VIRT_CHALLENGE_BYTES];
 
+		if (k >= v->keys[s->listener].n && k != s->key)
+			continue;
 		right = virt_response(l->auth, v->keys[s->listener].bytes[k],
 				      v->keys[s->listener].len[k], s->challenge, want_bytes) == 0 &&
 			virt_equal(want_bytes, s->in, VIRT_CHALLENGE_BYTES);
@@ -526,21 +547,6 @@ static int on_closed(struct virtd_core *v, uint64_t conn)
 		session_broken(v, s,
 			       "it hung up: another key or another auth there, or it gave up");
 	return 0;
-}
-
-static void on_keys(struct virtd_core *v, const struct virtd_event *ev)
-{
-	unsigned l = ev->keys.listener;
-
-	memset(&v->keys[l], 0, sizeof(v->keys[l]));
-	for (unsigned i = 0; i < ev->keys.n && i < VIRTD_KEYS_MAX; i++) {
-		size_t len = ev->keys.key[i].len < VIRTD_KEY_MAX ? ev->keys.key[i].len
-								 : VIRTD_KEY_MAX;
-
-		memcpy(v->keys[l].bytes[i], ev->keys.key[i].bytes, len);
-		v->keys[l].len[i] = len;
-		v->keys[l].n++;
-	}
 }
 
 /* What belongs to sockets stays as it was at start. */
@@ -650,7 +656,7 @@ int virtd_step(struct virtd_core *v, const struct virtd_event *ev, struct virtd_
 	v->arena_used = 0;
 	v->deadline_ms = UINT64_MAX;
 	switch (ev->type) {
-	case VIRTD_EV_KEYS: on_keys(v, ev); break;
+	case VIRTD_EV_KEYS: keys_set(v, ev); break;
 	case VIRTD_EV_CONF: on_conf(v, ev->conf); break;
 	case VIRTD_EV_DATAGRAM: on_datagram(v, ev); break;
 	case VIRTD_EV_ACCEPT: r = on_accept(v, ev); break;

@@ -17,6 +17,7 @@
 
 #include "conf.h"
 
+#include "fence_agents/virt/echo.h"
 #include "lib/attest.h"
 
 #define VIRTD_KEY_MAX 4096
@@ -76,7 +77,7 @@ struct virtd_event {
 	enum virtd_event_type {
 		VIRTD_EV_KEYS = 1,  /* of one listener; replaces them */
 		VIRTD_EV_CONF,      /* read anew: the map and our own settings; listeners stay */
-		VIRTD_EV_DATAGRAM,  /* to a multicast listener */
+		VIRTD_EV_DATAGRAM,  /* to a multicast listener, or an echo to any port of ours */
 		VIRTD_EV_ACCEPT,    /* a peer connected to a tcp, vsock or serial listener */
 		VIRTD_EV_CONNECTED, /* answers VIRTD_ACT_CONNECT */
 		VIRTD_EV_DATA,
@@ -171,6 +172,7 @@ struct virtd_action {
 		VIRTD_ACT_NOTE,
 		VIRTD_ACT_ATTEST, /* send a sealed message */
 		VIRTD_ACT_KEEP,   /* remember over a restart that this request was carried out */
+		VIRTD_ACT_REPLY,  /* to whom the datagram of this very event came from */
 	} type;
 	union {
 		struct {
@@ -217,6 +219,7 @@ struct virtd_action {
 			struct attest_msg msg;
 		} attest;
 		uint8_t keep[VIRTD_DIGEST_BYTES];
+		uint8_t reply[ECHO_BYTES];
 	};
 };
 
@@ -230,12 +233,14 @@ struct virtd_setup {
 	void (*random)(void *arg, void *buf,
 		       size_t len); /* challenges; the one thing that is no event */
 	void *arg;
+	const char *host; /* name of this machine, for echoes; borrowed for good; may be NULL */
 };
 
 struct virtd_status {
 	unsigned sessions, jobs, subscribers, guests;
 	bool uri_up[VIRTD_URIS_MAX], uri_seen[VIRTD_URIS_MAX];
-	uint64_t requests, answered, denied, dropped, replayed, limited, broken, statements, acked;
+	uint64_t requests, answered, denied, dropped, replayed, limited, broken, statements, acked,
+		echoes;
 };
 
 struct virtd_core *virtd_new(const struct virtd_setup *setup); /* NULL: errno */
