@@ -23,10 +23,12 @@ sbin_PROGRAMS += %reldir%/stockade
 	%reldir%/corosync_conf.c \
 	%reldir%/corosync_conf.h \
 	%reldir%/init_ask.c \
+	%reldir%/key_ask.c \
+	%reldir%/key_ask.h \
 	%reldir%/init.h \
 	%reldir%/stockade.c
 %C%_stockade_CFLAGS = $(AM_CFLAGS) -pthread
-%C%_stockade_LDADD = lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS)
+%C%_stockade_LDADD = fence_agents/virt/libfence-virt-wire.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS)
 
 # bash looks a completion up by the name of the command
 completiondir = $(bashcompletiondir)
