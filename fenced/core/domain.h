@@ -143,6 +143,7 @@ struct local {
 		state; /* as last seen in the book: a change resets what hangs on it */
 	struct incarnation life;
 	uint64_t proof_number;
+	enum proof_kind proof_kind;
 	uint64_t since_ms; /* in this state */
 	uint64_t retry_at_ms;
 	struct attempt att;

@@ -194,7 +194,7 @@ enum fence_note {
 	FENCE_NOTE_FAILED, /* by, number, text: what the devices said; ms: until the next attempt */
 	FENCE_NOTE_PROOF,  /* text: evidence */
 	FENCE_NOTE_OUTLIVED, /* a new life joined while an agent still worked on the old one: it may be hit */
-	FENCE_NOTE_CONTRADICTED, /* a life with a proof is back: the proof was wrong; text: the old evidence */
+	FENCE_NOTE_CONTRADICTED, /* a life with a proof is back: the proof (kind) was wrong; text: the old evidence */
 	FENCE_NOTE_ON,          /* switched on again, or not: text */
 	FENCE_NOTE_READY,       /* path to node passes (text empty) or fails (text) */
 	FENCE_NOTE_CONFIG,      /* node runs with another configuration */

@@ -17,6 +17,15 @@ static struct fence_action *note_why(struct fence_domain *d, enum fence_note n,
 	return a;
 }
 
+static void contradicted(struct fence_domain *d, unsigned slot)
+{
+	const struct record *r = &d->book.rec[slot];
+	struct fence_action *a = note_why(d, FENCE_NOTE_CONTRADICTED, r, r->why);
+
+	if (a)
+		a->history.kind = d->local[slot].proof_kind; /* of the proof that was wrong */
+}
+
 /* What hung on the old state or life of this record is over; tell what happened. */
 static void turn(struct fence_domain *d, unsigned slot)
 {
@@ -53,8 +62,9 @@ static void turn(struct fence_domain *d, unsigned slot)
 		break;
 	case FENCE_NODE_ABSENT: fence_note(d, FENCE_NOTE_ABSENT, r->nodeid, ""); break;
 	case FENCE_NODE_VICTIM:
-		if (was == FENCE_NODE_DEAD && same)
-			note_why(d, FENCE_NOTE_CONTRADICTED, r, r->why);
+		/* Who was cut off from its storage was never said to be down. */
+		if (was == FENCE_NODE_DEAD && same && l->proof_kind != PROOF_STORAGE_CUT)
+			contradicted(d, slot);
 		note_why(d, FENCE_NOTE_VICTIM, r, r->why);
 		fence_cut_begin(d, slot);
 		break;
@@ -74,6 +84,7 @@ void fence_track(struct fence_domain *d)
 		l->state = r->state;
 		l->life = r->life;
 		l->proof_number = r->proof.number;
+		l->proof_kind = r->proof.kind;
 		if (l->said && l->hash != d->cfg.hash && !l->config_noted)
 			fence_note(d, FENCE_NOTE_CONFIG, r->nodeid, "");
 		l->config_noted = l->said && l->hash != d->cfg.hash;

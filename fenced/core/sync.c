@@ -256,7 +256,11 @@ static void admit(struct fence_domain *d, struct record *r, const struct sync *y
 		} else {
 			char why[FENCE_TEXT_MAX];
 
-			fence_text_copy(why, "it is alive although there was a proof");
+			fence_text_copy(
+				why,
+				r->proof.kind == PROOF_STORAGE_CUT
+					? "it was cut off from its storage, and has to boot before it joins"
+					: "it is alive although there was a proof");
 			fence_text_add(why, r->proof.evidence);
 			r->life.join = y->life.join;
 			fence_rec_victim(r, FENCE_REASON_ZOMBIE, why);

@@ -23,6 +23,8 @@ struct program { /* one agent, however many devices use it */
 	char path[CONFIG_PATH_MAX];
 	enum metadata meta;
 	bool has_plug, has_port, has_list, has_status;
+	bool alone; /* one run at a time, whatever the device: see calls_back() */
+	unsigned running;
 };
 
 struct job {
@@ -64,13 +66,16 @@ struct agents {
 	unsigned program_of[CONFIG_DEVICES_MAX];
 	struct lane lane[LANES_MAX];
 	unsigned n_lanes;
-	unsigned lane_of[CONFIG_DEVICES_MAX]; /* the first of its own, or of those it shares */
+	unsigned lane_of[CONFIG_DEVICES_MAX]; /* the first of its own */
 	unsigned lanes_of[CONFIG_DEVICES_MAX];
 };
 
 static void lane_next(struct lane *l);
+static void all_next(struct agents *a);
 static void on_soon(void *arg);
 
+/* Stock fence_xvm and fence_virt are called back to one fixed port, and a run beside another takes its answer. Ours tells
+ * them apart; its metadata shows whose it is (on_metadata()). */
 static bool calls_back(const char *path)
 {
 	const char *base = strrchr(path, '/');
@@ -111,30 +116,19 @@ struct agents *agents_new(struct loop *loop, const struct config *cfg, agent_don
 	a->arg = arg;
 	for (unsigned i = 0; i < cfg->n_devices; i++) {
 		char path[CONFIG_PATH_MAX];
-		unsigned p = 0, l = i;
+		unsigned p = 0;
 
 		find_program(cfg->device[i].agent, path);
 		while (p < a->n_programs && strcmp(a->program[p].path, path) != 0)
 			p++;
 		if (p == a->n_programs) {
 			memcpy(a->program[p].path, path, sizeof(path));
+			a->program[p].alone = calls_back(path);
 			a->n_programs++;
 		}
 		a->program_of[i] = p;
-		for (unsigned k = 0; calls_back(path) && k < i; k++)
-			if (a->program_of[k] == p) {
-				l = k;
-				break;
-			}
-		if (l != i) {
-			a->lane_of[i] = a->lane_of[l];
-			a->lanes_of[i] = a->lanes_of[l];
-			continue;
-		}
 		a->lane_of[i] = a->n_lanes;
-		a->lanes_of[i] = calls_back(path) || cfg->device[i].concurrency == 0
-					 ? 1
-					 : cfg->device[i].concurrency;
+		a->lanes_of[i] = cfg->device[i].concurrency ? cfg->device[i].concurrency : 1;
 		for (unsigned k = 0; k < a->lanes_of[i]; k++) {
 			struct lane *lane = &a->lane[a->n_lanes++];
 
@@ -289,8 +283,9 @@ static void job_end(struct lane *l, const struct agent_result *res)
 	/* The caller may ask for more from within done(): it is put behind what waits. */
 	if (!j->cancelled)
 		a->done(a->arg, j->id, j->check, res);
+	a->program[a->program_of[j->device]].running--;
 	free(j);
-	lane_next(l);
+	all_next(a); /* this lane, and those that waited for this program */
 }
 
 static bool status_too(struct lane *l, const struct agent_result *res);
@@ -358,6 +353,7 @@ static void on_metadata(void *arg, const struct spawn_result *r)
 		p->has_port = attribute(r->out, "parameter", "port");
 		p->has_list = attribute(r->out, "action", "list");
 		p->has_status = attribute(r->out, "action", "status");
+		p->alone = calls_back(p->path) && !attribute(r->out, "parameter", "hypervisors");
 	} else {
 		char said[120];
 
@@ -366,17 +362,17 @@ static void on_metadata(void *arg, const struct spawn_result *r)
 		log_warning("agent.metadata", "agent=%s rc=%d said=\"%s\"", p->path, r->status,
 			    said);
 	}
-	/* other lanes may have waited for it */
-	for (unsigned i = 0; i < l->owner->n_lanes; i++)
-		lane_next(&l->owner->lane[i]);
+	all_next(l->owner); /* others may have waited for it */
 }
 
+/* What does not fit is noticed at the end: an agent without one of its parameters is another agent. */
 static void put(char *buf, size_t *len, const char *key, const char *value)
 {
+	if (*len >= STDIN_MAX)
+		return;
 	int n = snprintf(buf + *len, STDIN_MAX - *len, "%s=%s\n", key, value);
 
-	if (n > 0 && (size_t)n < STDIN_MAX - *len)
-		*len += (size_t)n;
+	*len += (size_t)n;
 }
 
 static bool has_key(const struct config_param *c, unsigned n, const char *key)
@@ -428,6 +424,11 @@ static ssize_t compose(struct lane *l, const struct job *j, char *buf)
 	for (unsigned i = 0; i < j->n_params; i++)
 		if (compose_one(l, dev->name, &own[i], buf, &len) < 0)
 			return -1;
+	if (len >= STDIN_MAX) {
+		snprintf(l->why, sizeof(l->why), "%.60s: its parameters are longer than %u bytes",
+			 dev->name, STDIN_MAX);
+		return -1;
+	}
 	return (ssize_t)len;
 }
 
@@ -508,9 +509,12 @@ static void lane_next(struct lane *l)
 		l->asking = NULL;
 		p->meta = META_FAILED; /* the job itself will say what is wrong */
 	}
+	if (p->alone && p->running)
+		return; /* job_end() comes back to us */
 	l->waiting = j->next;
 	j->next = NULL;
 	l->running = j;
+	p->running++;
 	choose_word(l, j);
 	ssize_t len = compose(l, j, in);
 	/* To switch on again, or to look whether a path works, must not slow the takeover down. */
@@ -520,6 +524,15 @@ static void lane_next(struct lane *l)
 	explicit_bzero(in, sizeof(in));
 	if (!l->child)
 		loop_timer_arm(l->soon, mono_ms());
+}
+
+/* What is to be fenced first, whichever lane it waits in. */
+static void all_next(struct agents *a)
+{
+	for (int check = 0; check <= 1; check++)
+		for (unsigned i = 0; i < a->n_lanes; i++)
+			if (a->lane[i].waiting && a->lane[i].waiting->check == check)
+				lane_next(&a->lane[i]);
 }
 
 static struct lane *shortest(struct agents *a, unsigned device)

@@ -5,9 +5,9 @@
  * line, the environment or a log. Of `plug` and its old name `port` exactly one is sent, the one that the agent's metadata
  * has (the stock fence_xvm refuses both at once). Metadata is asked once per agent.
  *
- * Jobs on one device wait for each other (but `concurrency` of it run at once), and so do all jobs of fence_xvm and fence_virt: their host daemon calls back to one
- * fixed port, and a run beside another could take its answer. A job is never killed to make room for another: the answer
- * that it no longer waits for would be taken by the next. What is to be fenced comes before what is only checked.
+ * Jobs on one device wait for each other (but `concurrency` of it run at once), and so do all jobs of the stock fence_xvm and
+ * fence_virt: their host daemon calls back to one fixed port, and a run beside another could take its answer. A job is never
+ * killed to make room for another. What is to be fenced comes before what is only checked.
  */
 #ifndef STOCKADE_FENCED_DAEMON_AGENT_H
 #define STOCKADE_FENCED_DAEMON_AGENT_H

@@ -61,6 +61,36 @@ static void tell_proof(struct fenced *f, const struct fence_action *a)
 		    proof_kind_text(a->history.kind), a->history.text);
 }
 
+/* Whoever made the proof was wrong: say where to look. The data of the time in between is in doubt. */
+static const char *blame(enum proof_kind kind)
+{
+	switch (kind) {
+	case PROOF_OPERATOR: return "whoever acknowledged it had not seen it off";
+	case PROOF_WATCHDOG_EXPIRED: return "check its watchdog: stockade doctor watchdog";
+	case PROOF_HYPERVISOR: return "check that the guest runs on one hypervisor only";
+	case PROOF_OFF_VERIFIED: return "check that its fence devices switch off this machine";
+	case PROOF_NONE:
+	case PROOF_STORAGE_CUT:
+	case PROOF_NEW_BOOT:
+	case PROOF_CLEAN_LEAVE: break;
+	}
+	return "report this";
+}
+
+static void tell_contradicted(struct fenced *f, const struct fence_action *a)
+{
+	const char *victim = node_name(f, a->history.node);
+
+	history_add(
+		f->history, "fence.contradicted",
+		json_pack("{s:s,s:s,s:s}", "victim", victim, "kind",
+			  proof_kind_name(a->history.kind), "error", a->history.text),
+		"%s is alive in a life that had been proven over; %s, and check the data of its volumes (%s)",
+		victim, blame(a->history.kind), a->history.text);
+	log_error("fence.contradicted", "victim=%s kind=%s text=\"%s\"", victim,
+		  proof_kind_name(a->history.kind), a->history.text);
+}
+
 static void tell_failed(struct fenced *f, const struct fence_action *a)
 {
 	char next[64];
@@ -129,14 +159,7 @@ void tell(struct fenced *f, const struct fence_action *a)
 			"%s is back while an agent still worked on its old life; if that hits it now, it is fenced anew",
 			node);
 		break;
-	case FENCE_NOTE_CONTRADICTED:
-		history_add(
-			f->history, "fence.contradicted",
-			json_pack("{s:s,s:s}", "victim", node, "error", text),
-			"%s is alive in a life that had been proven over; check its fence devices: %s",
-			node, text);
-		log_error("fence.contradicted", "victim=%s text=\"%s\"", node, text);
-		break;
+	case FENCE_NOTE_CONTRADICTED: tell_contradicted(f, a); break;
 	case FENCE_NOTE_ON: log_notice("fence.on", "node=%s text=\"%s\"", node, text); break;
 	case FENCE_NOTE_READY:
 		if (text[0] == '\0')

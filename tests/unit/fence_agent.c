@@ -440,7 +440,7 @@ static void a_nodes_own_parameters_go_before_the_devices(void **state)
 #define MARKS \
 	"echo begin >> $(dirname $0)/marks; sleep 0.2; echo end >> $(dirname $0)/marks; exit 0"
 
-static void agents_that_are_called_back_never_run_at_once(void **state)
+static void stock_agents_that_are_called_back_never_run_at_once(void **state)
 {
 	(void)state;
 	put_agent("fence_xvm", P("plug"), A("off") A("status"), MARKS);
@@ -459,6 +459,52 @@ static void agents_that_are_called_back_never_run_at_once(void **state)
 	}
 	await(3);
 	assert_string_equal(file_text("marks"), "begin\nend\nbegin\nend\nbegin\nend\n");
+	agents_free(a);
+}
+
+/* One hypervisor that does not answer must not keep the other from being asked. */
+static void our_fence_xvm_runs_at_once_on_two_hypervisors(void **state)
+{
+	(void)state;
+	/* each waits for the other's mark: one after the other, neither would end well */
+	put_agent(
+		"fence_xvm", P("plug") P("hypervisors"), A("off") A("status"),
+		"plug=$(printf '%s\\n' \"$in\" | sed -n 's/^plug=//p'); touch $(dirname $0)/$plug\n"
+		"for i in $(seq 100); do [ -e $(dirname $0)/a ] && [ -e $(dirname $0)/b ] "
+		"&& exit 0; sleep 0.05; done; exit 1");
+	add_device("vm1", "fence_xvm");
+	add_device("vm2", "fence_xvm");
+	struct agents *a = agents_new(loop, &cfg, on_done, NULL);
+	struct config_fence_use u1 = use(0, "a"), u2 = use(1, "b");
+
+	agents_run(a, 1, &node, &u1, FENCE_AGENT_OFF);
+	agents_run(a, 2, &node, &u2, FENCE_AGENT_OFF);
+	await(2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(got[i].res.answer, FENCE_ANSWER_DONE);
+	agents_free(a);
+}
+
+static void parameters_that_do_not_fit_are_an_error(void **state)
+{
+	(void)state;
+	put_agent("fence_bmc", P("plug"), A("off"), "exit 0");
+	unsigned d = add_device("bmc", "fence_bmc");
+	struct agents *a = agents_new(loop, &cfg, on_done, NULL);
+	char text[4096];
+
+	memset(text, 'x', sizeof(text));
+	text[4000] = '\0';
+	put_file("secret", 0600, text);
+	for (unsigned i = 0; i < 5; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "password%u", i);
+		add_param(d, key, path_of("secret"), true);
+	}
+	run_one(a, d, "4", FENCE_AGENT_OFF);
+	assert_int_equal(got[0].res.answer, FENCE_ANSWER_FAILED);
+	assert_non_null(strstr(got[0].res.text, "longer than"));
 	agents_free(a);
 }
 
@@ -555,7 +601,11 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_check_without_a_list_asks_the_status, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(agents_that_are_called_back_never_run_at_once,
+		cmocka_unit_test_setup_teardown(our_fence_xvm_runs_at_once_on_two_hypervisors,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(parameters_that_do_not_fit_are_an_error, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(stock_agents_that_are_called_back_never_run_at_once,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_check_compares_the_status_with_what_is_known,
 						setup, teardown),

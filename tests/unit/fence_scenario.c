@@ -207,7 +207,8 @@ static void start_run(uint32_t by, const struct fence_action *a)
 	} else {
 		r->answer = FENCE_ANSWER_DONE;
 		n->off = r->action == FENCE_AGENT_OFF;
-		if (n->off) {
+		if (n->off &&
+		    a->run.level + 1u != w.storage) { /* who is cut off from storage runs on */
 			n->runs = false;
 			n->dom = fence_free(n->dom);
 		}
