@@ -69,6 +69,9 @@ static void in_trouble(struct world *w, struct agent_run *r, enum device_mode mo
 		if (r->action != FENCE_AGENT_STATUS)
 			r->effect_ms = w->now_ms + took + prng_range(p, 0, 5000);
 		break;
+	case DEVICE_STRANGER:
+		never(r, r->action == FENCE_AGENT_STATUS ? FENCE_ANSWER_OFF : FENCE_ANSWER_FAILED);
+		break;
 	case DEVICE_TWICE: r->again = r->action == FENCE_AGENT_OFF; break;
 	}
 }

@@ -19,6 +19,7 @@ void check_fence(struct world *w, uint32_t id, const struct fence_event *ev,
 void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a);
 void check_fence_off(struct world *w, uint32_t id,
 		     uint32_t victim);                   /* an agent begins to switch off */
+void check_fence_sleep(struct world *w, uint32_t id);    /* it stands still, or goes on */
 void check_fence_forget(struct world *w, uint32_t id);   /* what it knew counts no more */
 void check_goodbyes_about(struct world *w, uint32_t id); /* it holds something from now on */
 void check_fence_quiet(struct world *w);
@@ -40,6 +41,7 @@ void check_storage(struct world *w, uint32_t id, const struct place_event *ev, i
 void check_gate(struct world *w, uint32_t id, int service);
 void check_let_go(struct world *w, uint32_t id);
 void check_goodbye(struct world *w, uint32_t id);
+void check_start(struct world *w, uint32_t id, unsigned v); /* a driver is about to activate it */
 void check_activation(struct world *w, uint32_t id, unsigned v);
 
 /* Members at one place of the agreed order hold the same. */

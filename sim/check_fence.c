@@ -122,12 +122,74 @@ static void show(struct world *w, uint32_t id, const struct fence_action *a)
 		      "%s", a->history.text);
 }
 
+void check_fence_sleep(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+	bool asleep = h->frozen || h->proc[PART_FENCE].hung;
+
+	if (asleep == (h->asleep_ms != 0))
+		return;
+	/* the core notices a sleep that is longer than its deadline and its allowance for a busy machine */
+	if (!asleep && w->now_ms > h->asleep_ms + 2 * (uint64_t)w->plan->stall_ms)
+		h->woken_ms = w->now_ms;
+	h->asleep_ms = asleep ? w->now_ms : 0;
+}
+
+/* Could somebody else than @by act on @node, as @id knows? */
+static bool another_actor(struct world *w, uint32_t id, uint32_t node, uint32_t by)
+{
+	static struct fence_status st;
+
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	for (unsigned i = 0; i < st.node_count; i++) {
+		const struct fence_node *n = &st.pub.node[i];
+
+		if (n->nodeid != node && n->nodeid != by && n->state == FENCE_NODE_MEMBER &&
+		    nodeset_has(st.members, n->nodeid) && !st.node[i].held &&
+		    !nodeset_has(w->goodbyes[id], n->nodeid))
+			return true;
+	}
+	return false;
+}
+
+/* FENCE-15: who has failed is followed by the next one; the lowest does not try for ever what others could do. */
+static void turns(struct world *w, uint32_t id, const struct fence_action *a)
+{
+	uint32_t node = a->history.node, by = a->history.by;
+	static struct fence_status st;
+
+	switch (a->history.note) {
+	case FENCE_NOTE_VIEW:
+		memset(w->failed_by[id], 0, sizeof(w->failed_by[id]));
+		w->goodbyes[id] = NODESET_EMPTY;
+		return;
+	case FENCE_NOTE_LEAVING: nodeset_add(&w->goodbyes[id], node); return;
+	case FENCE_NOTE_VICTIM:
+	case FENCE_NOTE_PROOF:
+	case FENCE_NOTE_MEMBER: w->failed_by[id][node] = 0; return;
+	case FENCE_NOTE_FAILED: w->failed_by[id][node] = (uint8_t)by; return;
+	case FENCE_NOTE_ATTEMPT: break;
+	default: return;
+	}
+	if (w->failed_by[id][node] == by && another_actor(w, id, node, by))
+		broken(w, "FENCE-15", id, "n%u tries again on n%u, though others could", by, node);
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	if (w->attempt[node][by].number != st.number) {
+		w->attempt[node][by].number = st.number;
+		w->attempt[node][by].took = NODESET_EMPTY;
+	}
+	nodeset_add(&w->attempt[node][by].took, id);
+	if (id == by)
+		w->attempt[node][by].own_ms = w->now_ms;
+}
+
 void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a)
 {
 	uint32_t node = a->history.node;
 	static struct fence_state st;
 
 	show(w, id, a);
+	turns(w, id, a);
 	if (a->history.note == FENCE_NOTE_CONFIRM)
 		w->alone_ms[id] = w->now_ms;
 	if (a->history.note != FENCE_NOTE_VICTIM && a->history.note != FENCE_NOTE_PROOF)
@@ -175,11 +237,27 @@ void check_fence_lives(struct world *w)
 	}
 }
 
+/* FENCE-14: nobody switches off by its own word alone: another member has taken the attempt in, or nobody could in time. */
+static void confirmed(struct world *w, uint32_t id, uint32_t victim)
+{
+	static struct fence_status st;
+	struct nodeset took = w->attempt[victim][id].took;
+
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	nodeset_del(&took, id);
+	if (nodeset_empty(took) && nodeset_count(st.nodes) > 1 && w->alone_ms[id] != w->now_ms &&
+	    w->n <= 8) /* with more, a step may have more to tell than there is room for */
+		broken(w, "FENCE-14", id, "switches n%u off, and nobody else knows", victim);
+	if (w->attempt[victim][id].own_ms < w->host[id].woken_ms)
+		broken(w, "FENCE-16", id, "goes on after its sleep, and switches n%u off", victim);
+}
+
 /* FENCE-9: a fencing order from a ring that is over, while a majority has gone on without that node. */
 void check_fence_off(struct world *w, uint32_t id, uint32_t victim)
 {
 	uint64_t ring = net_ring(w->net, id);
 
+	confirmed(w, id, victim);
 	if (net_is_deaf(w->net, id, w->now_ms))
 		broken(w, "FENCE-9", id, "has just woken up and switches n%u off", victim);
 	for (uint32_t b = 1; b <= w->n; b++) {

@@ -63,6 +63,18 @@ void check_storage_point(struct world *w, uint32_t id, uint64_t index)
 			    digest(w, place_group(w->host[id].place)));
 }
 
+/* A driver is about to activate a volume: what must have come before it. */
+void check_start(struct world *w, uint32_t id, unsigned v)
+{
+	const struct host *h = &w->host[id];
+
+	if (!h->ours[v])
+		broken(w, "STORE-6", id,
+		       "starts volume %u, and has not written down that it may be active", v);
+	if (has_part(w, PART_DLM) && !(h->vlock[v].wanted && h->vlock[v].told))
+		broken(w, "RUN-3", id, "starts volume %u without its lock", v);
+}
+
 /* SAFE-1, at the moment when a volume is activated. */
 void check_activation(struct world *w, uint32_t id, unsigned v)
 {
@@ -100,10 +112,18 @@ void check_gate(struct world *w, uint32_t id, int service)
 void check_let_go(struct world *w, uint32_t id)
 {
 	struct host *h = &w->host[id];
+	uint64_t late_ms = w->now_ms - w->plan->stop_ms - 300;
 
-	if (!h->place || h->rebooting || !h->noquorum_ms || h->frozen ||
-	    h->proc[PART_STORAGE].hung || w->now_ms <= h->noquorum_ms + w->plan->stop_ms + 300 ||
-	    w->now_ms <= h->awake_ms + w->plan->stop_ms + 300)
+	if (!h->place || h->frozen || h->proc[PART_STORAGE].hung ||
+	    w->now_ms <= w->plan->stop_ms + 300 || late_ms <= h->awake_ms)
+		return;
+	for (unsigned v = 0; v < w->plan->n_services && h->victim_ms && late_ms > h->victim_ms; v++)
+		if (h->active[v][0] && h->ours[v])
+			broken(w, "SAFE-7", id,
+			       "holds volume %u %" PRIu64
+			       " ms after it was told that it is a victim",
+			       v, w->now_ms - h->victim_ms);
+	if (h->rebooting || !h->noquorum_ms || late_ms <= h->noquorum_ms)
 		return;
 	for (unsigned v = 0; v < w->plan->n_services; v++)
 		if (h->active[v][0] && h->ours[v])

@@ -57,6 +57,8 @@ void drive(struct world *w, uint32_t id, const struct place_action *act)
 	show(w, id, r, TRACE_IS_ASKED);
 	r->effect_ms = w->now_ms + prng_range(p, 0, took);
 	r->end_ms = w->now_ms + took;
+	if (r->op == DRIVE_START && r->res == 0)
+		check_start(w, id, r->s);
 	if (r->op == DRIVE_START && r->res == 0 &&
 	    !nodeset_empty(place_group(h->place)->service[r->s].stray))
 		broken(w, "SAFE-1", id, "activates volume %u beside one known to be active by hand",

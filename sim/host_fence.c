@@ -56,7 +56,10 @@ static void carry_out(struct world *w, uint32_t id, const struct fence_action *a
 		break;
 	case FENCE_ACT_REBOOT_SELF:
 		if (!h->rebooting)
-			push(w, prng_range(&h->prng, 1, 30), EV_REBOOT, id, KERNEL, 0, 0, NULL);
+			push(w,
+			     w->plan->slow_reboot ? w->plan->stop_ms + 2000
+						  : prng_range(&h->prng, 1, 30),
+			     EV_REBOOT, id, KERNEL, 0, 0, NULL);
 		h->rebooting = true;
 		break;
 	case FENCE_ACT_LEFT: check_goodbye(w, id); break;
@@ -134,6 +137,7 @@ void fenced_start(struct world *w, uint32_t id)
 		memcpy(cfg.stored, h->stored.proof, sizeof(cfg.stored));
 	}
 	h->informed = false;
+	h->asleep_ms = h->woken_ms = 0;
 	h->dom = fence_new(&cfg);
 	if (!h->dom)
 		abort();

@@ -276,7 +276,7 @@ void storaged_start(struct world *w, uint32_t id)
 	memcpy(c.enabled, h->enabled, sizeof(h->enabled));
 	memcpy(c.ours, h->ours, sizeof(h->ours));
 	h->joined = h->ended = h->signs_sent = h->fstate_known = h->watching = false;
-	h->noquorum_ms = h->look_ms = 0;
+	h->noquorum_ms = h->look_ms = h->victim_ms = 0;
 	h->unready_told = NODESET_EMPTY;
 	memset(h->monitor, 0, sizeof(h->monitor));
 	memset(h->beat, 0, sizeof(h->beat));
@@ -345,6 +345,8 @@ void storaged_state(struct world *w, uint32_t id, const struct fence_state *st)
 	if (st) {
 		h->fstate = *st;
 		h->fstate_known = true;
+		if (st->self_victim && !h->victim_ms)
+			h->victim_ms = w->now_ms;
 		ev.fence.state = &h->fstate;
 		h->unready_told = NODESET_EMPTY;
 		for (unsigned i = 0; i < st->n; i++)

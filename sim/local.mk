@@ -59,7 +59,7 @@ noinst_PROGRAMS += %reldir%/sim
 	%reldir%/check_fence.c %reldir%/check_locks.c %reldir%/check_storage.c %reldir%/clients.c %reldir%/disk.c %reldir%/drivers.c \
 	%reldir%/host_dlm.c %reldir%/host_fence.c %reldir%/host_storage.c %reldir%/link.c %reldir%/main.c \
 	%reldir%/net.c %reldir%/net.h %reldir%/node.c %reldir%/plan.c %reldir%/plan.h %reldir%/prng.h \
-	%reldir%/shrink.c %reldir%/shrink.h %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
+	%reldir%/shrink.c %reldir%/shrink.h %reldir%/story.c %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
 %C%_sim_LDADD = %reldir%/libtrace.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	lib/libstockade-base.la
 

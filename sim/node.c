@@ -164,6 +164,8 @@ void proc_hang(struct world *w, uint32_t id, unsigned p, bool on, bool stuck)
 	SHOW(w, id, PROCESS, on ? TRACE_IS_HUNG : TRACE_IS_UP, daemon_names[p], "%s",
 	     on ? "hangs" : "goes on");
 	h->proc[p].hung = on;
+	if (p == PART_FENCE)
+		check_fence_sleep(w, id);
 	net_hang(w->net, p, id, on);
 	if (on) {
 		h->proc[p].stuck = stuck;
@@ -212,6 +214,7 @@ void freeze(struct world *w, uint32_t id, bool on)
 	if (on)
 		beat_touch(w, id);
 	h->frozen = on;
+	check_fence_sleep(w, id);
 	net_freeze(w->net, id, on, w->now_ms);
 	say(w, "n%u %s", id, on ? "freezes" : "thaws");
 	SHOW(w, id, NODE, on ? TRACE_IS_FROZEN : TRACE_IS_RUNS, "", "%s", on ? "freezes" : "thaws");

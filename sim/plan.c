@@ -141,7 +141,9 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	case ACT_CUT: a->arg = (uint16_t)prng_range(p, 1, 2); break;
 	case ACT_SLOW: a->arg = (uint16_t)prng_range(p, 5, plan->token_ms / 2); break;
 	case ACT_DEVICE:
-		a->arg = (uint16_t)prng_range(p, DEVICE_FAIL, DEVICE_MODES - 1);
+		a->arg = (uint16_t)prng_range(p, DEVICE_FAIL, DEVICE_GONE);
+		if (plan->seed % 8 == 6 && a->arg <= DEVICE_TIMEOUT)
+			a->arg = DEVICE_STRANGER;
 		a->arg2 = prng_permille(p, 600) ? 0 : (uint16_t)prng_range(p, 0, 3);
 		if (prng_permille(p, 150))
 			a->node =
@@ -263,6 +265,7 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 	plan->looks = prng_permille(&p, 500);
 	plan->records = prng_permille(&p, 600);
 	plan->attest = prng_permille(&p, 300);
+	plan->slow_reboot = seed % 8 == 3;
 	draw_times(&p, plan);
 	draw_rates(&p, plan);
 	if (parts & 1 << PART_DLM)
@@ -286,6 +289,8 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 	for (at = 6000 + prng_range(&p, 0, gap); at < plan->end_ms && plan->n < PLAN_ACTS_MAX;
 	     at += prng_range(&p, 1, gap))
 		draw_act(&p, plan, at, &plan->act[plan->n++]);
+	if (seed % 10 == 4)
+		plan_story(plan);
 }
 
 /* --- as text --- */
@@ -297,9 +302,9 @@ void plan_print(const struct plan *plan, FILE *to)
 		if (plan->parts & 1u << i)
 			fprintf(to, "%s%s", n++ ? "," : "", part_words[i]);
 	fprintf(to,
-		"\nlevels %u\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nend %u\ntimes",
+		"\nlevels %u\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nslow_reboot %d\nend %u\ntimes",
 		plan->levels, plan->clients, plan->locks, plan->looks, plan->records, plan->attest,
-		plan->end_ms);
+		plan->slow_reboot, plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
 	PLAN_TIMES(X)
 #undef X
@@ -486,6 +491,8 @@ static bool read_line(struct plan *plan, char *line)
 		plan->records = v;
 	else if (strcmp(key, "attest") == 0 && v <= 1)
 		plan->attest = v;
+	else if (strcmp(key, "slow_reboot") == 0 && v <= 1)
+		plan->slow_reboot = v;
 	else if (strcmp(key, "looks") == 0 && v <= 1)
 		plan->looks = v;
 	else if (strcmp(key, "end") == 0 && v <= 10000000)

@@ -106,13 +106,14 @@ enum act_kind {
 
 enum device_mode {
 	DEVICE_OK,
-	DEVICE_FAIL,    /* says that it failed, and did nothing */
-	DEVICE_TIMEOUT, /* says nothing; perhaps it does it */
-	DEVICE_LIE,     /* says done, and does nothing */
-	DEVICE_LATE,    /* says done, and does it later */
-	DEVICE_TWICE,   /* does it, and again later */
-	DEVICE_BABBLE,  /* says what nobody understands */
-	DEVICE_GONE,    /* its own network is away: cannot be reached */
+	DEVICE_FAIL,     /* says that it failed, and did nothing */
+	DEVICE_TIMEOUT,  /* says nothing; perhaps it does it */
+	DEVICE_LIE,      /* says done, and does nothing */
+	DEVICE_LATE,     /* says done, and does it later */
+	DEVICE_TWICE,    /* does it, and again later */
+	DEVICE_BABBLE,   /* says what nobody understands */
+	DEVICE_GONE,     /* its own network is away: cannot be reached */
+	DEVICE_STRANGER, /* does not know the node: "off" fails, and "status" says off */
 	DEVICE_MODES
 };
 
@@ -138,6 +139,7 @@ struct plan {
 	bool locks;       /* without dlm: is there a truthful lock manager at all? */
 	bool looks; /* a look before a start finds what storaged itself has active, too: a second guard, as locks are */
 	bool records; /* drivers refuse a volume whose record names a living owner: a second guard, too */
+	bool slow_reboot; /* fenced's reboot of its own node hangs for a while: storaged has to let go by itself */
 	bool attest;     /* a hypervisor tells every fenced when it has ended a life */
 	uint32_t end_ms; /* of the faults */
 #define X(name) uint32_t name##_ms;
@@ -153,6 +155,7 @@ struct plan {
 
 /* @nodes: 0: as the seed says; @parts: bits */
 void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts);
+void plan_story(struct plan *plan); /* story.c: what one world in ten begins with */
 void plan_print(const struct plan *plan, FILE *to);
 /* Return: 0, or -EINVAL with a sentence in @why. */
 int plan_read(struct plan *plan, FILE *from, char *why, size_t len);

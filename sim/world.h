@@ -165,7 +165,8 @@ struct host {
 
 	/* fenced */
 	struct fence_domain *dom;
-	bool informed; /* as it published last */
+	bool informed;                /* as it published last */
+	uint64_t asleep_ms, woken_ms; /* frozen or hung since; it slept long, until */
 	struct fence_stored stored;
 	uint32_t stored_boot, holds_boot; /* /var/lib, /run: of that life */
 	struct fence_signs fsigns;        /* as fenced was told */
@@ -185,6 +186,7 @@ struct host {
 	struct fence_signs signs; /* as it says */
 	bool signs_sent;
 	uint64_t noquorum_ms, awake_ms; /* awake: its node or its process goes on since */
+	uint64_t victim_ms;             /* it was told that its node is a victim */
 	struct nodeset unready_told;
 	struct vlock vlock[S_MAX];
 	uint64_t lock_cookie;
@@ -240,6 +242,12 @@ struct round { /* how a round of one ring and one set of members ended */
 };
 #define ROUNDS 64
 
+struct attempt_seen {
+	uint64_t number;     /* of the agreed message that announced it */
+	struct nodeset took; /* who has taken that in */
+	uint64_t own_ms;     /* when its actor has */
+};
+
 struct stats {
 	uint64_t seeds, steps[PARTS], virtual_ms, proofs, offs, grants, starts, takeovers, acts,
 		evictions;
@@ -275,8 +283,12 @@ struct world {
 			       [LIVES_MAX]; /* who holds that life for over, ever since */
 	uint32_t buried[N_MAX + 1];         /* the life that an operator vouched for */
 	uint64_t alone_ms[N_MAX + 1]; /* nobody could confirm its attempt, and it goes on alone */
-	bool forced[N_MAX + 1];       /* the ack that it works on is by force */
-	uint32_t lvb_gone[NAMES];     /* how often its resource may have gone */
+	struct attempt_seen attempt[N_MAX + 1][N_MAX + 1]; /* on whom, by whom */
+	struct nodeset goodbyes[N_MAX + 1];                /* that this node heard in its view */
+	/* as this node heard: on whom the last attempt failed, and whose that was */
+	uint8_t failed_by[N_MAX + 1][N_MAX + 1];
+	bool forced[N_MAX + 1];   /* the ack that it works on is by force */
+	uint32_t lvb_gone[NAMES]; /* how often its resource may have gone */
 	uint64_t lvb_sent[NAMES], lvb_done[NAMES];
 	uint64_t well_ms; /* everything is well since; 0: it is not */
 	char well_why[300];
