@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent.h"
 
+#include "lib/shell/agent_input.h"
 #include "lib/shell/log.h"
 #include "lib/shell/spawn.h"
 
@@ -12,8 +13,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define STDIN_MAX 16384
-#define SECRET_MAX 4096
 #define CHECK_MS_MAX 15000
 #define JOBS_MAX 128
 
@@ -23,7 +22,7 @@ struct program { /* one agent, however many devices use it */
 	char path[CONFIG_PATH_MAX];
 	enum metadata meta;
 	bool has_plug, has_port, has_list, has_status;
-	bool alone; /* one run at a time, whatever the device: see calls_back() */
+	bool alone; /* one run at a time, whatever the device: see agent_calls_back() */
 	unsigned running;
 };
 
@@ -34,11 +33,10 @@ struct job {
 	bool cancelled;
 	bool asked; /* for metadata */
 	bool on;    /* a check: of a node that is known to be on */
-	unsigned device;
-	char node[CONFIG_NAME_MAX], plug[CONFIG_NAME_MAX];
+	struct config_fence_use use;
+	char node[CONFIG_NAME_MAX];
 	enum fence_agent_action action;
-	const char *word;               /* what the agent is asked to do */
-	unsigned first_param, n_params; /* of this node alone */
+	const char *word; /* what the agent is asked to do */
 	uint32_t timeout_ms;
 };
 
@@ -74,36 +72,6 @@ static void lane_next(struct lane *l);
 static void all_next(struct agents *a);
 static void on_soon(void *arg);
 
-/* Stock fence_xvm and fence_virt are called back to one fixed port, and a run beside another takes its answer. Ours tells
- * them apart; its metadata shows whose it is (on_metadata()). */
-static bool calls_back(const char *path)
-{
-	const char *base = strrchr(path, '/');
-
-	base = base ? base + 1 : path;
-	return strcmp(base, "fence_xvm") == 0 || strcmp(base, "fence_virt") == 0;
-}
-
-/* A name is looked up where agents live; what is not found is tried by PATH, and its absence told by the run. */
-static void find_program(const char *agent, char path[CONFIG_PATH_MAX])
-{
-	static const char *const dirs[] = { STOCKADE_LIBEXECDIR "/agents", "/usr/sbin",
-					    STOCKADE_SBINDIR };
-
-	snprintf(path, CONFIG_PATH_MAX, "%s", agent);
-	if (strchr(agent, '/'))
-		return;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
-		char try[CONFIG_PATH_MAX];
-
-		if ((size_t)snprintf(try, sizeof(try), "%s/%s", dirs[i], agent) < sizeof(try) &&
-		    access(try, X_OK) == 0) {
-			memcpy(path, try, sizeof(try));
-			return;
-		}
-	}
-}
-
 struct agents *agents_new(struct loop *loop, const struct config *cfg, agent_done *done, void *arg)
 {
 	struct agents *a = calloc(1, sizeof(*a));
@@ -118,12 +86,12 @@ struct agents *agents_new(struct loop *loop, const struct config *cfg, agent_don
 		char path[CONFIG_PATH_MAX];
 		unsigned p = 0;
 
-		find_program(cfg->device[i].agent, path);
+		agent_find(cfg->device[i].agent, path);
 		while (p < a->n_programs && strcmp(a->program[p].path, path) != 0)
 			p++;
 		if (p == a->n_programs) {
 			memcpy(a->program[p].path, path, sizeof(path));
-			a->program[p].alone = calls_back(path);
+			a->program[p].alone = agent_calls_back(path);
 			a->n_programs++;
 		}
 		a->program_of[i] = p;
@@ -198,10 +166,10 @@ static void words_of(const struct spawn_result *r, char *to, size_t len)
 
 static const char *place(const struct job *j, const struct config *cfg, char *to, size_t len)
 {
-	if (j->plug[0] && strcmp(j->plug, j->node) != 0)
-		snprintf(to, len, "%.36s plug %.36s", cfg->device[j->device].name, j->plug);
+	if (j->use.plug[0] && strcmp(j->use.plug, j->node) != 0)
+		snprintf(to, len, "%.36s plug %.36s", cfg->device[j->use.device].name, j->use.plug);
 	else
-		snprintf(to, len, "%s", cfg->device[j->device].name);
+		snprintf(to, len, "%s", cfg->device[j->use.device].name);
 	return to;
 }
 
@@ -255,10 +223,10 @@ static void judge(const struct job *j, const struct spawn_result *r, const char 
 					       : FENCE_ANSWER_OFF;
 		snprintf(res->text, sizeof(res->text), "%s: status of %.63s is %s", where, j->node,
 			 r->status == 0 ? "on" : "off");
-	} else if (r->status == 0 && j->check && !listed(r->out, j->plug)) {
+	} else if (r->status == 0 && j->check && !listed(r->out, j->use.plug)) {
 		res->answer = FENCE_ANSWER_FAILED;
 		snprintf(res->text, sizeof(res->text), "%.60s: the device does not list plug %.63s",
-			 where, j->plug);
+			 where, j->use.plug);
 	} else if (r->status == 0) {
 		res->answer = FENCE_ANSWER_DONE;
 		snprintf(res->text, sizeof(res->text), "%s: %s done", where, j->word);
@@ -283,7 +251,7 @@ static void job_end(struct lane *l, const struct agent_result *res)
 	/* The caller may ask for more from within done(): it is put behind what waits. */
 	if (!j->cancelled)
 		a->done(a->arg, j->id, j->check, res);
-	a->program[a->program_of[j->device]].running--;
+	a->program[a->program_of[j->use.device]].running--;
 	free(j);
 	all_next(a); /* this lane, and those that waited for this program */
 }
@@ -300,8 +268,9 @@ static void on_child(void *arg, const struct spawn_result *r)
 	if (status_too(l, &res))
 		return;
 	log_info("agent.done", "device=%s action=%s node=%s rc=%d answer=%s took_ms=%llu",
-		 l->owner->cfg->device[l->running->device].name, l->running->word, l->running->node,
-		 res.rc, fence_answer_name(res.answer), (unsigned long long)res.took_ms);
+		 l->owner->cfg->device[l->running->use.device].name, l->running->word,
+		 l->running->node, res.rc, fence_answer_name(res.answer),
+		 (unsigned long long)res.took_ms);
 	job_end(l, &res);
 }
 
@@ -318,28 +287,6 @@ static void on_soon(void *arg)
 	job_end(l, &res);
 }
 
-static bool attribute(const char *xml, const char *element, const char *name)
-{
-	char want[64];
-	size_t n = strlen(element);
-
-	for (const char *p = xml; (p = strchr(p, '<')) != NULL; p++) {
-		if (strncmp(p + 1, element, n) != 0 ||
-		    (p[1 + n] != ' ' && p[1 + n] != '\t' && p[1 + n] != '\n'))
-			continue;
-		const char *end = strchr(p, '>');
-
-		for (int q = 0; q < 2; q++) {
-			snprintf(want, sizeof(want), "name=%c%s%c", "\"'"[q], name, "\"'"[q]);
-			const char *hit = strstr(p, want);
-
-			if (hit && (!end || hit < end))
-				return true;
-		}
-	}
-	return false;
-}
-
 static void on_metadata(void *arg, const struct spawn_result *r)
 {
 	struct lane *l = arg;
@@ -349,11 +296,13 @@ static void on_metadata(void *arg, const struct spawn_result *r)
 	l->asking = NULL;
 	if (r->status == 0) {
 		p->meta = META_KNOWN;
-		p->has_plug = attribute(r->out, "parameter", "plug");
-		p->has_port = attribute(r->out, "parameter", "port");
-		p->has_list = attribute(r->out, "action", "list");
-		p->has_status = attribute(r->out, "action", "status");
-		p->alone = calls_back(p->path) && !attribute(r->out, "parameter", "hypervisors");
+		p->has_plug = agent_metadata_has(r->out, "parameter", "plug");
+		p->has_port = agent_metadata_has(r->out, "parameter", "port");
+		p->has_list = agent_metadata_has(r->out, "action", "list");
+		p->has_status = agent_metadata_has(r->out, "action", "status");
+		/* ours tells call-backs apart; its metadata shows whose it is */
+		p->alone = agent_calls_back(p->path) &&
+			   !agent_metadata_has(r->out, "parameter", "hypervisors");
 	} else {
 		char said[120];
 
@@ -365,71 +314,13 @@ static void on_metadata(void *arg, const struct spawn_result *r)
 	all_next(l->owner); /* others may have waited for it */
 }
 
-/* What does not fit is noticed at the end: an agent without one of its parameters is another agent. */
-static void put(char *buf, size_t *len, const char *key, const char *value)
-{
-	if (*len >= STDIN_MAX)
-		return;
-	int n = snprintf(buf + *len, STDIN_MAX - *len, "%s=%s\n", key, value);
-
-	*len += (size_t)n;
-}
-
-static bool has_key(const struct config_param *c, unsigned n, const char *key)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(c[i].key, key) == 0)
-			return true;
-	return false;
-}
-
-static int compose_one(struct lane *l, const char *device, const struct config_param *c, char *buf,
-		       size_t *len)
-{
-	char secret[SECRET_MAX], why[160];
-
-	if (!c->secret_file) {
-		put(buf, len, c->key, c->value);
-		return 0;
-	}
-	int r = config_secret_read(c->value, secret, sizeof(secret), why, sizeof(why));
-
-	if (r < 0) {
-		snprintf(l->why, sizeof(l->why), "%.60s: %.120s", device, why);
-		return -1;
-	}
-	put(buf, len, c->key, secret);
-	explicit_bzero(secret, sizeof(secret));
-	return 0;
-}
-
 /* Return: bytes in @buf, or -1 and l->why says why. */
 static ssize_t compose(struct lane *l, const struct job *j, char *buf)
 {
-	const struct config_device *dev = &l->owner->cfg->device[j->device];
-	const struct program *p = &l->owner->program[l->owner->program_of[j->device]];
-	size_t len = 0;
+	const struct program *p = &l->owner->program[l->owner->program_of[j->use.device]];
 
-	buf[0] = '\0';
-	put(buf, &len, "action", j->word);
-	put(buf, &len, "nodename", j->node);
-	if (j->plug[0])
-		put(buf, &len, p->has_port && !p->has_plug ? "port" : "plug", j->plug);
-	const struct config_param *own = &l->owner->cfg->use_param[j->first_param];
-
-	for (unsigned i = 0; i < dev->n_params; i++)
-		if (!has_key(own, j->n_params, dev->param[i].key) &&
-		    compose_one(l, dev->name, &dev->param[i], buf, &len) < 0)
-			return -1;
-	for (unsigned i = 0; i < j->n_params; i++)
-		if (compose_one(l, dev->name, &own[i], buf, &len) < 0)
-			return -1;
-	if (len >= STDIN_MAX) {
-		snprintf(l->why, sizeof(l->why), "%.60s: its parameters are longer than %u bytes",
-			 dev->name, STDIN_MAX);
-		return -1;
-	}
-	return (ssize_t)len;
+	return agent_input(l->owner->cfg, j->node, &j->use, j->word, p->has_port && !p->has_plug,
+			   NULL, buf, l->why, sizeof(l->why));
 }
 
 static struct spawn *start(struct lane *l, struct program *p, const char *in, size_t in_len,
@@ -453,14 +344,14 @@ static struct spawn *start(struct lane *l, struct program *p, const char *in, si
 /* What a check asks depends on what the agent can. */
 static void choose_word(struct lane *l, struct job *j)
 {
-	const struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+	const struct program *p = &l->owner->program[l->owner->program_of[j->use.device]];
 
 	if (!j->check) {
 		j->word = fence_action_name(j->action);
 		return;
 	}
 	j->timeout_ms = j->timeout_ms < CHECK_MS_MAX ? j->timeout_ms : CHECK_MS_MAX;
-	if (p->has_list && j->plug[0])
+	if (p->has_list && j->use.plug[0])
 		j->word = "list";
 	else
 		j->word = p->meta == META_KNOWN && !p->has_status ? "monitor" : "status";
@@ -469,9 +360,9 @@ static void choose_word(struct lane *l, struct job *j)
 /* The plug is in the list: does the device say of it what is true? Return: it is being asked. */
 static bool status_too(struct lane *l, const struct agent_result *res)
 {
-	static char in[STDIN_MAX]; /* holds secrets for a moment */
+	static char in[AGENT_INPUT_MAX]; /* holds secrets for a moment */
 	struct job *j = l->running;
-	struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+	struct program *p = &l->owner->program[l->owner->program_of[j->use.device]];
 
 	if (!j->check || j->cancelled || res->answer != FENCE_ANSWER_DONE ||
 	    strcmp(j->word, "list") != 0 || !p->has_status)
@@ -488,12 +379,12 @@ static bool status_too(struct lane *l, const struct agent_result *res)
 
 static void lane_next(struct lane *l)
 {
-	static char in[STDIN_MAX]; /* holds secrets for a moment */
+	static char in[AGENT_INPUT_MAX]; /* holds secrets for a moment */
 
 	if (l->running || l->asking || !l->waiting)
 		return;
 	struct job *j = l->waiting;
-	struct program *p = &l->owner->program[l->owner->program_of[j->device]];
+	struct program *p = &l->owner->program[l->owner->program_of[j->use.device]];
 
 	if (p->meta == META_ASKED)
 		return; /* on_metadata() comes back to us */
@@ -563,12 +454,9 @@ static void enqueue(struct agents *a, struct job job, const struct config_node *
 	if (!j)
 		abort(); /* a fence daemon without memory is of no use: systemd starts it anew */
 	*j = job;
-	j->device = use->device;
-	j->first_param = use->first_param;
-	j->n_params = use->n_params;
+	j->use = *use;
 	j->timeout_ms = a->cfg->timing.fence_attempt_ms;
 	snprintf(j->node, sizeof(j->node), "%s", node->name);
-	snprintf(j->plug, sizeof(j->plug), "%s", use->plug);
 	while (*at && (j->check || !(*at)->check))
 		at = &(*at)->next;
 	j->next = *at;

@@ -2,6 +2,8 @@
 # lib/shell/: loop, log, config, cluster, ipc, spawn, netlink: for daemons and tools, never for cores.
 noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 %C%_libstockade_shell_la_SOURCES = \
+	%reldir%/agent_input.c \
+	%reldir%/agent_input.h \
 	%reldir%/boot.c \
 	%reldir%/boot.h \
 	%reldir%/cluster.c \
