@@ -20,7 +20,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 %C%_core_libfence_core_la_LIBADD = lib/libstockade-base.la
 
 check_PROGRAMS += tests/unit/fence_fuzz
-tests_unit_fence_fuzz_SOURCES = tests/unit/fence_fuzz.c
+tests_unit_fence_fuzz_SOURCES = tests/unit/fence_fuzz.c tests/fuzz/fence_group.c
 tests_unit_fence_fuzz_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/fence_scenario

@@ -43,5 +43,5 @@ tests_unit_proof_SOURCES = tests/unit/proof.c
 tests_unit_proof_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/fence_state
-tests_unit_fence_state_SOURCES = tests/unit/fence_state.c
-tests_unit_fence_state_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+tests_unit_fence_state_SOURCES = tests/unit/fence_state.c tests/fuzz/state.c
+tests_unit_fence_state_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-base.la $(CMOCKA_LIBS)

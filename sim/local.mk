@@ -44,8 +44,8 @@ noinst_PROGRAMS += %reldir%/replay
 	lib/libstockade-base.la
 
 check_PROGRAMS += tests/unit/record
-tests_unit_record_SOURCES = tests/unit/record.c
-tests_unit_record_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
+tests_unit_record_SOURCES = tests/unit/record.c tests/fuzz/text.c
+tests_unit_record_LDADD = storaged/drivers/libstoraged-drivers.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	tests/fuzz/libfuzz.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/replay

@@ -34,7 +34,7 @@ stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/lib
 	libstockade-dlm.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)
 
 check_PROGRAMS += tests/unit/place_fuzz
-tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c
+tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c tests/fuzz/place_group.c
 tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/storage_scenario

@@ -13,6 +13,8 @@ check_LTLIBRARIES = %reldir%/fuzz/libfuzz.la
 	%reldir%/fuzz/corpus.c \
 	%reldir%/fuzz/fuzz.c \
 	%reldir%/fuzz/fuzz.h \
+	%reldir%/fuzz/group.c \
+	%reldir%/fuzz/group.h \
 	%reldir%/fuzz/heard.c \
 	%reldir%/fuzz/heard.h \
 	%reldir%/fuzz/target.h

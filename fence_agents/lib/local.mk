@@ -12,5 +12,5 @@ noinst_LTLIBRARIES += %reldir%/libfence-agent.la
 	%reldir%/agent_text.c
 
 check_PROGRAMS += tests/unit/agent_api
-tests_unit_agent_api_SOURCES = tests/unit/agent_api.c
+tests_unit_agent_api_SOURCES = tests/unit/agent_api.c tests/fuzz/agent.c
 tests_unit_agent_api_LDADD = %reldir%/libfence-agent.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)

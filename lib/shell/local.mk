@@ -111,7 +111,7 @@ tests_unit_fence_link_SOURCES = tests/unit/fence_link.c
 tests_unit_fence_link_LDADD = lib/shell/libstockade-shell.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/config_fuzz
-tests_unit_config_fuzz_SOURCES = tests/unit/config_fuzz.c
+tests_unit_config_fuzz_SOURCES = tests/unit/config_fuzz.c tests/fuzz/config.c
 tests_unit_config_fuzz_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-shell.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/scsi_pr

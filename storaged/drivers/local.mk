@@ -54,8 +54,8 @@ noinst_PROGRAMS += %reldir%/drvtest
 %C%_drvtest_LDADD = %reldir%/libstoraged-drivers.la
 
 check_PROGRAMS += tests/unit/epoch tests/unit/pv tests/unit/neigh tests/unit/driver_line
-tests_unit_epoch_SOURCES = tests/unit/epoch.c
-tests_unit_epoch_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
+tests_unit_epoch_SOURCES = tests/unit/epoch.c tests/fuzz/disk.c
+tests_unit_epoch_LDADD = tests/fuzz/libfuzz.la %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
 tests_unit_pv_SOURCES = tests/unit/pv.c
 tests_unit_pv_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
 tests_unit_neigh_SOURCES = tests/unit/neigh.c

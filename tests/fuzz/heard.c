@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,29 @@ struct heard heard_copy(uint32_t from, const void *data, size_t len)
 	return m;
 }
 
+/* In the form of group.h. */
+static void write_sample(const char *dir, const struct heard *m)
+{
+	char path[512];
+	const uint8_t head[] = { 1, (uint8_t)(m->from - 1), (uint8_t)m->len,
+				 (uint8_t)(m->len >> 8) };
+
+	snprintf(path, sizeof(path), "%s/said-%02u", dir, n_samples);
+	FILE *f = fopen(path, "we");
+
+	assert(f && m->len <= UINT16_MAX && fwrite(head, sizeof(head), 1, f) == 1 &&
+	       fwrite(m->data, m->len, 1, f) == 1 && fclose(f) == 0);
+}
+
 void heard_keep(uint32_t from, const void *data, size_t len)
 {
-	if (n_samples < SAMPLES_MAX)
-		samples[n_samples++] = heard_copy(from, data, len);
+	const char *dir = getenv("FUZZ_SAMPLES");
+
+	if (n_samples == SAMPLES_MAX)
+		return;
+	samples[n_samples++] = heard_copy(from, data, len);
+	if (dir)
+		write_sample(dir, &samples[n_samples - 1]);
 }
 
 bool heard_any(void)

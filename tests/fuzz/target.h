@@ -12,6 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+/* tests/fuzz/agent.c as struct fuzz wants it: 0 taken, negative refused. */
+int fuzz_agent_stdin(void *arg, const void *buf, size_t len);
+
 /* Feed every file of the corpus of @name ($top_srcdir/tests/fuzz/corpus/@name). Return: how many. */
 unsigned fuzz_corpus(const char *name);
 

@@ -20,6 +20,7 @@
 
 #include "fence_agents/lib/agent_priv.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/target.h"
 
 /* The toy: two plugs, a lamp each; shared with the child. */
 static struct toy {
@@ -497,29 +498,6 @@ static void metadata_says_what_callers_look_for(void **state)
 	assert_int_equal(toy->opened, 0);
 }
 
-static int read_stdin(void *arg, const void *buf, size_t len)
-{
-	struct agent a = { .def = &toy_def };
-	FILE *in = len > 0 ? fmemopen((void *)buf, len, "r") : fopen("/dev/null", "r");
-	int r;
-
-	(void)arg;
-	agent_table(&a);
-	r = agent_param_stdin(&a, in);
-	if (r == 0)
-		r = agent_param_check(&a);
-	for (unsigned i = 0; r == 0 && i < a.n_params; i++)
-		if (a.value[i].from && a.param[i]->type == AGENT_SELECT)
-			assert_non_null(agent_get(&a, a.param[i]->name));
-	if (r == 0)
-		assert_true(*agent_get(&a, "action"));
-	if (r < 0)
-		assert_true(*agent_error_text(&a));
-	fclose(in);
-	agent_param_done(&a);
-	return r;
-}
-
 static void damaged_stdin_is_taken_or_refused_whole(void **state)
 {
 	static const char text[] = "action=off\nport=\"two\"\npassword=a=b\ncolor=green\ndelay=5s\n"
@@ -529,9 +507,10 @@ static void damaged_stdin_is_taken_or_refused_whole(void **state)
 
 	(void)state;
 	assert_non_null(null);
-	struct fuzz_tally t = fuzz_run(
-		&(struct fuzz){ .sample = text, .len = sizeof(text) - 1, .decode = read_stdin });
+	struct fuzz_tally t = fuzz_run(&(struct fuzz){
+		.sample = text, .len = sizeof(text) - 1, .decode = fuzz_agent_stdin });
 
+	assert_true(fuzz_corpus("agent") > 0);
 	dup2(err, 2);
 	close(err);
 	assert_true(t.taken > 0);

@@ -17,6 +17,7 @@
 
 #include "lib/shell/config.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/target.h"
 
 static void expect_sound(const struct config *c)
 {
@@ -117,9 +118,16 @@ static void damaged_configurations_are_refused_or_sound(void **state)
 	assert_true(tally.taken > 0 && tally.refused > 0);
 }
 
+static void corpus_is_read_soundly(void **state)
+{
+	(void)state;
+	assert_true(fuzz_corpus("config") >= 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(corpus_is_read_soundly),
 		cmocka_unit_test(damaged_configurations_are_refused_or_sound),
 	};
 

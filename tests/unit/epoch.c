@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "storaged/drivers/epoch.h"
+#include "tests/fuzz/target.h"
 
 static struct incarnation life(uint32_t nodeid, uint8_t boot)
 {
@@ -262,9 +263,16 @@ static void watch_tells_fresh_stale_and_unknown(void **state)
 	assert_int_equal(epoch_watch_life(&w, 60200, 1500), LIFE_FRESH);
 }
 
+static void corpus_is_read_soundly(void **state)
+{
+	(void)state;
+	assert_true(fuzz_corpus("disk") >= 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(corpus_is_read_soundly),
 		cmocka_unit_test(record_and_beat_read_back),
 		cmocka_unit_test(every_flipped_bit_is_damage),
 		cmocka_unit_test(torn_copy_falls_back_to_the_other),

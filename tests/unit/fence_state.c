@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/fence_state.h"
+#include "tests/fuzz/target.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -100,9 +101,16 @@ static void signs_survive_and_unknown_ones_stay_unknown(void **state)
 	assert_int_equal(fence_signs_decode(&b, buf, 5), -EPROTO);
 }
 
+static void corpus_is_read_soundly(void **state)
+{
+	(void)state;
+	assert_true(fuzz_corpus("state") >= 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(corpus_is_read_soundly),
 		cmocka_unit_test(the_largest_state_survives_the_wire),
 		cmocka_unit_test(a_kind_of_proof_we_do_not_know_is_no_proof),
 		cmocka_unit_test(signs_survive_and_unknown_ones_stay_unknown),

@@ -6,6 +6,7 @@
 #include "fenced/core/fence_record.h"
 #include "storaged/core/place_record.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/target.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -572,9 +573,16 @@ static void no_damaged_line_harms_the_reader(void **state)
 	assert_true(taken > 0 && refused > taken);
 }
 
+static void corpus_is_read_soundly(void **state)
+{
+	(void)state;
+	assert_true(fuzz_corpus("text") >= 20);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(corpus_is_read_soundly),
 		cmocka_unit_test(no_member_is_forgotten),
 		cmocka_unit_test(what_is_written_is_read_as_it_was),
 		cmocka_unit_test(numbers_words_and_sets_read_as_they_look),
