@@ -330,7 +330,8 @@ void dlm_request(struct dlm_lock *lock, int mode, uint32_t flags, const struct d
 	got = grantable(lock, true);
 	if (got != DLM_IV) {
 		grant(lock, got, NULL, sink);
-		send_all_blocking(res, sink); /* with NOORDER it may stand in the way of who waits */
+		send_all_blocking(res,
+				  sink); /* with NOORDER it may stand in the way of who waits */
 		return;
 	}
 	if (flags & DLM_F_NOQUEUE) {
