@@ -54,7 +54,7 @@ CLEANFILES += %reldir%/libdlm/libstockade-dlm.pc
 		$(srcdir)/%reldir%/libdlm/libstockade-dlm.pc.in >$@
 
 check_PROGRAMS += tests/unit/dlm_fuzz
-tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/unit/dlm_bus.h
+tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/fuzz/dlm_group.c tests/unit/dlm_bus.h
 tests_unit_dlm_fuzz_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/dlm_scenario
