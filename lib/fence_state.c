@@ -103,6 +103,7 @@ int fence_signs_encode(const struct fence_signs *signs, void *buf, size_t len)
 	wire_w_u8(&w, (uint8_t)signs->self);
 	for (unsigned id = 1; id <= NODEID_MAX; id++)
 		wire_w_u8(&w, (uint8_t)signs->peer[id]);
+	wire_w_bool(&w, signs->ended);
 	wire_w_close(&w, sec);
 	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
 }
@@ -128,6 +129,7 @@ int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len)
 	ret->self = r_sign(&s);
 	for (unsigned id = 1; id <= NODEID_MAX; id++)
 		ret->peer[id] = r_sign(&s);
+	ret->ended = wire_r_more(&s) && wire_r_bool(&s);
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }
 

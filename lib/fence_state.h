@@ -46,6 +46,8 @@ enum life_sign { LIFE_UNKNOWN = 0, LIFE_FRESH, LIFE_STALE };
 struct fence_signs {
 	uint32_t weight; /* services that run on this node now */
 	bool holds; /* something shared is active, or may be: a clean leave is refused (SAFE-1) */
+	/* Its last word: all is let go, it ends. Whose line is lost without may hold what it had no time to say (SAFE-3). */
+	bool ended;
 	enum life_sign self; /* LIFE_FRESH: our own heartbeat writes reach the disk in time */
 	enum life_sign peer
 		[NODEID_MAX +

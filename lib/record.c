@@ -679,5 +679,6 @@ RECORD_WORD(record_fence_state, RECORD_STRUCT(self, record_incarnation),
 #undef T
 
 #define T struct fence_signs
-RECORD_WORD(record_fence_signs, RECORD(weight), RECORD(holds), RECORD(self), RECORD_ARRAY(peer));
+RECORD_WORD(record_fence_signs, RECORD(weight), RECORD(holds), RECORD(ended), RECORD(self),
+	    RECORD_ARRAY(peer));
 #undef T

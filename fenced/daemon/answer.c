@@ -349,10 +349,12 @@ void on_ipc_gone(void *arg, struct ipc_peer *peer)
 		f->leave_peer = NULL;
 	if (f->signs_from != peer)
 		return;
-	/* What it held it may still hold; what it saw is no news any more (SAFE-3). */
+	/* What it said it may have overtaken: it can have activated something in the moment in which we did not listen. What
+	 * it saw is no news any more (SAFE-3). */
 	struct fence_signs signs = f->signs;
 
 	f->signs_from = NULL;
+	signs.holds = signs.holds || !signs.ended;
 	signs.self = LIFE_UNKNOWN;
 	memset(signs.peer, 0, sizeof(signs.peer));
 	signs_set(f, &signs);

@@ -60,6 +60,7 @@ struct fenced {
 	struct ipc_peer *signs_from;
 	struct fence_signs signs;
 	uint64_t signs_ms; /* 0: never */
+	bool holds_kept;   /* as /run has it */
 
 	struct ipc_peer *ack_peer, *leave_peer;
 	uint32_t ack_node;

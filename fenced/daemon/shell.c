@@ -227,8 +227,10 @@ void signs_set(struct fenced *f, const struct fence_signs *signs)
 {
 	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs = *signs };
 
-	if (signs->holds != f->signs.holds)
-		holds_save(signs->holds);
+	if (f->holds_kept == signs->ended) {
+		f->holds_kept = !signs->ended;
+		holds_save(f->holds_kept);
+	}
 	f->signs = *signs;
 	feed(f, ev);
 }
@@ -318,7 +320,7 @@ int shell_start(struct fenced *f)
 	f->history = history_open("fenced", f->self->name);
 	if (!f->history)
 		log_warning("history.open", "error=\"%s\"", strerror(errno));
-	f->signs.holds = holds_load();
+	f->holds_kept = f->signs.holds = holds_load();
 	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
 	f->pings = pings_new(f->loop, f->cfg, on_gateway, f);
 	if (attest_open(f) < 0 || guard_begin(f) < 0)

@@ -3,8 +3,8 @@
  *
  * Proofs count only under the same kernel (boot id) and, the core sees to that, in the same ring. A crash of this kernel voids
  * them, so they need an atomic rename, but no sync to the disk: fencing does not wait for a disk here.
- * That storaged holds something is remembered in /run until storaged itself says otherwise: a fenced that has just started
- * and has not heard from it must not say goodbye (SAFE-1, SAFE-3).
+ * That storaged was here is remembered in /run until it says itself that it ends and holds nothing: a fenced that has just
+ * started and has not heard from it, or that has lost it, must not say goodbye (SAFE-1, SAFE-3).
  */
 #include "daemon.h"
 

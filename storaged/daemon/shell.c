@@ -93,8 +93,8 @@ static void on_told_late(void *arg)
  * order: when it answers something, it has the signs. */
 static void end_when_told(struct daemon *d)
 {
-	signs_update(d);
 	d->ended = true;
+	signs_update(d);
 	d->end_timer = loop_timer_new(d->loop, on_told_late, d);
 	if (!fence_link_up(d->fence) || !d->end_timer ||
 	    fence_link_ask(d->fence, json_pack("{s:s}", "cmd", "status"), on_told, d) < 0) {

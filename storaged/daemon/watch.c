@@ -353,6 +353,7 @@ void signs_update(struct daemon *d)
 	place_summary(d->place, &sum);
 	s.weight = sum.weight;
 	s.holds = sum.holds || !place_probed(d->place);
+	s.ended = d->ended && !s.holds;
 	for (unsigned v = 0; v < d->cfg->n_volumes; v++) {
 		const struct beat *b = &d->beat[v];
 		enum life_sign life;

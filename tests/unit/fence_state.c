@@ -98,6 +98,14 @@ static void signs_survive_and_unknown_ones_stay_unknown(void **state)
 	assert_int_equal(b.self, LIFE_FRESH);
 	assert_int_equal(b.peer[2], LIFE_STALE);
 	assert_int_equal(b.peer[3], LIFE_UNKNOWN);
+	assert_false(b.ended);
+	a.ended = true;
+	len = fence_signs_encode(&a, buf, sizeof(buf));
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len), 0);
+	assert_true(b.ended);
+	buf[1] = (uint8_t)(buf[1] - 1); /* an older storaged: it may hold something */
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len - 1), 0);
+	assert_false(b.ended);
 	assert_int_equal(fence_signs_decode(&b, buf, 5), -EPROTO);
 }
 
