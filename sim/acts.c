@@ -27,8 +27,14 @@ static void settle(struct world *w, uint32_t id)
 			 *oneway = going_on(w, ACT_ONEWAY, id, -1);
 	const struct act *slow = going_on(w, ACT_SLOW, id, -1);
 	struct host *h = &w->host[id];
-	bool away = going_on(w, ACT_DISK, id, -1);
+	bool away = going_on(w, ACT_DISK, id, -1) || going_on(w, ACT_TARGET, id, -1);
+	bool no_gateway = going_on(w, ACT_GATEWAY, id, -1) || (cut && cut->arg2);
 
+	if (h->gateway_away != no_gateway) {
+		h->gateway_away = no_gateway;
+		ping_soon(w, id);
+	}
+	h->unarmed = going_on(w, ACT_UNARMED, id, -1);
 	net_island(w->net, id, oneway ? 16 + id : cut ? cut->arg : 0, w->now_ms);
 	net_slow(w->net, id, slow ? slow->arg : 0);
 	if (away && !h->disk_away)
@@ -118,6 +124,22 @@ static void ack(struct world *w, const struct act *a)
 		w->forced[a->node] = before;
 }
 
+/* An operator lets in whoever is held, as this node knows it. */
+static void admit(struct world *w, uint32_t id)
+{
+	static struct fence_status st;
+
+	if (!can_run(w, id, PART_FENCE))
+		return;
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	for (unsigned i = 0; i < st.node_count; i++) {
+		struct fence_event ev = { .type = FENCE_EV_ADMIT, .admit = st.node[i].pub.nodeid };
+
+		if (st.node[i].held && w->host[id].dom)
+			fenced_feed(w, id, &ev);
+	}
+}
+
 static void begin(struct world *w, unsigned i, const struct act *a)
 {
 	uint32_t id = a->node;
@@ -125,13 +147,8 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 
 	switch ((enum act_kind)a->kind) {
 	case ACT_PANIC:
-		if (h->runs) {
-			life_ends(w, id);
-			h->wrecked = has_part(
-				w, PART_FENCE); /* else nobody would switch it off and on */
-			if (h->wrecked)
-				SHOW(w, id, NODE, TRACE_IS_WRECKED, "", "panics");
-		}
+		if (h->runs)
+			panics(w, id);
 		break;
 	case ACT_POWER:
 		h->feed[0] = false;
@@ -175,14 +192,18 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 	case ACT_ACK_WRONG:
 	case ACT_ACK_TRY: ack(w, a); break;
 	case ACT_REQUEST:
+	case ACT_DRILL:
 		if (can_run(w, id, PART_FENCE)) {
 			struct fence_event ev = { .type = FENCE_EV_REQUEST,
 						  .request = { .node = a->arg,
-							       .text = "an operator asks" } };
+							       .text = "an operator asks",
+							       .drill = a->kind == ACT_DRILL } };
 
 			fenced_feed(w, id, &ev);
 		}
 		break;
+	case ACT_ADMIT: admit(w, id); break;
+	case ACT_TARGET: target_restarts(w); break;
 	case ACT_CONFIG:
 		h->config = a->arg;
 		node_leave(w, id, 200);
@@ -200,6 +221,8 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 	case ACT_SLOW:
 	case ACT_DEVICE:
 	case ACT_DISK:
+	case ACT_GATEWAY:
+	case ACT_UNARMED:
 	case ACT_UNREADY: /* settle() */
 	case ACT_NONE:
 	case ACT_KINDS: break;
@@ -362,10 +385,12 @@ void mend(struct world *w)
 			proc_hang(w, id, p, false, false);
 		if (!late || acting)
 			continue;
-		if (h->wrecked) {
+		/* cut off, and nobody holds it for a victim: `status` says "reboot this node" */
+		if (h->wrecked || reserve_lost(w, id)) {
 			life_ends(w, id);
 			power_changed(w, id);
 		}
+		admit(w, id);
 		if (!powered(w, id) || !h->feed[1] || !h->feed[2]) {
 			h->feed[0] = h->feed[1] = h->feed[2] = true;
 			power_changed(w, id);

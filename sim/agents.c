@@ -7,6 +7,18 @@
 
 static const char *const feed_words[FEEDS] = { "bmc", "outlet1", "outlet2", "key" };
 
+static uint8_t feed_of(const struct world *w, unsigned level, unsigned device)
+{
+	switch ((enum plan_level)w->plan->path[level]) {
+	case LEVEL_BMC: return 0;
+	case LEVEL_OUTLETS: return (uint8_t)(1 + device);
+	case LEVEL_KEY: return FEED_KEY;
+	case LEVEL_DOG: /* no agent's business */
+	case LEVELS: break;
+	}
+	abort();
+}
+
 static struct agent_run *new_run(struct world *w)
 {
 	for (unsigned i = 0; i < RUNS_MAX; i++)
@@ -106,11 +118,12 @@ void agent_start(struct world *w, uint32_t by, const struct fence_action *a)
 
 	r->by = by;
 	r->by_gen = w->host[by].proc[PART_FENCE].gen;
+	r->by_boot = w->host[by].boot;
 	r->check = check;
 	r->member = check && a->check.on;
 	r->id = check ? a->check.check : a->run.run;
 	r->node = check ? a->check.node : a->run.node;
-	r->feed = level == 0 ? 0 : level == 1 ? (uint8_t)(1 + device) : FEED_CUT;
+	r->feed = feed_of(w, level, device);
 	r->action = check ? FENCE_AGENT_STATUS : (uint8_t)a->run.action;
 	struct prng *p = &w->host[r->node].prng;
 	uint32_t took = prng_range(p, 100, check ? 400 : 2000);
@@ -172,28 +185,47 @@ void agents_orphaned(struct world *w, uint32_t by, bool node_died)
 	}
 }
 
+/* The agent itself takes the keys, on its own node: it stands still and goes on with that one, also when nobody waits for
+ * its answer any more. */
+static void cut(struct world *w, struct agent_run *r)
+{
+	const struct host *by = &w->host[r->by];
+	bool alive = by->runs && by->boot == r->by_boot;
+
+	if (alive && by->frozen) {
+		r->effect_ms = w->now_ms + 200;
+		return;
+	}
+	r->effect_ms = UINT64_MAX;
+	if (!alive || r->action != FENCE_AGENT_OFF || !reserve_cut(w, r->by, r->node))
+		r->answer = FENCE_ANSWER_FAILED;
+	else
+		w->stats.offs++;
+}
+
 static void effect(struct world *w, struct agent_run *r)
 {
 	struct host *h = &w->host[r->node];
 	bool on = r->action == FENCE_AGENT_ON;
 
+	if (r->feed == FEED_KEY) {
+		cut(w, r);
+		return;
+	}
 	r->effect_ms = r->again ? w->now_ms + prng_range(&h->prng, 200, 8000) : UINT64_MAX;
 	r->again = false;
 	w->stats.offs += !on;
-	if (r->feed == FEED_CUT) { /* a key comes back only with its owner */
-		if (!on && h->feed[FEED_CUT]) {
-			h->feed[FEED_CUT] = false;
-			h->cut_boot = h->boot;
-			h->cuts++;
-			say(w, "n%u cannot write any more (life %u): its key is gone", r->node,
-			    h->boot);
-		}
-		return;
-	}
 	if (h->feed[r->feed] == on && powered(w, r->node) == on)
 		return;
 	h->feed[r->feed] = on;
 	power_changed(w, r->node);
+}
+
+/* Read back, whoever did it, or because it never was registered. */
+static void cut_seen(struct world *w, uint32_t node)
+{
+	w->host[node].cut_boot = w->host[node].boot;
+	w->host[node].cuts++;
 }
 
 static void answer(struct world *w, struct agent_run *r)
@@ -251,12 +283,15 @@ void agent_event(struct world *w, const struct timed *t)
 			return;
 	}
 	if (r->read_ms <= w->now_ms) {
-		bool on = r->feed == FEED_CUT ? w->host[r->node].feed[FEED_CUT]
-					      : w->host[r->node].feed[r->feed];
+		bool on = w->host[r->node].feed[r->feed];
 
 		r->read_ms = UINT64_MAX;
-		r->answer = on ? FENCE_ANSWER_ON : FENCE_ANSWER_OFF;
-		if (!on && (r->feed == FEED_CUT || !powered(w, r->node)))
+		r->answer = r->feed == FEED_KEY ? reserve_look(w, r->by, r->node)
+			    : on                ? FENCE_ANSWER_ON
+						: FENCE_ANSWER_OFF;
+		if (r->feed == FEED_KEY && r->answer == FENCE_ANSWER_OFF)
+			cut_seen(w, r->node);
+		if (r->feed != FEED_KEY && !powered(w, r->node))
 			disk_flush(w, r->node);
 	}
 	if (!r->orphan && !r->said &&

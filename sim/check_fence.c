@@ -56,9 +56,12 @@ static void proofs(struct world *w, uint32_t id, const struct fence_state *st)
 				w->buried[x->nodeid] !=
 					h->boot; /* buried alive by an operator: he was told */
 		else
-			lives = lives && !key_gone(w, x->nodeid, h->boot);
+			lives = lives && (x->proof.kind != PROOF_STORAGE_CUT ||
+					  !was_cut(w, x->nodeid, h->boot));
 		if (incarnation_unseen(&x->proof.victim))
-			lives = x->proof.kind == PROOF_OFF_VERIFIED && h->offs == 0 && h->cuts == 0;
+			lives = (x->proof.kind == PROOF_OFF_VERIFIED && h->offs == 0) ||
+				(x->proof.kind == PROOF_STORAGE_CUT && h->cuts == 0) ||
+				x->proof.kind == PROOF_WATCHDOG_EXPIRED;
 		if (lives)
 			broken(w, "FENCE-6", id, "holds proof %s (%s) of n%u life %u, which runs",
 			       proof_kind_name(x->proof.kind), x->proof.evidence, x->nodeid,
@@ -284,6 +287,23 @@ static bool actor_hangs(struct world *w, uint32_t id, unsigned i)
 	return st.node[i].actor && w->host[st.node[i].actor].proc[PART_FENCE].hung;
 }
 
+/* One that never said that its watchdog is armed is not proven dead by it: a person looks. */
+static bool only_a_dog(const struct world *w)
+{
+	return w->plan->n_path == 1 && w->plan->path[0] == LEVEL_DOG;
+}
+
+static bool someone_held(struct world *w, uint32_t id)
+{
+	static struct fence_status st;
+
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	for (unsigned i = 0; i < st.node_count; i++)
+		if (st.node[i].held)
+			return true;
+	return false;
+}
+
 /* FENCE-7: who hears a quorum is informed, and has no victim any more: agents work, so each is dead by now, or back. */
 void check_fence_quiet(struct world *w)
 {
@@ -293,12 +313,15 @@ void check_fence_quiet(struct world *w)
 		struct host *h = &w->host[id];
 		unsigned awake = 0;
 
-		if (!can_run(w, id, PART_FENCE) || h->rebooting || h->leaving ||
+		if (!can_run(w, id, PART_FENCE) || h->rebooting || h->leaving || !h->unfenced ||
 		    !net_ring_quorate(w->net, net_ring(w->net, id)))
 			continue;
 		nodeset_for_each (m, net_ring_members(w->net, net_ring(w->net, id)))
-			awake += can_run(w, m, PART_FENCE);
+			awake += can_run(w, m, PART_FENCE) && w->host[m].unfenced;
 		if (!w->two_node && 2 * awake <= w->n)
+			continue;
+		/* it waits for an operator, and fences nobody; or cannot */
+		if (someone_held(w, id) || reserve_lost(w, id))
 			continue;
 		fence_snapshot(h->dom, local_ms(w, id), &st);
 		if (!st.informed)
@@ -306,7 +329,7 @@ void check_fence_quiet(struct world *w)
 		for (unsigned i = 0; st.informed && i < st.n; i++)
 			if ((st.node[i].state == FENCE_NODE_VICTIM ||
 			     st.node[i].state == FENCE_NODE_UNKNOWN) &&
-			    !actor_hangs(w, id, i))
+			    !actor_hangs(w, id, i) && !only_a_dog(w))
 				broken(w, "FENCE-7", id,
 				       "still holds n%u for %s, and nothing fails any more",
 				       st.node[i].nodeid, fence_node_state_name(st.node[i].state));

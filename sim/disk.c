@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sim/disk.c - the shared disk: who wrote what under which epoch, what is still in flight, whose key is gone. */
+/* sim/disk.c - the shared disk: who wrote what under which epoch, what is still in flight, who was cut off (reserve.c). */
 #include "check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-bool key_gone(const struct world *w, uint32_t id, uint32_t boot)
+bool was_cut(const struct world *w, uint32_t id, uint32_t boot)
 {
 	return boot <= w->host[id].cut_boot;
 }
 
 bool excused(const struct world *w, uint32_t id, uint32_t boot)
 {
-	return key_gone(w, id, boot) || w->buried[id] == boot;
+	return was_cut(w, id, boot) || w->buried[id] == boot;
 }
 
 bool may_write(const struct world *w, uint32_t id, unsigned v)
 {
 	const struct host *h = &w->host[id];
 
-	if (h->runs && h->active[v][0] && !key_gone(w, id, h->boot))
-		return true;
-	return w->volume[v].flying[id] > 0;
+	return disk_lets(w, id, v) && ((h->runs && h->active[v][0]) || w->volume[v].flying[id] > 0);
 }
 
 static void show_write(struct world *w, uint32_t id, unsigned v, uint64_t epoch,
@@ -34,7 +32,7 @@ static void show_write(struct world *w, uint32_t id, unsigned v, uint64_t epoch,
 	TRACE(w->trace,
 	      (.ms = w->now_ms, .node = id, .kind = TRACE_WRITE, .state = is, .name = name,
 	       .number = epoch),
-	      "%s", is == TRACE_IS_LANDED ? "lands" : "its key is gone");
+	      "%s", is == TRACE_IS_LANDED ? "lands" : "it is not registered on the disk");
 }
 
 /* A write arrives. */
@@ -42,16 +40,19 @@ void disk_write(struct world *w, uint32_t id, uint32_t boot, unsigned v, uint64_
 {
 	struct volume *d = &w->volume[v];
 
-	if (key_gone(w, id, boot)) {
-		d->refused++;
+	if (!disk_lets(w, id, v)) {
+		w->stats.refused++;
 		show_write(w, id, v, epoch, TRACE_IS_REFUSED);
 		say(w, "disk: a write of n%u life %u to volume %u is refused", id, boot, v);
 		return;
 	}
-	d->writes++;
 	show_write(w, id, v, epoch, TRACE_IS_LANDED);
-	d->last_writer = id;
-	if (d->epoch > epoch && !excused(w, id, boot))
+	if (d->epoch <= epoch || w->buried[id] == boot)
+		return;
+	/* A target that forgets, which an operator has accepted (doc/SAFETY.md, Storage cuts). */
+	if (was_cut(w, id, boot) && d->forgot)
+		w->stats.leaks++;
+	else
 		broken(w, "SAFE-1", id,
 		       "a write of epoch %" PRIu64 " (life %u) lands on volume %u in epoch %" PRIu64
 		       " of n%u",
@@ -87,7 +88,7 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 	struct incarnation owner = life_of(d->owner, d->boot, 1);
 	bool own = d->owner == id && d->boot == h->boot;
 
-	if (key_gone(w, id, h->boot) || h->disk_away)
+	if (h->disk_away || !reserve_start(w, id, v))
 		return false;
 	if (h->hand_ms[v]) {
 		say(w, "n%u: volume %u refused: active by hand", id, v);
@@ -114,6 +115,7 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 	d->owner = id;
 	d->boot = h->boot;
 	d->active = true;
+	d->forgot = false;
 	h->epoch[v] = r->ret_epoch = epoch;
 	r->taken = true;
 	say(w, "n%u activates volume %u, epoch %" PRIu64, id, v, epoch);
@@ -133,8 +135,7 @@ static bool beats(const struct world *w, uint32_t id, unsigned v)
 {
 	const struct host *h = &w->host[id];
 
-	return h->runs && !h->frozen && !h->disk_away && h->beat[v] == id &&
-	       !key_gone(w, id, h->boot);
+	return h->runs && !h->frozen && !h->disk_away && h->beat[v] == id && disk_lets(w, id, v);
 }
 
 void beat_touch(struct world *w, uint32_t id)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define GIVE_UP_MS 5000 /* as fenced/daemon/main.c */
+#define PING_MS 1500    /* as fenced/daemon/ping.c */
 
 /* SAFE-8: no two nodes agree on the time of day, and some live before 1970; nothing may depend on it. */
 static int64_t wall_of(const struct world *w, uint32_t id)
@@ -101,9 +102,52 @@ int fenced_feed(struct world *w, uint32_t id, struct fence_event *ev)
 		carry_out(w, id, &out.v[i], &out);
 		left = left || out.v[i].type == FENCE_ACT_LEFT;
 	}
-	if (left)
+	if (left) {
+		dog_disarm(w, id);
 		proc_end(w, id, PART_FENCE, true, 100);
+	}
 	return rc;
+}
+
+static void path_make(const struct plan *plan, struct fence_path *path)
+{
+	static const uint8_t devices[] = {
+#define X(id, word, n) n,
+		PLAN_LEVELS(X)
+#undef X
+	};
+
+	memset(path, 0, sizeof(*path));
+	path->n_levels = (uint8_t)plan->n_path;
+	for (unsigned i = 0; i < plan->n_path; i++) {
+		path->n_devices[i] = devices[plan->path[i]];
+		path->watchdog[i] = plan->path[i] == LEVEL_DOG;
+		path->storage[i] = plan->path[i] == LEVEL_KEY;
+		path->no_on[i] = path->storage[i];
+	}
+}
+
+/* --- the gateway --- */
+
+void ping_soon(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	if (w->plan->gateway && h->proc[PART_FENCE].on)
+		push(w, prng_range(&h->prng, 1, PING_MS), EV_PINGED, id, PART_FENCE, 0, 0, NULL);
+}
+
+/* As things are now: pings go out all the time. */
+static void pinged(struct world *w, uint32_t id)
+{
+	struct fence_event ev = { .type = FENCE_EV_GATEWAY };
+	struct host *h = &w->host[id];
+
+	ev.gateway = h->gateway_away ? LIFE_STALE : LIFE_FRESH;
+	if (ev.gateway == h->pinged)
+		return;
+	h->pinged = ev.gateway;
+	fenced_feed(w, id, &ev);
 }
 
 void fenced_start(struct world *w, uint32_t id)
@@ -127,10 +171,14 @@ void fenced_start(struct world *w, uint32_t id)
 	cfg.stall_ms = plan->stall_ms;
 	for (uint32_t i = 1; i <= w->n; i++) {
 		nodeset_add(&cfg.nodes, i);
-		cfg.path[i] = (struct fence_path){ .n_levels = (uint8_t)plan->levels,
-						   .n_devices = { 1, 2, 1 },
-						   .no_on = { 0, 0, 1 } };
+		path_make(plan, &cfg.path[i]);
+		cfg.fenced[i] = h->stored.fenced[i];
 	}
+	cfg.held = h->stored.held;
+	cfg.dog_grace_ms = plan->grace_ms;
+	cfg.dog_margin_ms = plan->margin_ms;
+	cfg.loop_max = (uint8_t)plan->loop_max;
+	cfg.loop_ms = plan->loop_ms;
 	if (h->stored_boot == h->boot) {
 		cfg.stored_view = h->stored.view;
 		cfg.n_stored = h->stored.n;
@@ -146,6 +194,13 @@ void fenced_start(struct world *w, uint32_t id)
 	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs = h->fsigns };
 
 	fenced_feed(w, id, &ev);
+	h->unfenced = h->dog_ours = false;
+	h->pinged = LIFE_UNKNOWN;
+	push(w, w->reserves ? prng_range(&h->prng, 20, 300) : 0, EV_UNFENCE, id, PART_FENCE, 0, 0,
+	     NULL);
+	if (w->dogs)
+		push(w, 1, EV_GUARD, id, PART_FENCE, 0, 0, NULL);
+	ping_soon(w, id);
 }
 
 void fenced_gone(struct world *w, uint32_t id)
@@ -198,7 +253,7 @@ void fenced_told(struct world *w, uint32_t id, const struct fence_signs *signs)
 	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs = *signs };
 	struct host *h = &w->host[id];
 
-	h->holds_boot = signs->holds ? h->boot : 0;
+	h->holds_boot = signs->ended ? 0 : h->boot;
 	h->fsigns = *signs;
 	fenced_feed(w, id, &ev);
 }
@@ -226,9 +281,10 @@ void fenced_event(struct world *w, const struct timed *t)
 		break;
 	}
 	case EV_SIGNS_GONE: {
-		/* What it held it may still hold; what it saw is no news any more (SAFE-3). */
+		/* as on_ipc_gone() of fenced/daemon/answer.c */
 		struct fence_signs signs = h->fsigns;
 
+		signs.holds = signs.holds || !signs.ended;
 		signs.self = LIFE_UNKNOWN;
 		memset(signs.peer, 0, sizeof(signs.peer));
 		fenced_told(w, t->node, &signs);
@@ -249,6 +305,9 @@ void fenced_event(struct world *w, const struct timed *t)
 		fenced_feed(w, t->node, &ev);
 		break;
 	}
+	case EV_UNFENCE: unfence(w, t->node); break;
+	case EV_GUARD: dog_look(w, t->node); break;
+	case EV_PINGED: pinged(w, t->node); break;
 	case EV_GIVE_UP:
 		if (!h->fsigns.holds && h->proc[PART_FENCE].leaving)
 			proc_end(w, t->node, PART_FENCE, true, 100);

@@ -9,6 +9,7 @@
 
 #define LOOK_MS 10000 /* as storaged/daemon/watch.c */
 #define LOOK_STRAY_MS 1000
+#define END_MS 1500 /* as storaged/daemon/shell.c */
 
 /* ---- what fenced is told ---- */
 
@@ -25,6 +26,7 @@ void signs_update(struct world *w, uint32_t id)
 	place_summary(h->place, &sum);
 	s.weight = sum.weight;
 	s.holds = sum.holds || !place_probed(h->place);
+	s.ended = h->ended && !s.holds;
 	for (unsigned v = 0; v < w->plan->n_services; v++) {
 		uint32_t of = h->beat[v];
 
@@ -157,7 +159,11 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	case PLACE_ACT_CANCEL: drive_cancel(w, id, act->cancel.run); break;
 	case PLACE_ACT_LOCK: vlock_want(w, id, act->lock.volume, true); break;
 	case PLACE_ACT_UNLOCK: vlock_want(w, id, act->lock.volume, false); break;
-	case PLACE_ACT_MONITOR: h->monitor[act->monitor.service] = act->monitor.on; break;
+	case PLACE_ACT_MONITOR:
+		h->monitor[act->monitor.service] = act->monitor.on;
+		if (act->monitor.on)
+			reserve_watch_soon(w, id, act->monitor.service);
+		break;
 	case PLACE_ACT_BEAT: beat_set(w, id, act->beat.volume, act->beat.node); break;
 	case PLACE_ACT_SOON: break; /* processes only */
 	case PLACE_ACT_LOOK: look_at(w, id, 0); break;
@@ -194,6 +200,21 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	}
 }
 
+/* It leaves the group, and ends when fenced has answered its last signs, or does not in time. */
+static void end_when_told(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	h->ending = true;
+	check_goodbye(w, id);
+	proc_goodbye(w, id, PART_STORAGE);
+	push(w,
+	     !h->link[PART_STORAGE].up  ? 0
+	     : h->proc[PART_FENCE].hung ? END_MS
+					: 5,
+	     EV_ENDED, id, PART_STORAGE, 0, 0, NULL);
+}
+
 void storaged_feed(struct world *w, uint32_t id, struct place_event *ev)
 {
 	static struct place_actions out;
@@ -216,10 +237,8 @@ void storaged_feed(struct world *w, uint32_t id, struct place_event *ev)
 		h->joined = true;
 		proc_join(w, id, PART_STORAGE);
 	}
-	if (h->ended) { /* fenced has the last signs before it goes: they were sent in order */
-		check_goodbye(w, id);
-		proc_end(w, id, PART_STORAGE, true, 100);
-	}
+	if (h->ended && !h->ending)
+		end_when_told(w, id);
 }
 
 static void frame_make(const struct world *w, struct place_config *c)
@@ -275,10 +294,11 @@ void storaged_start(struct world *w, uint32_t id)
 	c.standby = h->standby;
 	memcpy(c.enabled, h->enabled, sizeof(h->enabled));
 	memcpy(c.ours, h->ours, sizeof(h->ours));
-	h->joined = h->ended = h->signs_sent = h->fstate_known = h->watching = false;
+	h->joined = h->ended = h->ending = h->signs_sent = h->fstate_known = h->watching = false;
 	h->noquorum_ms = h->look_ms = h->victim_ms = 0;
 	h->unready_told = NODESET_EMPTY;
 	memset(h->monitor, 0, sizeof(h->monitor));
+	memset(h->watches, 0, sizeof(h->watches));
 	memset(h->beat, 0, sizeof(h->beat));
 	memset(&h->fstate, 0, sizeof(h->fstate));
 	h->place = place_new(&c);
@@ -361,6 +381,10 @@ void storaged_event(struct world *w, const struct timed *t)
 {
 	if (t->kind == EV_WATCH)
 		watch(w, t->node);
+	else if (t->kind == EV_ENDED)
+		proc_end(w, t->node, PART_STORAGE, true, 100);
+	else if (t->kind == EV_RESERVE)
+		reserve_watch(w, t->node, t->a);
 	else if (w->host[t->node].look_ms && w->host[t->node].look_ms <= w->now_ms)
 		look(w, t->node);
 }

@@ -56,10 +56,10 @@ tests_unit_replay_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la s
 # The one world.
 noinst_PROGRAMS += %reldir%/sim
 %C%_sim_SOURCES = %reldir%/acts.c %reldir%/agents.c %reldir%/check.c %reldir%/check.h %reldir%/check_dlm.c \
-	%reldir%/check_fence.c %reldir%/check_locks.c %reldir%/check_storage.c %reldir%/clients.c %reldir%/disk.c %reldir%/drivers.c \
+	%reldir%/check_fence.c %reldir%/check_locks.c %reldir%/check_storage.c %reldir%/clients.c %reldir%/disk.c %reldir%/dog.c %reldir%/drivers.c \
 	%reldir%/host_dlm.c %reldir%/host_fence.c %reldir%/host_storage.c %reldir%/link.c %reldir%/main.c \
 	%reldir%/net.c %reldir%/net.h %reldir%/node.c %reldir%/plan.c %reldir%/plan.h %reldir%/prng.h \
-	%reldir%/shrink.c %reldir%/shrink.h %reldir%/story.c %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
+	%reldir%/reserve.c %reldir%/shrink.c %reldir%/shrink.h %reldir%/story.c %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
 %C%_sim_LDADD = %reldir%/libtrace.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	lib/libstockade-base.la
 

@@ -49,6 +49,11 @@ void proc_join(struct world *w, uint32_t id, unsigned p)
 		in_group(w, id, p, true, false);
 }
 
+void proc_goodbye(struct world *w, uint32_t id, unsigned p)
+{
+	in_group(w, id, p, false, true);
+}
+
 static void proc_start(struct world *w, uint32_t id, unsigned p)
 {
 	struct host *h = &w->host[id];
@@ -77,7 +82,7 @@ static void proc_start(struct world *w, uint32_t id, unsigned p)
 	case PART_DLM: dlmd_start(w, id); break;
 	case PART_STORAGE: storaged_start(w, id); break;
 	}
-	if (p != PART_STORAGE) /* that one joins when it has looked what is active */
+	if (p == PART_DLM) /* fenced unfences its node first, storaged looks what is active */
 		proc_join(w, id, p);
 }
 
@@ -221,7 +226,7 @@ void freeze(struct world *w, uint32_t id, bool on)
 	if (on)
 		return;
 	/* what its kernel had queued for the disk goes out first of all */
-	for (unsigned v = 0; v < w->plan->n_services; v++)
+	for (unsigned v = 0; v < w->plan->n_services && !h->disk_away; v++)
 		if (h->active[v][0])
 			disk_write(w, id, h->boot, v, h->epoch[v]);
 	h->awake_ms = w->now_ms;
@@ -246,7 +251,6 @@ static void boot(struct world *w, uint32_t id)
 	h->boot++;
 	h->runs = true;
 	h->corosync = true;
-	h->feed[FEED_CUT] = true; /* its iSCSI session registers anew */
 	memset(&h->fsigns, 0, sizeof(h->fsigns));
 	say(w, "n%u boots (life %u)", id, h->boot);
 	SHOW(w, id, NODE, TRACE_IS_RUNS, "", "life %u", h->boot);
@@ -274,12 +278,15 @@ static void attest(struct world *w, uint32_t id)
 			     EV_ATTEST, to, PART_FENCE, id, h->boot, NULL);
 }
 
-void life_ends(struct world *w, uint32_t id)
+/* @panics: the machine goes on without a kernel: its watchdog too. */
+static void life_over(struct world *w, uint32_t id, bool panics)
 {
 	struct host *h = &w->host[id];
 
 	h->wrecked = h->booting = false;
 	h->boot_serial++;
+	if (!panics)
+		dog_disarm(w, id);
 	if (!h->runs)
 		return;
 	check_fence_forget(w, id);
@@ -302,6 +309,7 @@ void life_ends(struct world *w, uint32_t id)
 		}
 	h->n_parked = 0;
 	h->frozen = h->corosync = h->leaving = h->rebooting = false;
+	memset(h->marked, 0, sizeof(h->marked));
 	memset(h->active, 0, sizeof(h->active));
 	memset(h->hand_ms, 0, sizeof(h->hand_ms));
 	memset(h->ours, 0, sizeof(h->ours));
@@ -318,6 +326,21 @@ void life_ends(struct world *w, uint32_t id)
 	stub_life_ends(w, id);
 	if (w->plan->attest && has_part(w, PART_FENCE))
 		attest(w, id);
+}
+
+void life_ends(struct world *w, uint32_t id)
+{
+	life_over(w, id, false);
+}
+
+void panics(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	life_over(w, id, true);
+	h->wrecked = has_part(w, PART_FENCE); /* else nobody would switch it off and on */
+	if (h->wrecked)
+		SHOW(w, id, NODE, TRACE_IS_WRECKED, "", "panics");
 }
 
 void power_changed(struct world *w, uint32_t id)
@@ -337,7 +360,7 @@ void power_changed(struct world *w, uint32_t id)
 
 void reboot_hard(struct world *w, uint32_t id, const char *why)
 {
-	if (!w->host[id].runs)
+	if (!w->host[id].runs && !w->host[id].wrecked)
 		return;
 	say(w, "n%u reboots: %s", id, why);
 	life_ends(w, id);
@@ -390,7 +413,9 @@ void node_event(struct world *w, const struct timed *t)
 		}
 		break;
 	case EV_JOIN:
-		if (t->proc != PART_STORAGE || h->joined)
+		if (t->proc == PART_FENCE     ? h->unfenced
+		    : t->proc == PART_STORAGE ? h->joined
+					      : true)
 			proc_join(w, t->node, t->proc);
 		break;
 	}

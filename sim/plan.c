@@ -18,6 +18,12 @@ static const struct {
 #undef X
 };
 
+static const char *const level_words[LEVELS] = {
+#define X(id, word, devices) [LEVEL_##id] = #word,
+	PLAN_LEVELS(X)
+#undef X
+};
+
 static const char *const part_words[PARTS] = { "fence", "dlm", "storage" };
 
 const char *plan_act_name(unsigned kind)
@@ -28,6 +34,14 @@ const char *plan_act_name(unsigned kind)
 bool plan_act_is_fault(unsigned kind)
 {
 	return kind < ACT_KINDS && kinds[kind].fault;
+}
+
+bool plan_has_level(const struct plan *plan, enum plan_level level)
+{
+	for (unsigned i = 0; i < plan->n_path; i++)
+		if (plan->path[i] == level)
+			return true;
+	return false;
 }
 
 const char *plan_part_name(unsigned part)
@@ -60,46 +74,65 @@ int plan_parts_parse(const char *text)
 static const struct weight {
 	uint8_t kind, weight, parts;
 	uint32_t lo_ms, hi_ms;
+	enum { ALWAYS, IF_KEY, IF_DOG, IF_GATEWAY, IF_LOOP } only;
 } weights[] = {
 #define F (1 << PART_FENCE)
 #define D (1 << PART_DLM)
 #define S (1 << PART_STORAGE)
-	{ ACT_PANIC, 6, F | D | S, 0, 0 },
-	{ ACT_POWER, 6, F | D | S, 2000, 40000 },
-	{ ACT_RESET, 4, F | D | S, 0, 0 },
-	{ ACT_FREEZE, 14, F | D | S, 100, 20000 },
-	{ ACT_KILL, 14, F | D | S, 5, 3000 },
-	{ ACT_KILL, 3, F | D | S, 5000, 40000 },
-	{ ACT_HANG, 6, F | D | S, 200, 45000 },
-	{ ACT_COROSYNC, 2, F | D | S, 20, 12000 },
-	{ ACT_CUT, 14, F | D | S, 200, 20000 },
-	{ ACT_ONEWAY, 3, F | D | S, 2000, 15000 },
-	{ ACT_STORM, 4, F | D | S, 0, 0 },
-	{ ACT_SLOW, 4, F | D | S, 500, 10000 },
-	{ ACT_DEVICE, 12, F, 2000, 40000 },
-	{ ACT_UNREADY, 3, S, 2000, 30000 },
-	{ ACT_DISK, 4, S, 500, 15000 },
-	{ ACT_MONITOR, 7, S, 0, 0 },
-	{ ACT_HAND, 5, S, 1000, 20000 },
-	{ ACT_LEAVE, 5, F | D | S, 2000, 20000 },
-	{ ACT_ENABLE, 6, S, 0, 0 },
-	{ ACT_DISABLE, 4, S, 0, 0 },
-	{ ACT_RELOCATE, 9, S, 0, 0 },
-	{ ACT_RESTART, 3, S, 0, 0 },
-	{ ACT_STANDBY, 4, S, 0, 0 },
-	{ ACT_UNSTANDBY, 6, S, 0, 0 },
-	{ ACT_CLEAR, 2, S, 0, 0 },
-	{ ACT_ACK, 3, F, 0, 0 },
-	{ ACT_ACK_WRONG, 2, F, 0, 0 },
-	{ ACT_ACK_TRY, 2, F, 0, 0 },
-	{ ACT_REQUEST, 3, F, 0, 0 },
-	{ ACT_CONFIG, 2, F | S, 0, 0 },
-	{ ACT_ROLL, 1, F | D | S, 3000, 8000 },
-	{ ACT_SIGNS, 14, F, 0, 0 },
+	{ ACT_PANIC, 6, F | D | S, 0, 0, ALWAYS },
+	{ ACT_POWER, 6, F | D | S, 2000, 40000, ALWAYS },
+	{ ACT_RESET, 4, F | D | S, 0, 0, ALWAYS },
+	{ ACT_FREEZE, 14, F | D | S, 100, 20000, ALWAYS },
+	{ ACT_KILL, 14, F | D | S, 5, 3000, ALWAYS },
+	{ ACT_KILL, 3, F | D | S, 5000, 40000, ALWAYS },
+	{ ACT_HANG, 6, F | D | S, 200, 45000, ALWAYS },
+	{ ACT_COROSYNC, 2, F | D | S, 20, 12000, ALWAYS },
+	{ ACT_CUT, 14, F | D | S, 200, 20000, ALWAYS },
+	{ ACT_ONEWAY, 3, F | D | S, 2000, 15000, ALWAYS },
+	{ ACT_STORM, 4, F | D | S, 0, 0, ALWAYS },
+	{ ACT_SLOW, 4, F | D | S, 500, 10000, ALWAYS },
+	{ ACT_DEVICE, 12, F, 2000, 40000, ALWAYS },
+	{ ACT_TARGET, 2, S, 500, 8000, ALWAYS },
+	{ ACT_TARGET, 6, F, 500, 8000, IF_KEY },
+	{ ACT_GATEWAY, 8, F, 1000, 30000, IF_GATEWAY },
+	{ ACT_UNARMED, 4, F, 2000, 60000, IF_DOG },
+	{ ACT_UNREADY, 3, S, 2000, 30000, ALWAYS },
+	{ ACT_DISK, 4, S, 500, 15000, ALWAYS },
+	{ ACT_MONITOR, 7, S, 0, 0, ALWAYS },
+	{ ACT_HAND, 5, S, 1000, 20000, ALWAYS },
+	{ ACT_LEAVE, 5, F | D | S, 2000, 20000, ALWAYS },
+	{ ACT_ENABLE, 6, S, 0, 0, ALWAYS },
+	{ ACT_DISABLE, 4, S, 0, 0, ALWAYS },
+	{ ACT_RELOCATE, 9, S, 0, 0, ALWAYS },
+	{ ACT_RESTART, 3, S, 0, 0, ALWAYS },
+	{ ACT_STANDBY, 4, S, 0, 0, ALWAYS },
+	{ ACT_UNSTANDBY, 6, S, 0, 0, ALWAYS },
+	{ ACT_CLEAR, 2, S, 0, 0, ALWAYS },
+	{ ACT_ACK, 3, F, 0, 0, ALWAYS },
+	{ ACT_ACK_WRONG, 2, F, 0, 0, ALWAYS },
+	{ ACT_ACK_TRY, 2, F, 0, 0, ALWAYS },
+	{ ACT_REQUEST, 3, F, 0, 0, ALWAYS },
+	{ ACT_DRILL, 3, F, 0, 0, ALWAYS },
+	{ ACT_REQUEST, 8, F, 0, 0, IF_LOOP },
+	{ ACT_ADMIT, 3, F, 0, 0, IF_LOOP },
+	{ ACT_CONFIG, 2, F | S, 0, 0, ALWAYS },
+	{ ACT_ROLL, 1, F | D | S, 3000, 8000, ALWAYS },
+	{ ACT_SIGNS, 14, F, 0, 0, ALWAYS },
 #undef F
 #undef D
 #undef S
 };
+
+static unsigned weight_in(const struct plan *plan, const struct weight *w)
+{
+	const bool here[] = { [ALWAYS] = true,
+			      [IF_KEY] = plan_has_level(plan, LEVEL_KEY),
+			      [IF_DOG] = plan_has_level(plan, LEVEL_DOG),
+			      [IF_GATEWAY] = plan->gateway,
+			      [IF_LOOP] = plan->loop_max != 0 };
+
+	return w->parts & plan->parts && here[w->only] ? w->weight : 0;
+}
 
 static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, struct act *a)
 {
@@ -107,9 +140,9 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	const struct weight *w = weights;
 
 	for (unsigned i = 0; i < n; i++)
-		sum += weights[i].parts & plan->parts ? weights[i].weight : 0;
+		sum += weight_in(plan, &weights[i]);
 	for (at = prng_range(p, 0, sum - 1);; w++) {
-		unsigned here = w->parts & plan->parts ? w->weight : 0;
+		unsigned here = weight_in(plan, w);
 
 		if (at < here)
 			break;
@@ -138,7 +171,11 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 			a->arg = (uint16_t)prng_range(p, 0, PARTS - 1);
 		while (!(plan->parts & 1u << a->arg));
 		break;
-	case ACT_CUT: a->arg = (uint16_t)prng_range(p, 1, 2); break;
+	case ACT_CUT:
+		a->arg = (uint16_t)prng_range(p, 1, 2);
+		a->arg2 = plan->gateway && prng_permille(p, 300);
+		break;
+	case ACT_TARGET: a->node = 0; break;
 	case ACT_SLOW: a->arg = (uint16_t)prng_range(p, 5, plan->token_ms / 2); break;
 	case ACT_DEVICE:
 		a->arg = (uint16_t)prng_range(p, DEVICE_FAIL, DEVICE_GONE);
@@ -166,6 +203,7 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	case ACT_UNSTANDBY:
 	case ACT_ACK_WRONG:
 	case ACT_ACK_TRY:
+	case ACT_DRILL:
 	case ACT_REQUEST: a->arg = other; break;
 	case ACT_CONFIG: a->arg = (uint16_t)prng_range(p, 0, 2); break;
 	case ACT_SIGNS:
@@ -181,8 +219,11 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	case ACT_ONEWAY:
 	case ACT_STORM:
 	case ACT_DISK:
+	case ACT_GATEWAY:
+	case ACT_UNARMED:
 	case ACT_UNREADY:
 	case ACT_LEAVE:
+	case ACT_ADMIT:
 	case ACT_ACK:
 	case ACT_ROLL:
 	case ACT_KINDS: break;
@@ -210,6 +251,9 @@ static void draw_times(struct prng *p, struct plan *plan)
 	plan->stale_ms = d / 2;
 	plan->stop_ms = 2 * (d / 2) + d + 10000;
 	plan->cool_ms = 60000;
+	plan->watchdog_ms = 4 * d > 8000 ? 4 * d : 8000;
+	plan->monitor_ms = 10000;
+	plan->loop_ms = 600000;
 	if (prng_permille(p, 250)) {
 		plan->token_ms = 1000;
 		plan->detect_ms = 2410;
@@ -222,7 +266,12 @@ static void draw_times(struct prng *p, struct plan *plan)
 		plan->stale_ms = 1200;
 		plan->stop_ms = 6000;
 		plan->cool_ms = 30000;
+		plan->watchdog_ms = 4000;
+		plan->monitor_ms = 5000;
+		plan->loop_ms = prng_permille(p, 500) ? 60000 : 600000;
 	}
+	plan->grace_ms = plan->watchdog_ms / 2 + plan->attempt_ms;
+	plan->margin_ms = 4 * plan->token_ms + plan->watchdog_ms / 16 + 1000;
 }
 
 static void draw_rates(struct prng *p, struct plan *plan)
@@ -245,6 +294,40 @@ static void draw_rates(struct prng *p, struct plan *plan)
 	plan->client_cancel = plan->seed % 4 == 2 ? 300 : 0;
 }
 
+/* A watchdog is the last level (lib/shell/config_fence); a key may be the only one, or come first. */
+static void draw_path(struct prng *p, struct plan *plan)
+{
+	bool storage = plan->parts & 1 << PART_STORAGE, fence = plan->parts & 1 << PART_FENCE;
+	uint8_t power[] = { LEVEL_BMC, LEVEL_OUTLETS };
+	unsigned n = prng_range(p, 1, 2), kind = prng_range(p, 0, 9);
+
+	for (unsigned i = 0; i < n; i++)
+		plan->path[i] = power[i];
+	plan->n_path = n;
+	if (!fence)
+		return;
+	if (kind == 0) { /* nothing else */
+		plan->path[0] = LEVEL_KEY;
+		plan->n_path = 1;
+	} else if (kind == 1) {
+		plan->path[n] = plan->path[0];
+		plan->path[0] = LEVEL_KEY;
+		plan->n_path++;
+	} else if (kind <= 2) {
+		plan->path[plan->n_path++] = LEVEL_KEY;
+	}
+	if (prng_permille(p, 150))
+		plan->path[plan->n_path++] = LEVEL_DOG;
+	else if (prng_permille(p, 60)) {
+		plan->path[0] = LEVEL_DOG;
+		plan->n_path = 1;
+	}
+	plan->forgets = storage && plan_has_level(plan, LEVEL_KEY) && prng_permille(p, 300);
+	plan->gateway = plan->nodes == 2 ? prng_permille(p, 600) : prng_permille(p, 100);
+	if (prng_permille(p, 300))
+		plan->loop_max = prng_range(p, 2, 4);
+}
+
 void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 {
 	struct prng p = { seed * UINT64_C(0x9e3779b97f4a7c15) + parts };
@@ -258,9 +341,7 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 	if (drawn == 5 && prng_permille(&p, 100))
 		drawn = prng_range(&p, 5, NODES_MAX);
 	plan->nodes = nodes ? nodes : drawn;
-	plan->levels = prng_range(&p, 1, 2);
-	if (prng_permille(&p, 150))
-		plan->levels = 3;
+	draw_path(&p, plan);
 	plan->locks = prng_permille(&p, 500);
 	plan->looks = prng_permille(&p, 500);
 	plan->records = prng_permille(&p, 600);
@@ -301,10 +382,13 @@ void plan_print(const struct plan *plan, FILE *to)
 	for (unsigned i = 0, n = 0; i < PARTS; i++)
 		if (plan->parts & 1u << i)
 			fprintf(to, "%s%s", n++ ? "," : "", part_words[i]);
-	fprintf(to,
-		"\nlevels %u\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nslow_reboot %d\nend %u\ntimes",
-		plan->levels, plan->clients, plan->locks, plan->looks, plan->records, plan->attest,
-		plan->slow_reboot, plan->end_ms);
+	for (unsigned i = 0; i < plan->n_path; i++)
+		fprintf(to, "%s%s", i ? "," : "\npath ", level_words[plan->path[i]]);
+	fprintf(to, "\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nforgets %d\nslow_reboot %d\n",
+		plan->clients, plan->locks, plan->looks, plan->records, plan->attest,
+		plan->forgets, plan->slow_reboot);
+	fprintf(to, "gateway %d\nloop_max %u\nend %u\ntimes", plan->gateway, plan->loop_max,
+		plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
 	PLAN_TIMES(X)
 #undef X
@@ -415,7 +499,7 @@ static bool read_act(struct act *a, char *rest, const struct plan *plan)
 		else
 			return false;
 	}
-	if (a->node == 0 && a->kind != ACT_DEVICE)
+	if (a->node == 0 && a->kind != ACT_DEVICE && a->kind != ACT_TARGET)
 		return false;
 	switch (a->kind) { /* who is meant must be there */
 	case ACT_KILL:
@@ -424,10 +508,26 @@ static bool read_act(struct act *a, char *rest, const struct plan *plan)
 	case ACT_UNSTANDBY:
 	case ACT_ACK_WRONG:
 	case ACT_ACK_TRY:
+	case ACT_DRILL:
 	case ACT_REQUEST: return a->arg >= 1 && a->arg <= plan->nodes;
 	case ACT_DEVICE: return a->arg < DEVICE_MODES && a->arg2 < 4;
 	default: return a->kind != ACT_NONE;
 	}
+}
+
+static bool read_path(struct plan *plan, char *words)
+{
+	plan->n_path = 0;
+	for (char *at = strtok(words, ","); at; at = strtok(NULL, ",")) {
+		unsigned level = 0;
+
+		while (level < LEVELS && strcmp(level_words[level], at) != 0)
+			level++;
+		if (level == LEVELS || plan->n_path == PLAN_PATH_MAX)
+			return false;
+		plan->path[plan->n_path++] = (uint8_t)level;
+	}
+	return plan->n_path > 0;
 }
 
 static bool read_line(struct plan *plan, char *line)
@@ -475,14 +575,20 @@ static bool read_line(struct plan *plan, char *line)
 		plan->parts = bits > 0 ? (unsigned)bits : 0;
 		return bits > 0;
 	}
+	if (strcmp(key, "path") == 0)
+		return w && read_path(plan, w);
 	if (!number(w, UINT64_MAX, &v))
 		return false;
 	if (strcmp(key, "seed") == 0)
 		plan->seed = v;
 	else if (strcmp(key, "nodes") == 0 && v >= 2 && v <= NODES_MAX)
 		plan->nodes = (unsigned)v;
-	else if (strcmp(key, "levels") == 0 && v >= 1 && v <= 3)
-		plan->levels = (unsigned)v;
+	else if (strcmp(key, "forgets") == 0 && v <= 1)
+		plan->forgets = v;
+	else if (strcmp(key, "gateway") == 0 && v <= 1)
+		plan->gateway = v;
+	else if (strcmp(key, "loop_max") == 0 && v <= 8)
+		plan->loop_max = (unsigned)v;
 	else if (strcmp(key, "clients") == 0 && v <= 2)
 		plan->clients = (unsigned)v;
 	else if (strcmp(key, "locks") == 0 && v <= 1)

@@ -9,6 +9,7 @@
  *	seed 4711
  *	nodes 3
  *	parts fence,dlm,storage
+ *	path bmc,key
  *	times token=1000 ...
  *	rates agent_fail=120 ...
  *	service restricted order=2,1
@@ -26,6 +27,7 @@
 
 #define PLAN_ACTS_MAX 400
 #define PLAN_SERVICES_MAX 6
+#define PLAN_PATH_MAX 4
 
 enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a group in net.h */
 
@@ -44,7 +46,12 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(attempt)        \
 	X(stale)          \
 	X(stop)           \
-	X(cool)
+	X(cool)           \
+	X(watchdog)       \
+	X(grace)          \
+	X(margin)         \
+	X(monitor)        \
+	X(loop)
 
 /* Permille of each run; `deny`: what a probe cannot tell; client_cancel: a client takes back what waits. */
 #define PLAN_RATES(X)    \
@@ -70,7 +77,8 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(HANG, hang, true,                                                                                    \
 	  "arg: a process hangs; systemd's watchdog ends it after 30 s; arg2: it does not, nor does it go on") \
 	X(COROSYNC, corosync, true, "corosync dies, back after for=")                                          \
-	X(CUT, cut, true, "hears only those of the same arg")                                                  \
+	X(CUT, cut, true,                                                                                      \
+	  "hears only those of the same arg; arg2: and the gateway does not hear it")                          \
 	X(ONEWAY, oneway, true, "is heard by nobody: ring after ring while it lasts")                          \
 	X(STORM, storm, true, "its ring breaks and forms again, the same")                                     \
 	X(SLOW, slow, true, "messages reach it late, up to arg ms")                                            \
@@ -79,6 +87,10 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(DISK, disk, true, "cannot reach the shared disk")                                                    \
 	X(MONITOR, monitor, true, "arg: a resource of service arg2 fails where it runs")                       \
 	X(HAND, hand, true, "somebody activates the volume of service arg by hand")                            \
+	X(TARGET, target, true,                                                                                \
+	  "the disks' target restarts: nobody reaches them; plan: `forgets`: and nobody is registered")        \
+	X(GATEWAY, gateway, true, "the gateway does not answer its pings")                                     \
+	X(UNARMED, unarmed, true, "its watchdog cannot be armed")                                              \
 	X(UNREADY, unready, true, "its fence path fails its checks")                                           \
 	X(LEAVE, leave, false, "its daemons are stopped in order, and started after for=")                     \
 	X(ENABLE, enable, false, "arg: service")                                                               \
@@ -92,6 +104,8 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(ACK_WRONG, ack_wrong, false, "arg: a node that he acknowledges by force, unseen")                    \
 	X(ACK_TRY, ack_try, false, "arg: a node that he acknowledges without force, unseen")                   \
 	X(REQUEST, request, false, "arg: a node that is to be fenced")                                         \
+	X(DRILL, drill, false, "arg: a node that is to be fenced to see whether it can be")                    \
+	X(ADMIT, admit, false, "lets in all that are held for being fenced too often")                         \
 	X(CONFIG, config, false, "restarts its daemons with another configuration (arg)")                      \
 	X(ROLL, roll, false, "restarts the daemons of node after node, for= apart")                            \
 	X(SIGNS, signs, false, "without storaged: it says arg services run here; arg2: the disk")
@@ -117,6 +131,20 @@ enum device_mode {
 	DEVICE_MODES
 };
 
+/* One level of every node's fence path: word, devices. */
+#define PLAN_LEVELS(X)                                                                          \
+	X(BMC, bmc, 1)         /* its own power */                                              \
+	X(OUTLETS, outlets, 2) /* both have to be off */                                        \
+	X(KEY, key, 1)         /* its registration on the disks: it runs on and cannot write */ \
+	X(DOG, dog, 1)         /* its own watchdog */
+
+enum plan_level {
+#define X(id, word, devices) LEVEL_##id,
+	PLAN_LEVELS(X)
+#undef X
+		LEVELS
+};
+
 struct act {
 	uint32_t at_ms, for_ms;
 	uint8_t kind, node;
@@ -132,11 +160,14 @@ struct plan_service {
 struct plan {
 	uint64_t seed;
 	unsigned nodes, n_services;
-	unsigned parts; /* bits */
-	unsigned
-		levels; /* of each node's fence path: 1 BMC, 2 and two outlets, 3 and a cut of its reservation */
-	unsigned clients; /* that lock at random, of each node */
-	bool locks;       /* without dlm: is there a truthful lock manager at all? */
+	unsigned parts;  /* bits */
+	unsigned n_path; /* levels of each node's fence path */
+	uint8_t path[PLAN_PATH_MAX];
+	bool forgets;      /* the disks' target forgets registrations when it restarts */
+	bool gateway;      /* the nodes ping one */
+	unsigned loop_max; /* so often fenced within loop_ms, a node is held; 0: no limit */
+	unsigned clients;  /* that lock at random, of each node */
+	bool locks;        /* without dlm: is there a truthful lock manager at all? */
 	bool looks; /* a look before a start finds what storaged itself has active, too: a second guard, as locks are */
 	bool records; /* drivers refuse a volume whose record names a living owner: a second guard, too */
 	bool slow_reboot; /* fenced's reboot of its own node hangs for a while: storaged has to let go by itself */
@@ -160,6 +191,7 @@ void plan_print(const struct plan *plan, FILE *to);
 /* Return: 0, or -EINVAL with a sentence in @why. */
 int plan_read(struct plan *plan, FILE *from, char *why, size_t len);
 
+bool plan_has_level(const struct plan *plan, enum plan_level level);
 const char *plan_act_name(unsigned kind);
 bool plan_act_is_fault(unsigned kind);
 const char *plan_part_name(unsigned part);

@@ -53,7 +53,8 @@ static bool fewer_acts(struct job *j)
 static bool names_node(const struct act *a, unsigned node)
 {
 	bool by_arg = a->kind == ACT_STANDBY || a->kind == ACT_UNSTANDBY ||
-		      a->kind == ACT_ACK_WRONG || a->kind == ACT_ACK_TRY || a->kind == ACT_REQUEST;
+		      a->kind == ACT_ACK_WRONG || a->kind == ACT_ACK_TRY ||
+		      a->kind == ACT_REQUEST || a->kind == ACT_DRILL;
 
 	return a->node == node || (by_arg && a->arg == node) ||
 	       (a->kind == ACT_RELOCATE && a->arg2 == node);

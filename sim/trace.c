@@ -248,6 +248,10 @@ static void what(const struct trace_event *e, char *buf, size_t len)
 	case TRACE_DRIVER:
 	case TRACE_FAULT:
 	case TRACE_OPERATOR:
+	case TRACE_KEY:
+	case TRACE_DOG:
+	case TRACE_HELD:
+	case TRACE_RELEASE:
 	case TRACE_TIMER:
 	case TRACE_NOTE:
 	case TRACE_BROKEN: snprintf(buf, len, "%s", e->name); break;

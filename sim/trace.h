@@ -38,6 +38,10 @@
  *   DRIVER    name: "start volume"; state: ASKED, DONE, FAILED, UNKNOWN
  *   FAULT     name: what; state: BEGINS, ENDS, or none: over at once. Of a pair both have the same node and name
  *   OPERATOR  name: command
+ *   KEY       is it registered on the disks? state: REGISTERED, CUT_OFF
+ *   DOG       its watchdog: ARMED, GROWLING (it is not petted)
+ *   HELD      fenced too often, it waits for an operator; state: HELD, MEMBER
+ *   RELEASE   which release its daemons are; name: ""
  *   WRITE     name: volume; number: epoch; state: LANDED, REFUSED, ASKED (in flight)
  *   SENT, DELIVERED, TIMER  a message (peer: DELIVERED from; number: joins both), a deadline
  *   NOTE      what a core tells its history; name: area
@@ -51,6 +55,10 @@
 	X(VOLUME, "volume", true, false)       \
 	X(SERVICE, "service", true, false)     \
 	X(VICTIM, "victim", true, false)       \
+	X(KEY, "key", true, false)             \
+	X(DOG, "watchdog", true, false)        \
+	X(HELD, "held", true, false)           \
+	X(RELEASE, "release", true, false)     \
 	X(FENCE, "fence", false, false)        \
 	X(PROOF, "proof", false, false)        \
 	X(DRIVER, "driver", false, false)      \
@@ -98,6 +106,12 @@ enum trace_kind {
 	X(MEMBER, "member", false)        \
 	X(VICTIM, "victim", true)         \
 	X(DEAD, "proven dead", true)      \
+	X(REGISTERED, "registered", true) \
+	X(CUT_OFF, "cut off", true)       \
+	X(ARMED, "armed", true)           \
+	X(GROWLING, "not petted", true)   \
+	X(HELD, "held", true)             \
+	X(NEWER, "newer", true)           \
 	X(ASKED, "asked", false)          \
 	X(DONE, "done", false)            \
 	X(FAILED, "failed", false)        \

@@ -165,7 +165,11 @@ static void handle(struct world *w, struct timed *t)
 	case EV_SIGNS_GONE:
 	case EV_ASK:
 	case EV_GIVE_UP:
+	case EV_UNFENCE:
+	case EV_GUARD:
+	case EV_PINGED:
 	case EV_ATTEST: fenced_event(w, t); break;
+	case EV_BITE: dog_bites(w, t); break;
 	case EV_STATE:
 	case EV_LINK_DOWN:
 	case EV_LINK_TRY:
@@ -179,6 +183,8 @@ static void handle(struct world *w, struct timed *t)
 	case EV_DRIVER:
 	case EV_DRIVER_END: driver_event(w, t); break;
 	case EV_LOOK:
+	case EV_RESERVE:
+	case EV_ENDED:
 	case EV_WATCH: storaged_event(w, t); break;
 	case EV_WRITE:
 		if (w->volume[t->a & 0xff].flying[t->node] == t->a >> 8) {
@@ -383,6 +389,8 @@ struct world *world_new(const struct plan *plan, bool verbose, struct trace *tra
 	w->now_ms = START_MS;
 	w->n = plan->nodes;
 	w->two_node = w->n == 2;
+	w->reserves = has_part(w, PART_FENCE) && plan_has_level(plan, LEVEL_KEY);
+	w->dogs = has_part(w, PART_FENCE) && plan_has_level(plan, LEVEL_DOG);
 	/* alone, a fenced in doubt waits for the last of eight turns (fenced/core/cut.c) */
 	w->quiet_ms = QUIET_MS + (w->two_node ? 8 * plan->cut_delay_ms : 0);
 	w->prng.s = plan->seed * 3 + 1;

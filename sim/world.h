@@ -25,8 +25,9 @@
 #define N_MAX NODES_MAX /* nodeids are 1..N_MAX */
 #define KERNEL PARTS    /* as the target of an event: what the node does whatever its daemons do */
 #define NOBODY (PARTS + 1)
-#define FEEDS 4    /* what switches a node off: its BMC, two outlets, its key on the disk */
-#define FEED_CUT 3 /* the key: who has none cannot write, and runs on */
+#define FEEDS \
+	4 /* what a fence device has in its hand: BMC, two outlets, the registration on the disks */
+#define FEED_KEY 3 /* who is registered no more cannot write, and runs on */
 #define R_MAX 3    /* resources of a service; 0 is its volume */
 #define S_MAX PLAN_SERVICES_MAX
 #define CLIENTS 3 /* of a node's dlmd: storaged, and two that lock at random */
@@ -60,8 +61,14 @@ enum ev_kind {
 	EV_SIGNS_GONE,
 	EV_ASK, /* fenced: a: whom to fence */
 	EV_GIVE_UP,
-	EV_ATTEST, /* fenced: a: node, b: its life, which a hypervisor has ended */
-	EV_STATE,  /* data: struct snapshot; a: life of the line */
+	EV_ATTEST,  /* fenced: a: node, b: its life, which a hypervisor has ended */
+	EV_UNFENCE, /* fenced: registers its node before it joins */
+	EV_GUARD,   /* fenced: looks whether it may pet the watchdog */
+	EV_PINGED,  /* fenced: a: what the gateway's silence or answer says (enum life_sign) */
+	EV_BITE,    /* a watchdog fires; b: of which arming */
+	EV_ENDED,   /* storaged: it has said its last word */
+	EV_RESERVE, /* storaged: a: volume: are we registered still? */
+	EV_STATE,   /* data: struct snapshot; a: life of the line */
 	EV_LINK_DOWN,
 	EV_LINK_TRY,
 	EV_LINK_LATE,
@@ -145,11 +152,17 @@ struct host {
 	bool runs, wrecked; /* a kernel is alive; or hangs in a panic, powered */
 	bool frozen, corosync;
 	uint32_t boot;
-	uint32_t offs;     /* how often it lost its power */
-	uint32_t cuts;     /* how often its key was taken away */
-	uint32_t cut_boot; /* the life whose key was taken away */
+	uint32_t offs;      /* how often it lost its power */
+	uint32_t cuts;      /* how often its registration was taken away */
+	uint32_t cut_boot;  /* the last life whose registration was taken away */
+	bool marked[S_MAX]; /* this life was registered there */
+	struct {
+		bool armed, growls, shown;
+		uint64_t fires_ms, serial;
+	} dog;
+	bool dog_ours;     /* this fenced has its device open */
 	uint64_t clock_ms; /* its monotonic clock is ahead by this (SAFE-8) */
-	bool disk_away, unready;
+	bool disk_away, unready, unarmed, gateway_away;
 	bool booting, rebooting;
 	uint64_t boot_serial;
 	/* systemd stops its daemons in order, storaged first, and starts them after leave_ms */
@@ -169,6 +182,8 @@ struct host {
 	uint64_t asleep_ms, woken_ms; /* frozen or hung since; it slept long, until */
 	struct fence_stored stored;
 	uint32_t stored_boot, holds_boot; /* /var/lib, /run: of that life */
+	bool unfenced;                    /* its node is registered: it may join */
+	enum life_sign pinged;            /* as it was told last */
 	struct fence_signs fsigns;        /* as fenced was told */
 	struct link link[PARTS];          /* DLM, STORAGE */
 
@@ -182,7 +197,7 @@ struct host {
 	/* storaged */
 	struct place *place;
 	struct fence_state fstate; /* as it was told last */
-	bool fstate_known, joined, ended;
+	bool fstate_known, joined, ended, ending;
 	struct fence_signs signs; /* as it says */
 	bool signs_sent;
 	uint64_t noquorum_ms, awake_ms; /* awake: its node or its process goes on since */
@@ -192,7 +207,7 @@ struct host {
 	uint64_t lock_cookie;
 	uint32_t lock_client;
 	struct driver driver[DRIVERS_MAX];
-	bool monitor[S_MAX], look_soon;
+	bool monitor[S_MAX], watches[S_MAX], look_soon;
 	uint32_t beat[S_MAX]; /* whose heartbeat it writes (its own) or watches */
 	uint64_t beat_since_ms[S_MAX], beaten_ms[S_MAX];
 	bool watching;
@@ -208,7 +223,7 @@ struct host {
 
 struct agent_run {
 	uint32_t serial; /* 0: free */
-	uint32_t by, by_gen, node;
+	uint32_t by, by_gen, by_boot, node;
 	uint64_t id;
 	bool check, orphan, said, again, member;
 	uint8_t feed, action, answer;
@@ -219,8 +234,9 @@ struct volume { /* on the shared disk */
 	uint64_t epoch;
 	uint32_t owner, boot;
 	bool active;
-	uint32_t last_writer;
-	uint64_t writes, refused;
+	struct nodeset registered;
+	bool reserved; /* who is not registered may not write */
+	bool forgot;   /* since it was last activated the target has forgotten who was registered */
 	uint32_t flying[N_MAX +
 			1]; /* the life that is over whose last write has not landed yet; 0: none */
 };
@@ -250,7 +266,7 @@ struct attempt_seen {
 
 struct stats {
 	uint64_t seeds, steps[PARTS], virtual_ms, proofs, offs, grants, starts, takeovers, acts,
-		evictions;
+		evictions, refused, leaks, bites, drills, helds;
 	uint64_t pairs[ACT_KINDS]; /* bit k of i: both were there at one time */
 };
 
@@ -261,6 +277,7 @@ struct world {
 	uint32_t quiet_ms;
 	unsigned n;
 	bool two_node, verbose, healed, mended, over;
+	bool reserves, dogs;     /* by the plan's path */
 	bool failed, aborted;    /* by an assertion */
 	char rule[24], why[400]; /* what broke first */
 	struct net *net;
@@ -373,6 +390,7 @@ struct incarnation life_of(uint32_t node, uint32_t boot, uint64_t join);
 bool powered(const struct world *w, uint32_t id);
 void power_changed(struct world *w, uint32_t id);
 void life_ends(struct world *w, uint32_t id);
+void panics(struct world *w, uint32_t id);
 void boot_later(struct world *w, uint32_t id, uint32_t lo_ms, uint32_t hi_ms);
 void reboot_hard(struct world *w, uint32_t id, const char *why);
 void freeze(struct world *w, uint32_t id, bool on);
@@ -382,7 +400,8 @@ void proc_start_later(struct world *w, uint32_t id, unsigned proc, uint32_t in_m
 void proc_hang(struct world *w, uint32_t id, unsigned proc, bool on, bool stuck);
 extern const char *const daemon_names[PARTS];
 void node_leave(struct world *w, uint32_t id, uint32_t back_ms);
-void proc_join(struct world *w, uint32_t id, unsigned proc); /* its cluster_open() */
+void proc_goodbye(struct world *w, uint32_t id, unsigned proc); /* its cluster_leave() */
+void proc_join(struct world *w, uint32_t id, unsigned proc);    /* its cluster_open() */
 void node_event(struct world *w, const struct timed *t);
 
 /* --- host_fence.c, agents.c, link.c --- */
@@ -392,6 +411,7 @@ void fenced_leave(struct world *w, uint32_t id);
 int fenced_feed(struct world *w, uint32_t id, struct fence_event *ev);
 void fenced_event(struct world *w, const struct timed *t);
 void fenced_view(struct world *w, uint32_t id, const struct net_view *v);
+void ping_soon(struct world *w, uint32_t id); /* the gateway answers no more, or again */
 void fenced_told(struct world *w, uint32_t id, const struct fence_signs *signs);
 
 void agent_start(struct world *w, uint32_t by, const struct fence_action *a);
@@ -443,9 +463,26 @@ void drive_cancel(struct world *w, uint32_t id, uint64_t run);
 void driver_event(struct world *w, const struct timed *t);
 void hand(struct world *w, uint32_t id, unsigned v, bool on);
 
+/* --- reserve.c --- */
+bool disk_lets(const struct world *w, uint32_t id, unsigned v); /* its writes are taken */
+bool reserve_lost(const struct world *w, uint32_t id); /* its kernel was registered, and is not */
+bool key_in(const struct world *w, uint32_t id);       /* by some disk at least */
+void unfence(struct world *w, uint32_t id);
+bool reserve_start(struct world *w, uint32_t id, unsigned v);
+bool reserve_cut(struct world *w, uint32_t by, uint32_t node);
+enum fence_answer reserve_look(const struct world *w, uint32_t by, uint32_t node);
+void reserve_watch(struct world *w, uint32_t id, unsigned s);
+void reserve_watch_soon(struct world *w, uint32_t id, unsigned s);
+void target_restarts(struct world *w);
+
+/* --- dog.c: watchdogs --- */
+void dog_look(struct world *w, uint32_t id);
+void dog_disarm(struct world *w, uint32_t id);
+void dog_bites(struct world *w, const struct timed *t);
+
 /* --- disk.c --- */
-bool key_gone(const struct world *w, uint32_t id,
-	      uint32_t boot); /* that life cannot write any more */
+bool was_cut(const struct world *w, uint32_t id,
+	     uint32_t boot); /* that life was cut off: it writes no more, if the target remembers */
 bool excused(const struct world *w, uint32_t id,
 	     uint32_t boot); /* or an operator took that upon himself */
 bool may_write(const struct world *w, uint32_t id, unsigned v);
