@@ -82,7 +82,10 @@ static void in_trouble(struct world *w, struct agent_run *r, enum device_mode mo
 			r->effect_ms = w->now_ms + took + prng_range(p, 0, 5000);
 		break;
 	case DEVICE_STRANGER:
-		never(r, r->action == FENCE_AGENT_STATUS ? FENCE_ANSWER_OFF : FENCE_ANSWER_FAILED);
+		/* one that takes another machine's place between an off and its read-back nobody would notice */
+		never(r, r->action != FENCE_AGENT_STATUS       ? FENCE_ANSWER_FAILED
+			 : w->host[r->node].off_asked[r->feed] ? FENCE_ANSWER_UNKNOWN
+							       : FENCE_ANSWER_OFF);
 		break;
 	case DEVICE_TWICE: r->again = r->action == FENCE_AGENT_OFF; break;
 	}
@@ -139,6 +142,8 @@ void agent_start(struct world *w, uint32_t by, const struct fence_action *a)
 	enum device_mode mode = w->host[r->node].device[r->feed];
 
 	in_trouble(w, r, mode ? mode : draw_mode(w, r), took);
+	if (r->action != FENCE_AGENT_STATUS)
+		w->host[r->node].off_asked[r->feed] = mode != DEVICE_STRANGER;
 	if (check && w->host[r->node].unready)
 		never(r, FENCE_ANSWER_FAILED);
 	if (!check)

@@ -455,8 +455,14 @@ static void flush_old(struct net *net, unsigned group, struct nodeset to, uint64
 		nodeset_for_each (b, to) {
 			struct proc *pb = &net->node[b].proc[group];
 
-			if (pb->on && pb->ring == ring && pb->cursor > cut)
+			if (!pb->on || pb->ring != ring)
+				continue;
+			if (pb->cursor > cut)
 				cut = pb->cursor;
+			/* a process that hangs has in its pipe what its corosync has had for long */
+			while (pb->hung && cut < end &&
+			       net->ring[ring].log[group].e[cut].at_ms <= now_ms)
+				cut++;
 		}
 		if (end > cut)
 			cut = prng_range(net->prng, cut, end);

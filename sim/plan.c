@@ -384,9 +384,10 @@ void plan_print(const struct plan *plan, FILE *to)
 			fprintf(to, "%s%s", n++ ? "," : "", part_words[i]);
 	for (unsigned i = 0; i < plan->n_path; i++)
 		fprintf(to, "%s%s", i ? "," : "\npath ", level_words[plan->path[i]]);
-	fprintf(to, "\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nforgets %d\nslow_reboot %d\n",
-		plan->clients, plan->locks, plan->looks, plan->records, plan->attest,
-		plan->forgets, plan->slow_reboot);
+	fprintf(to,
+		"\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nforgets %d\nslow_reboot %d\n",
+		plan->clients, plan->locks, plan->looks, plan->records, plan->attest, plan->forgets,
+		plan->slow_reboot);
 	fprintf(to, "gateway %d\nloop_max %u\nend %u\ntimes", plan->gateway, plan->loop_max,
 		plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
