@@ -33,7 +33,7 @@
 #define SESSIONS "/sys/class/iscsi_session"
 #define ISCSID_CONF "/etc/iscsi/iscsid.conf"
 
-enum { RC_OK = 0, RC_SESSION_EXISTS = 15, RC_NO_OBJECTS = 21 };
+enum { RC_OK = 0, RC_DATABASE = 6, RC_SESSION_EXISTS = 15, RC_NO_OBJECTS = 21 };
 
 /* iscsiadm's exit codes, in words, with what to do (ref/storage.md 1.4; iscsi_strerror() knows only a few of them). */
 static const struct {
@@ -46,7 +46,7 @@ static const struct {
 	{ 3, "internal", "out of memory", "free some memory" },
 	{ 4, "target_down", "transport error", "look at the network to the portal" },
 	{ 5, "login_refused", "login failed", "look at the target's log" },
-	{ 6, "internal", "record database error",
+	{ RC_DATABASE, "internal", "record database error",
 	  "look at the open-iscsi records (nodes/) and at /run/lock/iscsi" },
 	{ 7, "internal", "invalid argument",
 	  "this open-iscsi is too old or too new for Stockade: report it" },
@@ -72,10 +72,13 @@ static const struct {
 	{ 33, "internal", "iscsid took too long", "systemctl restart iscsid" },
 };
 
+static bool database_broken; /* so the last failure says */
+
 static enum driver_result exit_words(struct op *op, struct run *run, int r, const char *what)
 {
 	const struct config_volume *vol = op->job->vol;
 
+	database_broken = r == 0 && run->status == RC_DATABASE;
 	if (r == -ENOENT)
 		return op_fail(op, "internal", "apt-get install open-iscsi", "iscsiadm is missing");
 	if (r == -ETIMEDOUT)
@@ -346,8 +349,52 @@ static enum driver_result record_new_chap(struct op *op)
 	return end;
 }
 
+/* Each file of this target's record at this portal: NODES/TARGET/ADDRESS,PORT[,GROUP][/INTERFACE]. Return: how many. */
+static unsigned record_files(const struct config_volume *vol, void (*act)(const char *path))
+{
+	static const char *const nodes[] = { "/etc/iscsi/nodes", "/var/lib/iscsi/nodes" };
+	const char *colon = strrchr(vol->portal, ':');
+	char pattern[PATH_MAX];
+	unsigned n = 0;
+
+	for (size_t i = 0; colon && i < 2 * sizeof(nodes) / sizeof(*nodes); i++) {
+		struct stat st;
+		glob_t g;
+		/* an IPv6 address stands there without its brackets */
+		bool bare = vol->portal[0] == '[';
+
+		snprintf(pattern, sizeof(pattern), "%s/%s/%.*s,%s*%s", nodes[i / 2], vol->target,
+			 (int)(colon - vol->portal) - 2 * bare, vol->portal + bare, colon + 1,
+			 i % 2 ? "/*" : "");
+		if (glob(pattern, 0, NULL, &g) != 0)
+			continue;
+		for (size_t k = 0; k < g.gl_pathc; k++)
+			if (lstat(g.gl_pathv[k], &st) == 0 && S_ISREG(st.st_mode)) {
+				act(g.gl_pathv[k]);
+				n++;
+			}
+		globfree(&g);
+	}
+	return n;
+}
+
+static void file_drop(const char *path)
+{
+	unlink(path);
+}
+
+static void file_sync(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+}
+
 /* The record exists, with our times. Without CHAP an administrator's own settings in it are kept. */
-static enum driver_result record(struct op *op)
+static enum driver_result record_write(struct op *op)
 {
 	const struct config_volume *vol = op->job->vol;
 	const struct timing *t = &op->job->cfg->timing;
@@ -389,6 +436,25 @@ static enum driver_result record(struct op *op)
 	if (r != 0 || run.status != RC_OK)
 		end = exit_words(op, &run, r, "the time-outs");
 	run_done(&run);
+	return end;
+}
+
+/*
+ * iscsiadm rewrites a record in place and leaves it to the kernel when it reaches the disk: a node that is switched off soon after
+ * finds an empty file, of which `show` says that there is none and `new` that the database is broken, for ever (vm `cuts`: the
+ * survivor of the next cut could not serve). So what was written is made to last, and what is no record any more goes.
+ */
+static enum driver_result record(struct op *op)
+{
+	enum driver_result end = record_write(op);
+
+	if (end == DRIVER_FAILED && database_broken && record_files(op->job->vol, file_drop)) {
+		op_progress(op, "the open-iscsi record of %s was damaged, it is made anew",
+			    op->job->vol->target);
+		end = record_write(op);
+	}
+	if (end == DRIVER_OK)
+		record_files(op->job->vol, file_sync);
 	return end;
 }
 
