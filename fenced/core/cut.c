@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fenced/core/cut.c - two nodes that lose each other: both are quorate, one may act (SAFE-4, FENCE-11).
  *
- * Neither can ask the other, so each takes one of eight turns, a cut_delay apart, from what it knows itself; a turn is long
+ * Neither can ask the other, so each takes one of six turns, a cut_delay apart, from what it knows itself; a turn is long
  * enough for the one before it to have switched this node off. The turns of the two sides are never the same:
  *
- *   0  it serves, and is preferred       3..5  the same three, for a node that does not reach its storage or its gateway
- *   1  one of the two serves, not 0      6, 7  "in doubt": its weight changed, and the other one has not said that it
- *   2  neither serves, not preferred           knows; these two by nodeid
+ *   0  it is preferred       2, 3  the same two, for a node that does not reach its storage or its gateway
+ *   1  it is not             4, 5  "in doubt": its weight changed, and the other one has not said that it knows; these by nodeid
  *
  * Preferred is who had the higher weight, then the lower nodeid. Both sides know both weights: the other one's as it said
  * it, our own only when the other one has confirmed it (HEARD); else we are in doubt. Changes are counted: a weight that went
- * away and came back is another word. So, without doubt, just one is preferred.
+ * away and came back is another word. So, without doubt, just one is preferred. Whether it serves makes no turn of its own: in
+ * the middle of a move nobody does, and each turn is a pause for the clients (vm `cuts`: 17 and 38 s).
  * Who serves, who is preferred and the doubt are those of the moment of the cut. Storage and gateway may get worse while
  * we wait, but not better: a turn that has passed unused may be running on the other side.
  *
@@ -24,8 +24,6 @@ void fence_cut_begin(struct fence_domain *d, unsigned slot)
 	struct local *l = &d->local[slot];
 	uint32_t mine = d->signs.weight;
 
-	l->cut.serves = mine > 0;
-	l->cut.peer_serves = l->weight > 0;
 	l->cut.doubt = !d->heard.known || d->heard.changes != d->changes;
 	l->cut.preferred = mine > l->weight ||
 			   (mine == l->weight && d->cfg.self.nodeid < r->nodeid);
@@ -46,15 +44,10 @@ void fence_cut_facts(struct fence_domain *d)
 static uint32_t turn_of(const struct fence_domain *d, unsigned slot)
 {
 	const struct local *l = &d->local[slot];
-	uint32_t turn;
 
 	if (l->cut.doubt)
-		return d->cfg.self.nodeid < d->book.rec[slot].nodeid ? 6 : 7;
-	if (l->cut.preferred)
-		turn = l->cut.serves ? 0 : 1;
-	else
-		turn = l->cut.serves || l->cut.peer_serves ? 1 : 2;
-	return 3u * l->cut.block + turn;
+		return d->cfg.self.nodeid < d->book.rec[slot].nodeid ? 4 : 5;
+	return 2u * l->cut.block + (l->cut.preferred ? 0 : 1);
 }
 
 uint32_t fence_cut_wait_ms(const struct fence_domain *d, unsigned slot)

@@ -156,7 +156,7 @@ struct local {
 	bool wait_noted;
 	/* Two-node cut: what both sides knew when it became a victim; see cut_slot() */
 	struct {
-		bool serves, preferred, doubt, peer_serves;
+		bool preferred, doubt;
 		uint8_t block; /* only grows while we wait */
 	} cut;
 	uint64_t check_at_ms;
