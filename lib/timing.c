@@ -68,6 +68,8 @@ static void derive(const struct timing_in *in, struct timing *t)
 	t->iscsi_replacement_ms = clamp(whole_seconds(detect), 1000, 20000);
 	t->iscsi_login_ms = clamp(whole_seconds(2 * detect), 5000, 15000);
 	t->stop_ms = timing_io_error_ms(t) + LET_GO_MS;
+	t->halt_deny_ms = t->stop_ms / 4;
+	t->halt_kill_ms = t->stop_ms / 2;
 	t->watchdog_ms = clamp(whole_seconds(4 * detect), 8000, 60000);
 	t->watchdog_grace_ms = t->watchdog_ms / 2 + t->fence_attempt_ms;
 	t->watchdog_margin_ms = 4 * t->token_ms + t->watchdog_ms / 16 + 1000;

@@ -13,38 +13,41 @@
 #include <stdint.h>
 
 /* name, unit-free; the rule is text for people: where the value comes from. Order is the order of printing. */
-#define TIMING_VALUES(X)                                                                              \
-	X(token_ms, "corosync totem.token: (detect - one knet ping) / 2.2")                           \
-	X(consensus_ms, "corosync totem.consensus: 1.2 x token")                                      \
-	X(knet_ping_interval_ms, "corosync knet_ping_interval: knet pings at best every 200 ms")      \
-	X(knet_ping_timeout_ms,                                                                       \
-	  "corosync knet_ping_timeout: token / 2, one link at least 1 s, two at least 500 ms")        \
-	X(heartbeat_ms, "disk heartbeat of a volume's owner: detect / 6")                             \
-	X(stale_ms, "a heartbeat that stands still this long is stale: detect / 2")                   \
-	X(cut_delay_ms,                                                                               \
-	  "two nodes, cut: the one that does not serve waits this long: fence attempt + 2 x detect")  \
-	X(post_join_ms,                                                                               \
-	  "nodes not seen this long after a quorate start are victims: 10 x detect, at least 30 s")   \
-	X(absent_ms,                                                                                  \
-	  "a daemon whose node is in the view may be away this long: 2 x detect, at least 10 s")      \
-	X(fence_attempt_ms, "one run of a fence agent: fence_timeout, 40 s")                          \
-	X(fence_retry_min_ms, "pause after all levels failed once")                                   \
-	X(fence_retry_max_ms, "the pause grows up to this, for ever")                                 \
-	X(ready_interval_ms,                                                                          \
-	  "fence paths are checked this often: (ready age - fence attempt) / 3, at most 60 s")        \
-	X(ready_age_ms, "a check older than this does not count (SAFE-6): fence_check_age, 5 min")    \
-	X(iscsi_noop_interval_ms,                                                                     \
-	  "open-iscsi noop_out_interval: detect / 2, 1 to 5 whole seconds")                           \
-	X(iscsi_noop_timeout_ms, "open-iscsi noop_out_timeout: the same")                             \
-	X(iscsi_replacement_ms,                                                                       \
-	  "open-iscsi replacement_timeout, queued I/O fails after it: detect, 1 to 20 whole seconds") \
-	X(iscsi_login_ms, "open-iscsi login_timeout: 2 x detect, 5 to 15 whole seconds")              \
-	X(stop_ms,                                                                                    \
-	  "no quorum: all is let go after this, or the node reboots itself: I/O error time + 10 s")   \
-	X(watchdog_ms, "timeout of a node's watchdog: 4 x detect, 8 to 60 whole seconds")             \
-	X(watchdog_grace_ms,                                                                          \
-	  "it is petted this long after its rules ended: watchdog / 2 + fence attempt")               \
-	X(watchdog_margin_ms,                                                                         \
+#define TIMING_VALUES(X)                                                                                   \
+	X(token_ms, "corosync totem.token: (detect - one knet ping) / 2.2")                                \
+	X(consensus_ms, "corosync totem.consensus: 1.2 x token")                                           \
+	X(knet_ping_interval_ms, "corosync knet_ping_interval: knet pings at best every 200 ms")           \
+	X(knet_ping_timeout_ms,                                                                            \
+	  "corosync knet_ping_timeout: token / 2, one link at least 1 s, two at least 500 ms")             \
+	X(heartbeat_ms, "disk heartbeat of a volume's owner: detect / 6")                                  \
+	X(stale_ms, "a heartbeat that stands still this long is stale: detect / 2")                        \
+	X(cut_delay_ms,                                                                                    \
+	  "two nodes, cut: the one that does not serve waits this long: fence attempt + 2 x detect")       \
+	X(post_join_ms,                                                                                    \
+	  "nodes not seen this long after a quorate start are victims: 10 x detect, at least 30 s")        \
+	X(absent_ms,                                                                                       \
+	  "a daemon whose node is in the view may be away this long: 2 x detect, at least 10 s")           \
+	X(fence_attempt_ms, "one run of a fence agent: fence_timeout, 40 s")                               \
+	X(fence_retry_min_ms, "pause after all levels failed once")                                        \
+	X(fence_retry_max_ms, "the pause grows up to this, for ever")                                      \
+	X(ready_interval_ms,                                                                               \
+	  "fence paths are checked this often: (ready age - fence attempt) / 3, at most 60 s")             \
+	X(ready_age_ms, "a check older than this does not count (SAFE-6): fence_check_age, 5 min")         \
+	X(iscsi_noop_interval_ms,                                                                          \
+	  "open-iscsi noop_out_interval: detect / 2, 1 to 5 whole seconds")                                \
+	X(iscsi_noop_timeout_ms, "open-iscsi noop_out_timeout: the same")                                  \
+	X(iscsi_replacement_ms,                                                                            \
+	  "open-iscsi replacement_timeout, queued I/O fails after it: detect, 1 to 20 whole seconds")      \
+	X(iscsi_login_ms, "open-iscsi login_timeout: 2 x detect, 5 to 15 whole seconds")                   \
+	X(stop_ms,                                                                                         \
+	  "no quorum: all is let go after this, or the node reboots itself: I/O error time + 10 s")        \
+	X(halt_deny_ms,                                                                                    \
+	  "of that time: what is not stopped in order by then has its writes stopped by force: a quarter") \
+	X(halt_kill_ms, "of that time: whoever uses what is still held is killed: half")                   \
+	X(watchdog_ms, "timeout of a node's watchdog: 4 x detect, 8 to 60 whole seconds")                  \
+	X(watchdog_grace_ms,                                                                               \
+	  "it is petted this long after its rules ended: watchdog / 2 + fence attempt")                    \
+	X(watchdog_margin_ms,                                                                              \
 	  "watchdog_expired after grace + 2 x watchdog + this: 4 x token + watchdog / 16 + 1 s")
 
 struct timing {

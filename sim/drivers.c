@@ -153,7 +153,8 @@ static void effect(struct world *w, uint32_t id, struct driver *r)
 	case DRIVE_STOP:
 	case DRIVE_KILL: stopped(w, id, r); break;
 	case DRIVE_PREPARE:
-	case DRIVE_PROBE: break;
+	case DRIVE_PROBE:
+	case DRIVE_DENY: break;
 	}
 }
 

@@ -285,6 +285,8 @@ void storaged_start(struct world *w, uint32_t id)
 	c.life = life_of(id, h->boot, local_ms(w, id) * 1000 + 1);
 	c.hash = 1 + h->config;
 	c.absent_ms = w->plan->absent_ms;
+	c.deny_ms = w->plan->stop_ms / 4;
+	c.hasten_ms = w->plan->stop_ms / 2;
 	c.stop_ms = w->plan->stop_ms;
 	c.cool_ms = w->plan->cool_ms;
 	c.kill_retry_ms = 10000;

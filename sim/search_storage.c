@@ -193,6 +193,8 @@ static void start(uint32_t node)
 	cfg.hash = 7;
 	cfg.tag[0] = (char)('a' + node);
 	cfg.absent_ms = 8000;
+	cfg.deny_ms = STOP_MS / 4;
+	cfg.hasten_ms = STOP_MS / 2;
 	cfg.stop_ms = STOP_MS;
 	cfg.cool_ms = 60000;
 	cfg.kill_retry_ms = 5000;

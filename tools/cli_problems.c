@@ -90,6 +90,33 @@ static void view(json_t *list, const struct answer answer[DAEMONS])
 	}
 }
 
+/* Whoever may not hold anything lets go in grades, and reboots when that does not help (SAFE-7). */
+static void halt(json_t *list, const json_t *storaged)
+{
+	static const struct {
+		const char *grade, *words;
+	} grades[] = {
+		{ "order", "stops everything in order" },
+		{ "deny", "has stopped all writes by force (error table)" },
+		{ "kill", "kills whoever uses what it still holds" },
+		{ "reboot", "reboots" },
+	};
+	const json_t *h = json_object_get(storaged, "halt"), *next = json_object_get(h, "next_ms");
+	const char *grade = js_text(h, "grade", "");
+
+	for (size_t i = 0; i < sizeof(grades) / sizeof(grades[0]); i++) {
+		if (strcmp(grade, grades[i].grade) != 0)
+			continue;
+		if (json_is_integer(next))
+			add(list, "node", js_text(storaged, "node", "?"), "stockade history",
+			    "this node %s: %s; the next step comes in %.1f s", grades[i].words,
+			    js_text(h, "reason", "?"), (double)json_integer_value(next) / 1000.0);
+		else
+			add(list, "node", js_text(storaged, "node", "?"), NULL,
+			    "this node has let go of everything: %s", js_text(h, "reason", "?"));
+	}
+}
+
 static void fence_paths(json_t *list, const json_t *node, const char *name)
 {
 	json_t *path;
@@ -262,6 +289,7 @@ json_t *problems_find(const struct answer answer[DAEMONS])
 
 	daemons(list, answer);
 	view(list, answer);
+	halt(list, answer[STORAGED].reply);
 	fence_nodes(list, answer[FENCED].reply);
 	gateway(list, answer[FENCED].reply);
 	services(list, answer[STORAGED].reply);

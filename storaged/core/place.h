@@ -46,7 +46,9 @@ struct place_config {
 	char tag[SERVICE_TAG_MAX];
 	uint32_t
 		absent_ms; /* a storaged whose node is in the view may be away, or silent, this long */
-	uint32_t stop_ms; /* SAFE-7 */
+	/* SAFE-7, from the moment of the reason: writes are stopped by force, users are killed, this node reboots.
+	 * deny_ms, hasten_ms 0: that grade is left out. deny_ms <= hasten_ms < stop_ms. */
+	uint32_t deny_ms, hasten_ms, stop_ms;
 	uint32_t cool_ms; /* a failed node is tried again after this */
 	uint32_t kill_retry_ms, prepare_retry_ms;
 	uint32_t unknowns_max;
@@ -183,6 +185,8 @@ enum place_note {
 	PLACE_NOTE_FAILED,     /* service, text */
 	PLACE_NOTE_FOREIGN,    /* service: found active, not ours; being stopped (SAFE-10) */
 	PLACE_NOTE_HALT,       /* text: everything here is stopped (SAFE-7) */
+	PLACE_NOTE_DENY,       /* text: why all writes here are stopped by force (SAFE-7) */
+	PLACE_NOTE_HASTEN,     /* text: why users are killed, and nothing is waited for any more */
 	PLACE_NOTE_RESUME,     /* quorum is back in time */
 	PLACE_NOTE_COMMAND,    /* text */
 	PLACE_NOTE_STRAY,      /* service, node, text: a volume is active there by hand (SAFE-1) */
@@ -290,6 +294,14 @@ uint64_t place_deadline_ms(const struct place *p); /* UINT64_MAX: none */
 bool place_probed(const struct place *p);
 
 /* ---- to look at; pointers are valid until the next step ---- */
+/* How far this node has got in letting go of everything because it may not hold anything (SAFE-7). */
+enum place_halt {
+	PLACE_HALT_NONE = 0,
+	PLACE_HALT_ORDER,  /* stops everything in order */
+	PLACE_HALT_DENY,   /* writes were stopped by force */
+	PLACE_HALT_HASTEN, /* users are killed */
+	PLACE_HALT_REBOOT,
+};
 struct place_summary {
 	bool view, quorate, synced, informed, halted, leaving;
 	struct view_id view_id;
@@ -299,6 +311,11 @@ struct place_summary {
 	bool holds;      /* something here is active, or may be */
 	uint64_t history, intent;
 	struct place_wait gate; /* of this node, whatever the service */
+	enum place_halt halt;
+	const char *halt_why;   /* static; NULL: none */
+	uint64_t halt_since_ms; /* of the reason */
+	uint64_t
+		halt_next_ms; /* when the next grade begins; UINT64_MAX: nothing is held any more */
 };
 void place_summary(const struct place *p, struct place_summary *ret);
 
@@ -327,6 +344,7 @@ uint64_t place_ours(const struct place *p,
 		    unsigned s); /* for the state file: placement that may be active; 0: none */
 const char *place_broken(const struct place *p);
 
+const char *place_halt_name(enum place_halt halt);    /* "deny"; "none" */
 const char *place_gate_name(enum place_gate gate);    /* "proof"; "open" */
 const char *place_shown_name(enum place_shown shown); /* "lost" */
 const char *place_ev_name(const struct place_event *ev);

@@ -72,6 +72,9 @@ struct place {
 	bool leaving, left;
 	bool halted;
 	uint64_t halt_at_ms; /* reboot when something is still held then; UINT64_MAX: not halted */
+	uint64_t halt_since_ms;
+	enum place_halt halt; /* the grade reached */
+	const char *halt_why; /* static */
 	bool rebooted;
 	uint64_t grace_ms;                 /* until the first view: what is ours may stay up */
 	uint64_t run_starts[SERVICES_MAX]; /* the placement our runner works on, or finished */
@@ -162,6 +165,8 @@ int place_decode(struct place *p, struct place_op *op, const void *data, size_t 
 void place_fact(const struct place *p, unsigned s, struct service_fact *ret);
 void place_feed(struct place *p, unsigned s,
 		struct runner_event ev); /* one runner event, its actions passed on */
+/* When the next grade of letting go begins (SAFE-7); UINT64_MAX: none. */
+uint64_t place_halt_next_ms(const struct place *p);
 void place_duties(struct place *p); /* after every event: runners, reports, halting, absentees */
 void place_prepare_all(struct place *p);
 

@@ -36,7 +36,7 @@ static void drive(struct place *p, unsigned s, const struct runner_action *act)
 	}
 	/* The reboot deadline is near: leave room for KILL after a STOP that hangs. */
 	if (p->halted && p->halt_at_ms != UINT64_MAX &&
-	    (act->op == DRIVE_STOP || act->op == DRIVE_KILL)) {
+	    (act->op == DRIVE_STOP || act->op == DRIVE_KILL || act->op == DRIVE_DENY)) {
 		uint64_t left = p->halt_at_ms > p->now_ms ? p->halt_at_ms - p->now_ms : 0;
 
 		a.drive.limit_ms = left / 2 > 200 ? (uint32_t)(left / 2) : 200;
@@ -148,6 +148,55 @@ static bool held_here(const struct place *p)
 	return false;
 }
 
+/* When a grade begins (SAFE-7); UINT64_MAX: it is left out. */
+static uint64_t grade_ms(const struct place *p, enum place_halt grade)
+{
+	switch (grade) {
+	case PLACE_HALT_NONE:
+	case PLACE_HALT_ORDER: return p->halt_since_ms;
+	case PLACE_HALT_DENY:
+		return p->cfg.deny_ms ? p->halt_since_ms + p->cfg.deny_ms : UINT64_MAX;
+	case PLACE_HALT_HASTEN:
+		return p->cfg.hasten_ms ? p->halt_since_ms + p->cfg.hasten_ms : UINT64_MAX;
+	case PLACE_HALT_REBOOT: return p->halt_at_ms;
+	}
+	return UINT64_MAX;
+}
+
+uint64_t place_halt_next_ms(const struct place *p)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (!p->halted || p->halt_at_ms == UINT64_MAX)
+		return UINT64_MAX;
+	for (enum place_halt g = p->halt + 1; g <= PLACE_HALT_REBOOT; g++)
+		if (grade_ms(p, g) < at)
+			at = grade_ms(p, g);
+	return p->rebooted ? UINT64_MAX : at;
+}
+
+/* The time of a grade has come, and something is still held: stop its writes, then kill who uses it. */
+static void halt_grades(struct place *p, const char *why)
+{
+	static const struct {
+		enum place_halt grade;
+		enum place_note note;
+		struct runner_event ev;
+	} grades[] = {
+		{ PLACE_HALT_DENY, PLACE_NOTE_DENY, { .type = RUNNER_EV_DENY } },
+		{ PLACE_HALT_HASTEN, PLACE_NOTE_HASTEN, { .type = RUNNER_EV_HASTEN } },
+	};
+
+	for (unsigned i = 0; i < sizeof(grades) / sizeof(grades[0]); i++) {
+		if (p->halt >= grades[i].grade || grade_ms(p, grades[i].grade) > p->now_ms)
+			continue;
+		p->halt = grades[i].grade;
+		place_note(p, grades[i].note, -1, p->cfg.self, p->now_ms - p->halt_since_ms, why);
+		for (unsigned s = 0; s < p->cfg.frame.n_services; s++)
+			place_feed(p, s, grades[i].ev);
+	}
+}
+
 static void duty_halt(struct place *p)
 {
 	uint64_t since;
@@ -158,12 +207,16 @@ static void duty_halt(struct place *p)
 			place_note(p, PLACE_NOTE_RESUME, -1, p->cfg.self, 0, NULL);
 		p->halted = false;
 		p->halt_at_ms = UINT64_MAX;
+		p->halt = PLACE_HALT_NONE;
+		p->halt_why = NULL;
 		return;
 	}
 	bool held = held_here(p);
 
 	if (!p->halted) {
 		p->halted = true;
+		p->halt = PLACE_HALT_ORDER;
+		p->halt_since_ms = since;
 		p->halt_at_ms = held ? since + p->cfg.stop_ms : UINT64_MAX;
 		if (held)
 			place_note(p, PLACE_NOTE_HALT, -1, p->cfg.self, 0, why);
@@ -171,10 +224,16 @@ static void duty_halt(struct place *p)
 			down(p, s, true, why);
 		held = held_here(p);
 	}
+	p->halt_why = why;
 	if (!held) {
 		p->halt_at_ms = UINT64_MAX;
-	} else if (p->now_ms >= p->halt_at_ms && !p->rebooted) {
+		return;
+	}
+	if (p->halt_at_ms != UINT64_MAX)
+		halt_grades(p, why);
+	if (p->now_ms >= p->halt_at_ms && !p->rebooted) {
 		p->rebooted = true;
+		p->halt = PLACE_HALT_REBOOT;
 		place_emit(
 			p,
 			(struct place_action){
@@ -642,8 +701,8 @@ uint64_t place_deadline_ms(const struct place *p)
 	const struct service_frame *f = &p->cfg.frame;
 	uint64_t at = UINT64_MAX, t;
 
-	if (p->halted && !p->rebooted)
-		at = p->halt_at_ms;
+	if (p->halted)
+		at = place_halt_next_ms(p);
 	if (!p->halted && p->no_quorum_ms)
 		at = p->no_quorum_ms + BLINK_MS;
 	else if (!p->halted && p->started && !p->have_view && p->grace_ms < at)

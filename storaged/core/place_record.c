@@ -18,9 +18,9 @@ RECORD_TYPE(record_frame, RECORD(n_nodes), RECORD_ARRAY(nodeid), RECORD_ARRAY(no
 #define T struct place_config
 RECORD_TYPE(record_config, RECORD_STRUCT(frame, record_frame), RECORD(self),
 	    RECORD_STRUCT(life, record_incarnation), RECORD(hash), RECORD(tag), RECORD(absent_ms),
-	    RECORD(stop_ms), RECORD(cool_ms), RECORD(kill_retry_ms), RECORD(prepare_retry_ms),
-	    RECORD(unknowns_max), RECORD(intent), RECORD(standby), RECORD_ARRAY(enabled),
-	    RECORD_ARRAY(ours));
+	    RECORD(deny_ms), RECORD(hasten_ms), RECORD(stop_ms), RECORD(cool_ms),
+	    RECORD(kill_retry_ms), RECORD(prepare_retry_ms), RECORD(unknowns_max), RECORD(intent),
+	    RECORD(standby), RECORD_ARRAY(enabled), RECORD_ARRAY(ours));
 #undef T
 
 /* ---- events ---- */

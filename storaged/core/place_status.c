@@ -169,6 +169,10 @@ void place_summary(const struct place *p, struct place_summary *ret)
 	ret->informed = p->informed;
 	ret->halted = p->halted;
 	ret->leaving = p->leaving;
+	ret->halt = p->halt;
+	ret->halt_why = p->halt_why;
+	ret->halt_since_ms = p->halt_since_ms;
+	ret->halt_next_ms = place_halt_next_ms(p);
 	ret->view_id = p->view;
 	ret->nodes = p->nodes;
 	ret->members = p->members;
@@ -200,6 +204,18 @@ bool place_idle(const struct place *p, unsigned s)
 	return v->state == SERVICE_STARTING && !v->begun &&
 	       nodeset_equal(v->held, nodeset_of(v->node)) && nodeset_empty(v->stray) &&
 	       nodeset_subset(p->members, v->looked);
+}
+
+const char *place_halt_name(enum place_halt halt)
+{
+	switch (halt) {
+	case PLACE_HALT_NONE: return "none";
+	case PLACE_HALT_ORDER: return "order";
+	case PLACE_HALT_DENY: return "deny";
+	case PLACE_HALT_HASTEN: return "kill";
+	case PLACE_HALT_REBOOT: return "reboot";
+	}
+	return "?";
 }
 
 const char *place_gate_name(enum place_gate gate)

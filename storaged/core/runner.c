@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DENY_AGAIN_MS 500
+
 struct runner {
 	struct runner_config cfg;
 	struct runner_res res[RUNNER_RESOURCES_MAX];
@@ -14,6 +16,10 @@ struct runner {
 	uint64_t prepare_again_ms[RUNNER_RESOURCES_MAX]; /* UINT64_MAX: not due */
 	unsigned prepare_fails[RUNNER_RESOURCES_MAX];    /* in a row, up to 4 */
 	unsigned unknowns[RUNNER_RESOURCES_MAX];
+	uint64_t deny_run[RUNNER_RESOURCES_MAX]; /* 0: none open */
+	uint64_t deny_again_ms[RUNNER_RESOURCES_MAX];
+	bool deny_over[RUNNER_RESOURCES_MAX]; /* nobody waits for deny_run any more */
+	bool deny, hasten;                    /* asked for; until everything is stopped */
 
 	bool decided; /* UP or DOWN came: until then what the probe found is left alone */
 	bool up, go, failed, urgent;
@@ -125,6 +131,22 @@ static void give_up(struct runner *r, const char *why)
 	r->failed = true;
 }
 
+static void on_deny_done(struct runner *r, unsigned i, enum drive_result result, const char *why)
+{
+	r->deny_run[i] = 0;
+	if (r->deny_over[i])
+		return; /* it went meanwhile */
+	if (result == DRIVE_OK) {
+		r->res[i].denied = true;
+		give_up(r, why && *why ? why : "its writes were stopped by force");
+		return;
+	}
+	/* what is known to have no such table never gets one */
+	r->deny_again_ms[i] = result == DRIVE_FAILED ? UINT64_MAX : r->now_ms + DENY_AGAIN_MS;
+	if (why && *why)
+		text_set(r->res[i].why, why);
+}
+
 /* Resource @i broke while it ran. The ones to its right stand on it: they go down first and come up after. */
 static void restart_from(struct runner *r, unsigned i, const char *why)
 {
@@ -216,7 +238,8 @@ static void on_op_done(struct runner *r, enum drive_result result, const char *w
 		r->kill_again_ms = r->now_ms + r->cfg.kill_retry_ms;
 		return;
 	case DRIVE_PREPARE:
-	case DRIVE_PROBE: break;
+	case DRIVE_PROBE:
+	case DRIVE_DENY: break;
 	}
 	assert(!"op is START, STOP or KILL");
 }
@@ -269,6 +292,10 @@ static int on_driver(struct runner *r, const struct runner_event *ev)
 			on_prepare_done(r, i, ev->driver.result, ev->driver.why);
 			return 0;
 		}
+		if (r->deny_run[i] == run) {
+			on_deny_done(r, i, ev->driver.result, ev->driver.why);
+			return 0;
+		}
 	}
 	return -EINVAL;
 }
@@ -310,7 +337,8 @@ static void on_lock(struct runner *r, unsigned i, bool held)
 static void start_prepare(struct runner *r, struct runner_actions *out, bool only_due)
 {
 	for (unsigned i = 0; i < r->cfg.n; i++) {
-		if (r->res[i].state != RUNNER_RES_STOPPED || r->prepare_run[i] || r->probe_run[i])
+		if (r->res[i].state != RUNNER_RES_STOPPED || r->prepare_run[i] || r->probe_run[i] ||
+		    r->deny_run[i])
 			continue;
 		if (r->op.run && r->op.res == i)
 			continue;
@@ -344,6 +372,36 @@ static void begin(struct runner *r, unsigned i, enum drive_op op, struct runner_
 	set_state(r, i, op == DRIVE_START ? RUNNER_RES_STARTING : RUNNER_RES_STOPPING);
 }
 
+/*
+ * Beside a STOP that may hang, and before it: from here on a volume counts as not known (UNKNOWN), so that whatever is wanted
+ * next, it is stopped, and comes back only by a START with its own epoch (RUN-6).
+ */
+static void plan_deny(struct runner *r, struct runner_actions *out)
+{
+	for (unsigned i = 0; i < r->cfg.n; i++) {
+		if (r->res[i].state == RUNNER_RES_STOPPED) {
+			r->res[i].denied = false;
+			r->deny_again_ms[i] = 0;
+			if (r->deny_run[i] &&
+			    !r->deny_over[i]) /* the device that it works on is gone */
+				emit(out, (struct runner_action){ .type = RUNNER_ACT_CANCEL,
+								  .run = r->deny_run[i] });
+			r->deny_over[i] = true;
+			continue;
+		}
+		if (!r->deny || !r->cfg.volume[i] || r->res[i].denied || r->deny_run[i] ||
+		    r->deny_again_ms[i] > r->now_ms ||
+		    (r->op.run && r->op.op == DRIVE_START && r->op.res == i))
+			continue;
+		r->deny_over[i] = false;
+		r->deny_run[i] = drive(r, i, DRIVE_DENY, out);
+		if (r->res[i].state == RUNNER_RES_RUNNING)
+			set_state(r, i, RUNNER_RES_UNKNOWN);
+	}
+	if (all_in(r, RUNNER_RES_STOPPED))
+		r->deny = r->hasten = false;
+}
+
 /* The one place that starts and stops resources. */
 static void plan(struct runner *r, struct runner_actions *out)
 {
@@ -352,8 +410,9 @@ static void plan(struct runner *r, struct runner_actions *out)
 	unsigned top = r->cfg.n;
 
 	if (r->op.run) {
-		if (r->op.op == DRIVE_START && !rise && (r->urgent || r->failed) &&
-		    !r->op.cancelled) {
+		if (!r->op.cancelled &&
+		    ((r->op.op == DRIVE_START && !rise && (r->urgent || r->failed)) ||
+		     (r->op.op == DRIVE_STOP && r->hasten))) {
 			r->op.cancelled = true;
 			emit(out,
 			     (struct runner_action){ .type = RUNNER_ACT_CANCEL, .run = r->op.run });
@@ -370,7 +429,7 @@ static void plan(struct runner *r, struct runner_actions *out)
 	}
 	if (top < r->cfg.n) {
 		if (r->res[top].state != RUNNER_RES_STUCK)
-			begin(r, top, DRIVE_STOP, out);
+			begin(r, top, r->hasten ? DRIVE_KILL : DRIVE_STOP, out);
 		else if (r->kill_again_ms <= r->now_ms)
 			begin(r, top, DRIVE_KILL, out);
 		return;
@@ -387,7 +446,8 @@ static void plan(struct runner *r, struct runner_actions *out)
 	for (unsigned i = 0; i < r->cfg.n; i++) {
 		if (r->res[i].state != RUNNER_RES_STOPPED)
 			continue;
-		if (!r->prepare_run[i]) /* else START waits for the PREPARE of this resource */
+		if (!r->prepare_run[i] &&
+		    !r->deny_run[i]) /* else START waits for what still works on this resource */
 			begin(r, i, DRIVE_START, out);
 		return;
 	}
@@ -433,6 +493,8 @@ int runner_step(struct runner *r, const struct runner_event *ev, uint64_t *run_n
 		r->urgent = r->urgent || ev->down.urgent;
 		r->lower = 0;
 		break;
+	case RUNNER_EV_DENY: r->deny = r->deny || !r->up; break;
+	case RUNNER_EV_HASTEN: r->hasten = r->hasten || !r->up; break;
 	case RUNNER_EV_DRIVER: rc = on_driver(r, ev); break;
 	case RUNNER_EV_MONITOR:
 		if (ev->monitor.res >= r->cfg.n)
@@ -450,6 +512,7 @@ int runner_step(struct runner *r, const struct runner_event *ev, uint64_t *run_n
 		return rc;
 	if (!r->go)
 		start_prepare(r, out, true);
+	plan_deny(r, out);
 	plan(r, out);
 	monitor = r->up && !r->failed && all_in(r, RUNNER_RES_RUNNING);
 	if (monitor != r->monitoring) {
@@ -470,6 +533,9 @@ uint64_t runner_deadline_ms(const struct runner *r)
 			at = r->prepare_again_ms[i];
 		if (!r->op.run && r->res[i].state == RUNNER_RES_STUCK && r->kill_again_ms < at)
 			at = r->kill_again_ms;
+		if (r->deny && r->cfg.volume[i] && !r->deny_run[i] && !r->res[i].denied &&
+		    r->res[i].state != RUNNER_RES_STOPPED && r->deny_again_ms[i] < at)
+			at = r->deny_again_ms[i];
 	}
 	return at;
 }
@@ -523,7 +589,7 @@ unsigned runner_run_res(const struct runner *r, uint64_t run)
 	if (run && r->op.run == run)
 		return r->op.res;
 	for (unsigned i = 0; i < r->cfg.n && run; i++)
-		if (r->probe_run[i] == run || r->prepare_run[i] == run)
+		if (r->probe_run[i] == run || r->prepare_run[i] == run || r->deny_run[i] == run)
 			return i;
 	return r->cfg.n;
 }
@@ -544,6 +610,9 @@ const char *runner_broken(const struct runner *r)
 		}
 		if (!r->op.allowed)
 			return "RUN-3";
+		for (unsigned i = 0; i < r->cfg.n; i++)
+			if (r->res[i].denied || r->deny_run[r->op.res])
+				return "RUN-6";
 	}
 	for (unsigned i = 0; i < r->cfg.n; i++) {
 		bool busy = r->op.run && r->op.res == i;
@@ -589,6 +658,7 @@ const char *drive_op_name(enum drive_op op)
 	case DRIVE_STOP: return "stop";
 	case DRIVE_KILL: return "kill";
 	case DRIVE_PROBE: return "probe";
+	case DRIVE_DENY: return "deny";
 	}
 	return "?";
 }

@@ -9,6 +9,7 @@
  *   RUN-2  at most one START, STOP or KILL at a time                                                    runner_broken()
  *   RUN-3  nothing is started before GO and before every lock of the service is held                    runner_broken()
  *   RUN-4  the locks go only when every resource is verified stopped                                    runner_broken()
+ *   RUN-6  what had its writes stopped by force is stopped before anything of it is started             runner_broken()
  *   RUN-5  drivers answer => UP ends in running, or stopped with a reason; DOWN in stopped or stuck     sim/drivers.c
  *
  * SAFE-3: see DRIVE_UNKNOWN. SAFE-10: what a probe finds is kept if it is ours, stopped in order if not.
@@ -27,11 +28,18 @@
 #define RUNNER_WHY_MAX 200
 #define RUNNER_RESTARTS_MAX 16
 
-enum drive_op { DRIVE_PREPARE = 1, DRIVE_START, DRIVE_STOP, DRIVE_KILL, DRIVE_PROBE };
+enum drive_op {
+	DRIVE_PREPARE = 1,
+	DRIVE_START,
+	DRIVE_STOP,
+	DRIVE_KILL,
+	DRIVE_PROBE,
+	DRIVE_DENY, /* volumes: nothing can be written to it any more; beside any other but START */
+};
 
 enum drive_result {
 	DRIVE_UNKNOWN = 0,
-	DRIVE_OK, /* PREPARE, START, STOP, KILL: done and verified. PROBE: all active. MONITOR: healthy */
+	DRIVE_OK, /* PREPARE, START, STOP, KILL, DENY: done and verified. PROBE: all active. MONITOR: healthy */
 	DRIVE_FAILED, /* known to have failed. PROBE: partly active */
 	DRIVE_NONE,   /* PROBE: nothing of it is active. MONITOR: it is gone */
 };
@@ -76,6 +84,8 @@ struct runner_event {
 		RUNNER_EV_UP, /* should run here; asks for the locks; keeps what runs already */
 		RUNNER_EV_GO, /* the gate is open (SAFE-1, SAFE-6): START may begin; until the next DOWN */
 		RUNNER_EV_DOWN, /* should not run here; `urgent`: cancel a START that is under way */
+		RUNNER_EV_DENY, /* after DOWN: writing ends now, whatever hangs (SAFE-7); then it has failed here */
+		RUNNER_EV_HASTEN, /* after DOWN: what is not stopped yet is killed, a STOP under way too */
 		RUNNER_EV_DRIVER, /* answers one RUNNER_ACT_DRIVE */
 		RUNNER_EV_MONITOR,
 		RUNNER_EV_LOCK, /* the lock of volume resource `res` is held, or was lost */
@@ -131,6 +141,7 @@ struct runner_res {
 	enum runner_lock lock;
 	enum drive_result prepared; /* of the last PREPARE that ended; DRIVE_UNKNOWN: none yet */
 	bool preparing;
+	bool denied;              /* its writes were stopped by force; until it is stopped */
 	uint64_t since_ms;        /* in this state */
 	char why[RUNNER_WHY_MAX]; /* the last failure or the evidence of the probe; "": none */
 	char prepare_why[RUNNER_WHY_MAX];

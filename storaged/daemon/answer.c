@@ -292,6 +292,21 @@ static json_t *gate_json(const struct daemon *d)
 			 text_or_null(s.gate.text), "gate", place_gate_name(s.gate.gate));
 }
 
+/* How far this node is in letting go of everything (SAFE-7); null: it does not. */
+static json_t *halt_json(const struct daemon *d, uint64_t now)
+{
+	struct place_summary s;
+
+	place_summary(d->place, &s);
+	if (s.halt == PLACE_HALT_NONE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:I, s:o}", "grade", place_halt_name(s.halt), "reason",
+			 s.halt_why ? s.halt_why : "", "since_ms", age(now, s.halt_since_ms),
+			 "next_ms",
+			 s.halt_next_ms == UINT64_MAX ? json_null()
+						      : json_integer(age(s.halt_next_ms, now)));
+}
+
 static json_t *status(const struct daemon *d)
 {
 	uint64_t now = mono_ms();
@@ -313,6 +328,7 @@ static json_t *status(const struct daemon *d)
 			if (d->cfg->node[k].id == d->self->id)
 				i = (int)k;
 		json_object_set_new(o, "gate", gate_json(d));
+		json_object_set_new(o, "halt", halt_json(d, now));
 		json_object_set_new(o, "initiator", text_or_null(i >= 0 ? g->node[i].tag : NULL));
 		json_object_set_new(o, "nodes", nodes_json(d));
 		for (unsigned s = 0; s < d->cfg->n_services; s++)
@@ -324,6 +340,7 @@ static json_t *status(const struct daemon *d)
 				    json_pack("{s:b, s:s, s:s}", "open", 0, "why",
 					      "corosync does not say yet which node this is",
 					      "gate", "quorum"));
+		json_object_set_new(o, "halt", json_null());
 		json_object_set_new(o, "initiator", json_null());
 		json_object_set_new(o, "nodes", json_array());
 	}
@@ -467,15 +484,20 @@ static json_t *why_volume(const struct daemon *d, unsigned v)
 		words = rr->why[0] ? rr->why : rr->prepare_why;
 		if (d->seen[s][i].remedy[0])
 			remedy = d->seen[s][i].remedy;
-		if (d->seen[s][i].progress[0])
+		if (rr->denied) {
+			state = "denied";
+			snprintf(text, sizeof(text),
+				 "every write to it fails here, by force; it is being let go");
+		} else if (d->seen[s][i].progress[0]) {
 			snprintf(text, sizeof(text), "%s", d->seen[s][i].progress);
-		else if (*words)
+		} else if (*words) {
 			snprintf(text, sizeof(text), "%s", words);
-		else
+		} else {
 			snprintf(text, sizeof(text), "%s%s%s, epoch %llu", state,
 				 ps.group->node ? " on " : "",
 				 ps.group->node ? node_name(d, ps.group->node) : "",
 				 (unsigned long long)place_group(d->place)->epoch[v]);
+		}
 		if (d->lock[v].wanted && d->lock[v].state != VLOCK_HELD) {
 			char lock[SERVICE_NAME_MAX + 8];
 

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #define PROBE_LIMIT_MS 8000
+#define DENY_LIMIT_MS 10000 /* a logout from a silent target, at most */
 #define VOLUME_PREPARE_LIMIT_MS 60000
 #define STAY_MS 20000 /* a fence agent's usual time; later START looks at everything anew */
 #define STAY_SLACK_MS 2000
@@ -23,6 +24,7 @@ static enum driver_op to_driver(enum drive_op op)
 	case DRIVE_STOP: return DRIVER_STOP;
 	case DRIVE_KILL: return DRIVER_KILL;
 	case DRIVE_PROBE: return DRIVER_PROBE;
+	case DRIVE_DENY: return DRIVER_DENY;
 	}
 	return DRIVER_PROBE;
 }
@@ -336,6 +338,7 @@ void drive_start(struct daemon *d, const struct place_action *act)
 	job.dirty = act->drive.dirty;
 	switch (op) {
 	case DRIVE_PROBE: job.limit_ms = PROBE_LIMIT_MS; break;
+	case DRIVE_DENY: job.limit_ms = DENY_LIMIT_MS; break;
 	case DRIVE_PREPARE:
 	case DRIVE_START: job.limit_ms = res->start_ms; break;
 	case DRIVE_STOP:

@@ -103,6 +103,8 @@ void frame_make(const struct daemon *d, struct place_config *pc)
 	pc->hash = cfg->hash;
 	read_initiator(d, pc->tag);
 	pc->absent_ms = cfg->timing.absent_ms;
+	pc->deny_ms = cfg->timing.halt_deny_ms;
+	pc->hasten_ms = cfg->timing.halt_kill_ms;
 	pc->stop_ms = cfg->timing.stop_ms;
 	pc->cool_ms = COOL_MS;
 	pc->kill_retry_ms = KILL_RETRY_MS;

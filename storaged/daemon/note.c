@@ -22,6 +22,8 @@ static const char *event_name(enum place_note n)
 	case PLACE_NOTE_FAILED: return "service.fail";
 	case PLACE_NOTE_FOREIGN: return "service.foreign";
 	case PLACE_NOTE_HALT: return "self.stop";
+	case PLACE_NOTE_DENY: return "self.deny";
+	case PLACE_NOTE_HASTEN: return "self.kill";
 	case PLACE_NOTE_RESUME: return "self.resume";
 	case PLACE_NOTE_COMMAND: return "operator";
 	case PLACE_NOTE_STRAY: return "volume.stray";
@@ -94,6 +96,22 @@ void note(struct daemon *d, const struct place_action *act)
 	case PLACE_NOTE_HALT:
 		json_object_set_new(o, "reason", json_string(text));
 		history_add(d->history, event, o, "everything here stops: %s", text);
+		return;
+	case PLACE_NOTE_DENY:
+	case PLACE_NOTE_HASTEN:
+		json_object_set_new(o, "reason", json_string(text));
+		json_object_set_new(o, "after_ms", json_integer((json_int_t)act->note.took_ms));
+		json_object_set_new(
+			o, "reboot_ms",
+			json_integer((json_int_t)(d->cfg->timing.stop_ms - act->note.took_ms)));
+		log_warning(event, "reason=\"%s\" after_ms=%llu", text,
+			    (unsigned long long)act->note.took_ms);
+		history_add(
+			d->history, event, o,
+			n == PLACE_NOTE_DENY
+				? "%s, and something is still held: every write to it fails from now on"
+				: "%s, and something is still held: whoever uses it is killed",
+			text);
 		return;
 	case PLACE_NOTE_RESUME:
 		history_add(d->history, event, o, "this node may run services again");

@@ -190,6 +190,39 @@ int dm_make(const char *name, const char *uuid, const struct dm_line *lines, uns
 	return r;
 }
 
+int dm_deny(const char *uuid, uint32_t *cookie)
+{
+	struct dm_state st;
+	int r = dm_look(&st, uuid);
+
+	*cookie = 0;
+
+	if (r < 0 || !st.exists)
+		return r;
+	struct dm_task *t = task_new(DM_DEVICE_RELOAD, uuid);
+
+	if (!t)
+		return -ENODEV;
+	r = dm_task_add_target(t, 0, st.sectors, "error", "") ? 0 : -ENOMEM;
+	if (r == 0 && !dm_task_run(t))
+		r = task_errno(t);
+	dm_task_destroy(t);
+	if (r < 0)
+		return r == -ENXIO ? 0 : r;
+	/* A resume with a new table waiting suspends, swaps and resumes in one go, in the kernel. */
+	t = task_new(DM_DEVICE_RESUME, uuid);
+	if (!t)
+		return -ENODEV;
+	/* without a cookie udev takes the links away */
+	r = dm_task_no_flush(t) && dm_task_skip_lockfs(t) && dm_task_set_cookie(t, cookie, 0)
+		    ? 0
+		    : -ENOMEM;
+	if (r == 0 && !dm_task_run(t))
+		r = task_errno(t);
+	dm_task_destroy(t);
+	return r == -ENXIO ? 0 : r;
+}
+
 int dm_drop(const char *uuid, uint32_t timeout_ms, uint32_t *cookie)
 {
 	uint64_t until = op_now_ms() + timeout_ms;

@@ -51,6 +51,14 @@ bool dm_is(const struct dm_state *st, const struct dm_line *lines, unsigned n, c
 int dm_make(const char *name, const char *uuid, const struct dm_line *lines, unsigned n,
 	    uint32_t *cookie);
 
+/**
+ * dm_deny() - replace its table by one of the same size that fails every access. One ioctl swaps: neither flushed nor frozen, and
+ * killed half way it leaves the old table. Waits for what is in flight below, so it is for a process that may be killed.
+ * @cookie: as in dm_make(); 0: none
+ * Return: 0, also when there is no such device; -errno
+ */
+int dm_deny(const char *uuid, uint32_t *cookie);
+
 /*
  * Remove by uuid; EBUSY is tried again until @timeout_ms (udev's own probes hold it for a moment). @cookie as in dm_make().
  * Return: 0 when the kernel has no such device any more, -EBUSY, -errno

@@ -50,6 +50,10 @@ enum driver_op {
 	 * it first (logout, then delete of the SCSI device), then unmount and remove the dm device. unit:
 	 * kill; ip: delete; script: kill its process group, stop once more. ok: verified inactive. */
 	DRIVER_KILL,
+	/* Volumes: from now on every write to it fails, whoever holds it open (SAFE-7): its device-mapper table becomes
+	 * `error`. Beside any other operation. ok: read back so, or not active; what was in flight has ended, on the
+	 * disk or not. Only a STOP or KILL, and a START with a new epoch, make it usable again. */
+	DRIVER_DENY,
 	DRIVER_PROBE, /* what is active here, whoever did it; changes nothing */
 	DRIVER_MONITOR, /* is it healthy; for what START made active; changes nothing, must be cheap */
 	/* Runs until killed; volumes only. See struct driver_beat. */
@@ -159,10 +163,10 @@ enum driver_result driver_look(const struct driver_job *job, const char *node, c
 
 /* The stable names of steps; they become the event names of the history. "extern_ms" is the part of took_ms that other
  * programs and the kernel's mount or activation ran; the rest is our own share. */
-#define DRIVER_STEPS                                                                             \
-	"volume.login", "volume.lvm", "volume.epoch", "volume.fsck", "volume.mount",             \
-		"volume.unmount", "volume.deactivate", "volume.kill", "unit.start", "unit.stop", \
-		"ip.add", "ip.del", "script.start", "script.stop"
+#define DRIVER_STEPS                                                                               \
+	"volume.login", "volume.lvm", "volume.epoch", "volume.fsck", "volume.mount",               \
+		"volume.unmount", "volume.deactivate", "volume.kill", "volume.deny", "unit.start", \
+		"unit.stop", "ip.add", "ip.del", "script.start", "script.stop"
 
 /* ---- one line, both ways (drivers/line.c) ---- */
 enum driver_line_kind {

@@ -292,6 +292,9 @@ enum driver_result file_op(struct op *op)
 	case DRIVER_START: return start(op);
 	case DRIVER_STOP: return stop(op, false);
 	case DRIVER_KILL: return stop(op, true);
+	case DRIVER_DENY:
+		return op_fail(op, "internal", "",
+			       "a directory has no table that could be replaced");
 	case DRIVER_PROBE: return probe(op);
 	case DRIVER_MONITOR: return monitor(op);
 	case DRIVER_HEARTBEAT: return owner_beat(op, area_at);

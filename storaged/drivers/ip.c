@@ -380,6 +380,7 @@ enum driver_result ip_op(struct op *op)
 	case DRIVER_KILL: end = stop(op, ip); break;
 	case DRIVER_PROBE: end = check(op, ip, false); break;
 	case DRIVER_MONITOR: end = check(op, ip, true); break;
+	case DRIVER_DENY:
 	case DRIVER_HEARTBEAT:
 	case DRIVER_VOLUME_PREPARE:
 		end = op_unknown(op, "internal", "report this", "not for an address");

@@ -10,10 +10,15 @@
 #include <unistd.h>
 
 static const char *const op_names[] = {
-	[DRIVER_PREPARE] = "prepare",     [DRIVER_START] = "start",
-	[DRIVER_STOP] = "stop",           [DRIVER_KILL] = "kill",
-	[DRIVER_PROBE] = "probe",         [DRIVER_MONITOR] = "monitor",
-	[DRIVER_HEARTBEAT] = "heartbeat", [DRIVER_VOLUME_PREPARE] = "volume_prepare",
+	[DRIVER_PREPARE] = "prepare",
+	[DRIVER_START] = "start",
+	[DRIVER_STOP] = "stop",
+	[DRIVER_KILL] = "kill",
+	[DRIVER_DENY] = "deny",
+	[DRIVER_PROBE] = "probe",
+	[DRIVER_MONITOR] = "monitor",
+	[DRIVER_HEARTBEAT] = "heartbeat",
+	[DRIVER_VOLUME_PREPARE] = "volume_prepare",
 };
 
 static const char *const result_names[] = {

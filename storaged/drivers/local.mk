@@ -5,6 +5,8 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/area.c \
 	%reldir%/area.h \
 	%reldir%/beat.c \
+	%reldir%/deny.c \
+	%reldir%/deny.h \
 	%reldir%/dm.c \
 	%reldir%/dm.h \
 	%reldir%/driver.c \

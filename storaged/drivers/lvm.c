@@ -2,6 +2,7 @@
 /* lvm.c - LVM commands in the helper program, and what is done with their answers. */
 #include "lvm.h"
 
+#include "deny.h"
 #include "run.h"
 
 #include <errno.h>
@@ -628,7 +629,9 @@ static enum driver_result verify(struct op *op, const struct lvm_plan *plan, str
 	if (r < 0)
 		return op_unknown(op, "io_error", "", "device-mapper does not tell about %s/%s: %s",
 				  vol->vg, vol->lv, strerror(-r));
-	if (plan->plain) {
+	if (deny_is(ret)) {
+		why = "its writes were stopped by force";
+	} else if (plan->plain) {
 		int n = lvm_plan_lines(plan, lines);
 
 		if (n < 0)

@@ -137,6 +137,7 @@ enum driver_result script_op(struct op *op)
 		return end == DRIVER_OK ? status(op, op->job->op) : end;
 	case DRIVER_PROBE:
 	case DRIVER_MONITOR: return status(op, op->job->op);
+	case DRIVER_DENY:
 	case DRIVER_HEARTBEAT:
 	case DRIVER_VOLUME_PREPARE: break;
 	}

@@ -377,6 +377,7 @@ enum driver_result unit_op(struct op *op)
 		case DRIVER_KILL: end = stop(&kept, true); break;
 		case DRIVER_PROBE: end = probe(&kept); break;
 		case DRIVER_MONITOR:
+		case DRIVER_DENY:
 		case DRIVER_HEARTBEAT:
 		case DRIVER_VOLUME_PREPARE:
 			end = op_unknown(op, "internal", "report this", "not for a unit");

@@ -3,8 +3,10 @@
  *
  * START: login (done early, by PREPARE) -> plan is true -> epoch (SAFE-1) -> activate -> check -> still ours? -> mount.
  * STOP:  unmount -> deactivate -> mark the epoch clean. The session stays: a standby reads heartbeats through it.
+ * DENY:  every write fails from now on (deny.h); what was denied is stopped or killed, then started anew: nothing else helps it.
  * KILL:  the same, by force: users are killed; a disk that does not answer is cut off first, or umount would wait for it.
  */
+#include "deny.h"
 #include "fs.h"
 #include "iscsi.h"
 #include "owner.h"
@@ -357,6 +359,22 @@ static enum driver_result kill_volume(struct op *op)
 	return end;
 }
 
+static enum driver_result deny(struct op *op)
+{
+	const struct config_volume *vol = op->job->vol;
+	struct volume v;
+	struct dm_state st;
+	bool planned;
+	int r = look(op, &v, &st, &planned);
+
+	if (r < 0)
+		return op_unknown(op, "internal", "look at `dmsetup info`",
+				  "device-mapper does not tell about %s/%s: %s", vol->vg, vol->lv,
+				  strerror(-r));
+	return st.exists ? deny_writes(op, v.plan.dm_uuid)
+			 : op_end(op, DRIVER_OK, "%s/%s is not active", vol->vg, vol->lv);
+}
+
 static enum driver_result probe(struct op *op)
 {
 	const struct config_volume *vol = op->job->vol;
@@ -388,11 +406,13 @@ static enum driver_result probe(struct op *op)
 
 	if (!st.exists)
 		end = op_end(op, DRIVER_INACTIVE, "%s/%s is not active", vol->vg, vol->lv);
-	else if (mounted && at.writable && st.live && !st.suspended)
+	else if (mounted && at.writable && st.live && !st.suspended && !deny_is(&st))
 		end = op_end(op, DRIVER_ACTIVE, "mounted on %s", vol->mount);
 	else
 		end = op_end(op, DRIVER_PARTIAL, "%s/%s is active%s%s%s", vol->vg, vol->lv,
-			     st.suspended ? ", suspended" : "",
+			     st.suspended   ? ", suspended"
+			     : deny_is(&st) ? ", its writes stopped by force"
+					    : "",
 			     mounted ? ", mounted read-only" : ", not mounted on ",
 			     mounted ? "" : vol->mount);
 	if (told)
@@ -419,6 +439,9 @@ static enum driver_result monitor(struct op *op)
 	if (st.suspended || !st.live)
 		return op_fail(op, "io_error", "look at `dmsetup info`; dmsetup resume",
 			       "%s/%s is suspended: all writes hang", vol->vg, vol->lv);
+	if (deny_is(&st))
+		return op_fail(op, "io_error", "it is stopped and started anew by itself",
+			       "the writes to %s/%s were stopped by force", vol->vg, vol->lv);
 	if (vol->iscsi) {
 		r = iscsi_look(&link, vol);
 		if (r < 0)
@@ -483,6 +506,7 @@ enum driver_result volume_op(struct op *op)
 	case DRIVER_START: return start(op);
 	case DRIVER_STOP: return stop(op);
 	case DRIVER_KILL: return kill_volume(op);
+	case DRIVER_DENY: return deny(op);
 	case DRIVER_PROBE: return probe(op);
 	case DRIVER_MONITOR: return monitor(op);
 	case DRIVER_HEARTBEAT: return owner_beat(op, beat_open);

@@ -6,6 +6,7 @@
  * nothing), fenced knows what the text tells it. One line, one command; # begins a comment:
  *
  *	nodes N                                       first of all; two nodes have two_node quorum
+ *	grades DENY KILL                              ms; 0: left out. Reboot is at 5000
  *	service NAME [order N,N] [ordered] [restricted] [failback] [disabled]     resources: volume, unit, ip
  *	boot N-N | crash N | return N | view N,N [noquorum]
  *	victim N | proof N | ready N yes|no | fenced N yes|no
@@ -22,7 +23,7 @@
  *	config N HASH                                 before boot
  *	wait MS
  *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
- *	expect released SERVICE EPOCH
+ *	expect released SERVICE EPOCH | expect halt N none|order|deny|kill|reboot
  *	record SERVICE N (the record on its disk: active, by N; 0: nobody)
  */
 #include "storaged/core/place.h"
@@ -72,7 +73,7 @@ struct node {
 	uint64_t intent;
 	struct nodeset standby;
 	bool enabled[SERVICES_MAX];
-	enum answer says[6][3];
+	enum answer says[DRIVE_DENY + 1][3];
 	bool has_fenced, not_ready, look_fails;
 	bool victim, dead;
 	unsigned dead_boot;
@@ -160,11 +161,11 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 
 static const char *note_name(enum place_note n)
 {
-	static const char *const names[] = { "?",          "view.lost", "lost",    "placed",
-					     "move",       "no-move",   "start",   "running",
-					     "stop",       "stopped",   "failed",  "foreign",
-					     "halt",       "resume",    "command", "stray",
-					     "stray gone", "differs" };
+	static const char *const names[] = { "?",       "view.lost", "lost",       "placed",
+					     "move",    "no-move",   "start",      "running",
+					     "stop",    "stopped",   "failed",     "foreign",
+					     "halt",    "deny",      "hasten",     "resume",
+					     "command", "stray",     "stray gone", "differs" };
 
 	return names[n];
 }
@@ -593,6 +594,15 @@ static void cmd_expect(char **a)
 				 w.line, got, a[2], a[4]);
 		return;
 	}
+	if (strcmp(a[1], "halt") == 0) {
+		struct place_summary sum;
+
+		place_summary(w.node[node_arg(a[2])].place, &sum);
+		if (strcmp(place_halt_name(sum.halt), a[3]) != 0)
+			fail_msg("%s:%u: n%s has got to %s, not %s", w.file, w.line, a[2],
+				 place_halt_name(sum.halt), a[3]);
+		return;
+	}
 	if (strcmp(a[1], "released") == 0) {
 		unsigned volume = w.cfg.frame.service[service_arg(a[2])].volume[0];
 
@@ -655,6 +665,9 @@ static void play_line(char *line)
 		cmd_nodes(a);
 	} else if (strcmp(a[0], "record") == 0) {
 		w.record[service_arg(a[1])] = (uint32_t)atoi(a[2]);
+	} else if (strcmp(a[0], "grades") == 0) {
+		w.cfg.deny_ms = (uint32_t)atoi(a[1]);
+		w.cfg.hasten_ms = (uint32_t)atoi(a[2]);
 	} else if (strcmp(a[0], "service") == 0) {
 		cmd_service(a);
 	} else if (strcmp(a[0], "config") == 0) {
@@ -708,7 +721,7 @@ static void play_line(char *line)
 	} else if (strcmp(a[0], "op") == 0) {
 		cmd_op(a);
 	} else if (strcmp(a[0], "driver") == 0) {
-		for (int op = DRIVE_PREPARE; op <= DRIVE_PROBE; op++)
+		for (int op = DRIVE_PREPARE; op <= DRIVE_DENY; op++)
 			if (strcmp(a[2], drive_op_name((enum drive_op)op)) == 0)
 				w.node[node_arg(a[1])].says[op][res_arg(a[3])] = answer_arg(a[4]);
 	} else if (strcmp(a[0], "release") == 0) {

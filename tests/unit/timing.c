@@ -83,6 +83,8 @@ static void three_seconds_give_the_documented_set(void **state)
 		.iscsi_replacement_ms = 3000,
 		.iscsi_login_ms = 6000,
 		.stop_ms = 17000,
+		.halt_deny_ms = 4250,
+		.halt_kill_ms = 8500,
 		.watchdog_ms = 12000,
 		.watchdog_grace_ms = 46000,
 		.watchdog_margin_ms = 6822,

@@ -380,16 +380,18 @@ class Lab:
 
     # -- cables between nodes
 
-    def split(self, a, b, links=(0, 1)):
-        """Cut nodes @a and @b from each other only: both still reach the host (target, fence daemon, clients)."""
-        self._between("add", a, b, links)
+    def split(self, a, b, links=(0, 1), one_way=False):
+        """Cut nodes @a and @b from each other only: both still reach the host (target, fence daemon, clients). @one_way: what
+        @a sends to @b is lost, what @b sends to @a arrives."""
+        self._between("add", a, b, links, one_way)
 
-    def join(self, a, b, links=(0, 1)):
-        self._between("delete", a, b, links)
+    def join(self, a, b, links=(0, 1), one_way=False):
+        self._between("delete", a, b, links, one_way)
 
-    def _between(self, op, a, b, links):
+    def _between(self, op, a, b, links, one_way):
         a, b = self.node(a), self.node(b)
-        pairs = ", ".join(f"{x.tap(i)} . {y.tap(i)}" for i in links for x, y in ((a, b), (b, a)))
+        ways = ((a, b),) if one_way else ((a, b), (b, a))
+        pairs = ", ".join(f"{x.tap(i)} . {y.tap(i)}" for i in links for x, y in ways)
         self.host("nft", f"{op} element bridge lab between {{ {pairs} }}")
 
     # -- the host's side
