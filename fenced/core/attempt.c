@@ -9,6 +9,9 @@
  * over for seconds, and hears in it nobody but itself (ref/netlab.md 7, zombies 1 and 2). Where other nodes are in the ring and
  * none can answer, as their fenced are away or victims, it waits for as long as a stale view can last.
  *
+ * Who has another configuration file, without the victim, is no candidate: it would be waited for, and never act
+ * (scenario/fence/configurations_with_different_nodes_meet.scn).
+ *
  * An agent that runs cannot be called back. When its victim returns with a new boot id meanwhile (scenario/fence/
  * outlived.scn) the run is killed and its answer dropped: it speaks of a life that is over. If it still hits, the new life
  * falls out of the view and is a victim like any other.
@@ -27,7 +30,8 @@ struct nodeset fence_candidates(const struct fence_domain *d, const struct recor
 		const struct record *c = &d->book.rec[i];
 
 		if (c->state == FENCE_NODE_MEMBER && !c->goodbye && !c->held &&
-		    c->nodeid != r->nodeid && nodeset_has(d->view.members, c->nodeid))
+		    c->nodeid != r->nodeid && nodeset_has(d->view.members, c->nodeid) &&
+		    nodeset_has(d->local[i].knows, r->nodeid))
 			nodeset_add(&s, c->nodeid);
 	}
 	return s;

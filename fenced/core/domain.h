@@ -165,6 +165,7 @@ struct local {
 	bool config_noted;
 	/* said in SYNC and SIGNS */
 	bool said;
+	struct nodeset knows; /* the nodes of its configuration */
 	uint64_t hash;
 	uint32_t weight, changes;
 	bool holds;

@@ -24,7 +24,7 @@ static bool kills(enum proof_kind kind)
 	case PROOF_NONE:
 	case PROOF_NEW_BOOT:
 	case PROOF_CLEAN_LEAVE:
-	case PROOF_OPERATOR: return false;
+	case PROOF_OPERATOR: break;
 	}
 	return false;
 }

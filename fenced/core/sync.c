@@ -89,23 +89,27 @@ void fence_on_lost(struct fence_domain *d)
 	d->fell = NODESET_EMPTY;
 }
 
+/* What @a's word says of the present life of @b; NULL: nothing. */
+static const struct record *word_about(const struct fence_domain *d, uint32_t a, uint32_t b)
+{
+	const struct book *book = &d->sync[d->slot[a]].book;
+	unsigned i = 0;
+
+	while (i < book->n && book->rec[i].nodeid != b)
+		i++;
+	return i < book->n && incarnation_same_boot(&book->rec[i].life, &d->sync[d->slot[b]].life)
+		       ? &book->rec[i]
+		       : NULL;
+}
+
 /* Does @a's word say that the present life of @b is over or must end? */
 static bool accuses(const struct fence_domain *d, uint32_t a, uint32_t b)
 {
-	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+	const struct record *r = word_about(d, a, b);
 
-	for (unsigned i = 0; i < ya->book.n; i++) {
-		const struct record *r = &ya->book.rec[i];
-
-		if (r->nodeid != b)
-			continue;
-		if (!incarnation_same_boot(&r->life, &yb->life))
-			return false;
-		return r->state == FENCE_NODE_VICTIM ||
-		       (r->state == FENCE_NODE_DEAD && r->proof.kind != PROOF_CLEAN_LEAVE) ||
-		       (nodeset_has(ya->fell, b) && r->state != FENCE_NODE_DEAD);
-	}
-	return false;
+	return r && (r->state == FENCE_NODE_VICTIM ||
+		     (r->state == FENCE_NODE_DEAD && r->proof.kind != PROOF_CLEAN_LEAVE) ||
+		     (nodeset_has(d->sync[d->slot[a]].fell, b) && r->state != FENCE_NODE_DEAD));
 }
 
 static unsigned supporters(const struct fence_domain *d, uint64_t history)
@@ -122,13 +126,9 @@ static unsigned supporters(const struct fence_domain *d, uint64_t history)
 
 static bool holds_proof_of(const struct fence_domain *d, uint32_t a, uint32_t b)
 {
-	const struct sync *ya = &d->sync[d->slot[a]], *yb = &d->sync[d->slot[b]];
+	const struct record *r = word_about(d, a, b);
 
-	for (unsigned i = 0; i < ya->book.n; i++)
-		if (ya->book.rec[i].nodeid == b)
-			return ya->book.rec[i].state == FENCE_NODE_DEAD &&
-			       incarnation_same_boot(&ya->book.rec[i].life, &yb->life);
-	return false;
+	return r && r->state == FENCE_NODE_DEAD;
 }
 
 static unsigned accusers(const struct fence_domain *d, uint32_t b)
@@ -359,6 +359,9 @@ static void settle(struct fence_domain *d)
 			admit(d, r, y, chosen);
 			fence_attest_heard(d, i, &y->life);
 			l->said = true;
+			l->knows = NODESET_EMPTY;
+			for (unsigned k = 0; k < y->book.n; k++)
+				nodeset_add(&l->knows, y->book.rec[k].nodeid);
 			l->hash = y->hash;
 			l->weight = y->weight;
 			l->changes = y->changes;

@@ -9,12 +9,15 @@
  *	boot N-N                                a new life each, one ring of all that run
  *	ring N,N [noquorum]                     these form a ring; who is left out of all keeps its old view
  *	crash N                                 its kernel is gone, it is still powered; nobody is told yet
- *	kill N | start N                        its fenced is gone, a new one starts; the ring stays
+ *	kill N | start N [JOIN]                 its fenced is gone, a new one starts, or one of an earlier number; the ring stays
+ *	knows N N,N                             before boot: the nodes of its configuration file; else all
  *	freeze N | thaw N                       it takes nothing meanwhile; time goes on
  *	mute N | speak N                        its messages are held back, then come
  *	agent N off|status|on done|failed|timeout|unknown|off|on|lie|hang [COUNT]     for runs about N
  *	return N ANSWER                         what hangs there ends so
- *	path N ok|fail                          readiness checks of N
+ *	answer BY RUN ANSWER                    an agent's answer reaches fenced of BY, whether or not that waits for it
+ *	path N ok|fail | check N                readiness checks of N; N is to ask all of them now
+ *	send N newer|flood                      a message with an operation of a later release; with more than a message can hold
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
  *	watchdog N MS                           its watchdog is armed (0: disarmed); `nodes N levels L watchdog 1`: the last level is that
@@ -27,6 +30,7 @@
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
 #include "fenced/core/fence.h"
+#include "lib/wire.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -48,6 +52,7 @@
 #define RULES_MAX 16
 #define TRACE_MAX (128 * 1024)
 #define AGENT_MS 100
+#define SCENARIOS_MAX 160
 
 struct message {
 	uint32_t from, to;
@@ -65,6 +70,7 @@ struct node {
 	struct nodeset ring_nodes;
 	bool quorate;
 	struct nodeset told_members, told_nodes; /* its last view */
+	struct nodeset knows;                    /* empty: all */
 	struct fence_stored disk;                /* what it keeps over its lives */
 	uint64_t disk_ms;
 };
@@ -391,10 +397,10 @@ static void ring(struct nodeset nodes, bool quorum)
 	settle();
 }
 
-static void start(uint32_t id)
+static void start(uint32_t id, uint64_t join)
 {
 	struct node *n = &w.node[id];
-	struct fence_config cfg = { .self = { .nodeid = id, .join = ++w.joins },
+	struct fence_config cfg = { .self = { .nodeid = id, .join = join ? join : ++w.joins },
 				    .hash = 1,
 				    .reboot = true,
 				    .cut_delay_ms = 5000,
@@ -418,7 +424,8 @@ static void start(uint32_t id)
 		for (unsigned k = 0; k < cfg.fenced[i].n; k++)
 			cfg.fenced[i].age_ms[k] += (uint32_t)(w.now_ms - n->disk_ms);
 	for (uint32_t i = 1; i <= w.n; i++) {
-		nodeset_add(&cfg.nodes, i);
+		if (nodeset_empty(n->knows) || nodeset_has(n->knows, i))
+			nodeset_add(&cfg.nodes, i);
 		cfg.path[i].n_levels = w.levels;
 		for (unsigned k = 0; k < w.levels; k++)
 			cfg.path[i].n_devices[k] = w.devices;
@@ -641,7 +648,7 @@ static void cmd_boot(struct nodeset nodes)
 		w.node[id].boot++;
 		w.node[id].runs = true;
 		w.node[id].off = false;
-		start(id);
+		start(id, 0);
 	}
 	ring(all, true);
 }
@@ -651,6 +658,32 @@ static void words(char **a, unsigned from, unsigned n, char *to, size_t len)
 	to[0] = '\0';
 	for (unsigned i = from; i < n; i++)
 		snprintf(to + strlen(to), len - strlen(to), "%s%s", i > from ? " " : "", a[i]);
+}
+
+/* Operations that nobody of this release knows, or more of one that all know than a message may have. */
+static void cmd_send(uint32_t id, bool flood)
+{
+	struct fence_actions *out = calloc(1, sizeof(*out));
+	struct fence_action send = { .type = FENCE_ACT_SEND };
+	struct node *n = &w.node[id];
+	struct wire_w m;
+
+	assert_non_null(out);
+	wire_w_init(&m, out->msg, sizeof(out->msg));
+	wire_w_u16(&m, 1);
+	size_t mark = wire_w_open(&m);
+
+	wire_w_u64(&m, n->ring);
+	wire_w_u32(&m, nodeset_lowest(n->ring_nodes));
+	wire_w_u32(&m, id);
+	for (unsigned i = 0; i < (flood ? 100 : 2); i++) {
+		wire_w_u8(&m, flood ? 2 : 200);
+		wire_w_close(&m, wire_w_open(&m));
+	}
+	wire_w_close(&m, mark);
+	assert_int_equal(wire_w_done(&m, &out->msg_len), 0);
+	carry_out(id, out, &send);
+	free(out);
 }
 
 static void command(char **a, unsigned n)
@@ -682,7 +715,7 @@ static void command(char **a, unsigned n)
 		nd->dom = fence_free(nd->dom);
 		group_changed(nd->ring_nodes, 0);
 	} else if (is(a[0], "start")) {
-		start(node_arg(a[1]));
+		start(node_arg(a[1]), n > 2 ? number(a[2]) : 0);
 		group_changed(nd->ring_nodes, node_arg(a[1]));
 	} else if (is(a[0], "freeze") || is(a[0], "thaw")) {
 		nd->frozen = is(a[0], "freeze");
@@ -706,6 +739,16 @@ static void command(char **a, unsigned n)
 		boot_id(victim, n > 3 ? number(a[3]) : w.node[victim].boot, ev.attest.life.boot_id);
 		ev.attest.text = "its hypervisor: paniced, destroyed, off";
 		step(node_arg(a[1]), ev);
+	} else if (is(a[0], "answer")) {
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_RUN_DONE,
+					   .run_done = { number(a[2]), answer_of(a[3]), "late" } });
+	} else if (is(a[0], "knows")) {
+		nd->knows = nodes_arg(a[2]);
+	} else if (is(a[0], "check")) {
+		step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_READY });
+	} else if (is(a[0], "send")) {
+		cmd_send(node_arg(a[1]), is(a[2], "flood"));
 	} else if (is(a[0], "path")) {
 		nd->path_fails = is(a[2], "fail");
 	} else if (is(a[0], "signs")) {
@@ -802,14 +845,14 @@ static int ends_so(const struct dirent *e)
 int main(void)
 {
 	const char *top = getenv("top_srcdir");
-	static struct CMUnitTest tests[64];
+	static struct CMUnitTest tests[SCENARIOS_MAX];
 	struct dirent **found;
 	char dir[256];
 
 	snprintf(dir, sizeof(dir), "%s/tests/scenario/fence", top ? top : ".");
 	int n = scandir(dir, &found, ends_so, alphasort);
 
-	if (n <= 0 || n > 64) {
+	if (n <= 0 || n > SCENARIOS_MAX) {
 		fprintf(stderr, "fence_scenario: no scenarios in %s\n", dir);
 		return 1;
 	}
