@@ -170,7 +170,11 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 				gate = gate_of_node(p, s, n);
 			if (gate != order[k])
 				continue;
-			place_wait_set(ret, gate, n, f->node_name[i]);
+			char what[SERVICE_NAME_MAX + 2];
+
+			snprintf(what, sizeof(what), "%s%s", gate == PLACE_GATE_FENCED ? ": " : "",
+				 f->node_name[i]);
+			place_wait_set(ret, gate, n, what);
 			return;
 		}
 	}

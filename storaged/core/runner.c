@@ -256,8 +256,7 @@ static void ask_locks(struct runner *r, struct runner_actions *out)
 
 static void on_up(struct runner *r, struct runner_actions *out)
 {
-	if (r->up)
-		return;
+	assert(!r->up);
 	r->decided = true;
 	r->up = true;
 	r->go = false;
@@ -339,8 +338,6 @@ static void start_prepare(struct runner *r, struct runner_actions *out, bool onl
 	for (unsigned i = 0; i < r->cfg.n; i++) {
 		if (r->res[i].state != RUNNER_RES_STOPPED || r->prepare_run[i] || r->probe_run[i] ||
 		    r->deny_run[i])
-			continue;
-		if (r->op.run && r->op.res == i)
 			continue;
 		if (only_due && r->prepare_again_ms[i] > r->now_ms)
 			continue;

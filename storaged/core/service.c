@@ -49,8 +49,7 @@ bool service_allowed(const struct service_frame *f, unsigned s, uint32_t nodeid)
 {
 	const struct service_config *c = &f->service[s];
 
-	if (service_node_index(f, nodeid) < 0)
-		return false;
+	assert(service_node_index(f, nodeid) >= 0);
 	return c->n_order == 0 || !c->restricted || rank(c, nodeid) < c->n_order;
 }
 
@@ -184,8 +183,6 @@ static void plan_up(struct plan *p, unsigned s)
 		stop(p, s, "restart");
 		return;
 	}
-	if (v->target == v->node)
-		end_move(v);
 	if (v->target && !eligible(p->f, p->g, s, p->members, v->target)) {
 		uint32_t was = v->target;
 
