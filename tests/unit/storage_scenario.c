@@ -19,8 +19,9 @@
  *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
  *	look N [unknown]                                  the slow period is over: what is active there?
  *	lock held|free                                do locks come at once? (held: by nobody that answers)
+ *	lost N SERVICE                                its lock is lost, or what was asked for is refused
  *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
- *	config N HASH                                 before boot
+ *	config N HASH | tag N NAME | knows N N,N      before boot; the initiator's name; whom its fenced knows (else all)
  *	wait MS
  *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
  *	expect released SERVICE EPOCH | expect halt N none|order|deny|kill|reboot
@@ -68,6 +69,8 @@ struct node {
 	unsigned boot;
 	uint32_t beat[SERVICE_VOLUMES_MAX]; /* whose disk heartbeat it writes or watches */
 	uint64_t hash;
+	char tag[16];
+	struct nodeset knows;
 	bool active[SERVICES_MAX][3];
 	uint64_t ours[SERVICES_MAX];
 	uint64_t intent;
@@ -139,11 +142,13 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 	st->self = life_of(at, w.node[at].boot);
 	st->quorate = st->informed = w.quorate;
 	st->view.seq = w.seq;
-	st->n = w.n;
 	st->self_victim = w.node[at].victim && w.quorate;
 	for (uint32_t id = 1; id <= w.n; id++) {
-		struct fence_node *f = &st->node[id - 1];
 		const struct node *n = &w.node[id];
+
+		if (!nodeset_empty(w.node[at].knows) && !nodeset_has(w.node[at].knows, id))
+			continue;
+		struct fence_node *f = &st->node[st->n++];
 
 		f->nodeid = id;
 		f->ready = !n->not_ready;
@@ -406,6 +411,7 @@ static void start_daemon(uint32_t id)
 	c.self = id;
 	c.life = life_of(id, n->boot);
 	c.hash = n->hash;
+	snprintf(c.tag, sizeof(c.tag), "%s", n->tag);
 	c.intent = n->intent;
 	c.standby = n->standby;
 	memcpy(c.enabled, n->enabled, sizeof(n->enabled));
@@ -672,6 +678,15 @@ static void play_line(char *line)
 		cmd_service(a);
 	} else if (strcmp(a[0], "config") == 0) {
 		w.node[node_arg(a[1])].hash = strtoull(a[2], NULL, 0);
+	} else if (strcmp(a[0], "tag") == 0) {
+		snprintf(w.node[node_arg(a[1])].tag, sizeof(w.node[1].tag), "%s", a[2]);
+	} else if (strcmp(a[0], "knows") == 0) {
+		w.node[node_arg(a[1])].knows = nodes_arg(a[2]);
+	} else if (strcmp(a[0], "lost") == 0) {
+		step(node_arg(a[1]), (struct place_event){ .type = PLACE_EV_LOCK,
+							   .lock = { .volume = service_arg(a[2]),
+								     .held = false } });
+		settle();
 	} else if (strcmp(a[0], "boot") == 0 || strcmp(a[0], "return") == 0) {
 		struct nodeset s = nodes_arg(a[1]), all = nodeset_or(w.nodes, s);
 
