@@ -11,6 +11,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 	%reldir%/core/fence.h \
 	%reldir%/core/fence_record.c \
 	%reldir%/core/fence_record.h \
+	%reldir%/core/hurry.c \
 	%reldir%/core/loop.c \
 	%reldir%/core/msg.c \
 	%reldir%/core/ready.c \

@@ -278,6 +278,29 @@ void check_fence_off(struct world *w, uint32_t id, uint32_t victim)
 	}
 }
 
+/* FENCE-17: while one node's question is out, a second one's would leave those behind who are about to answer. */
+void check_fence_hurry(struct world *w, uint32_t id, const struct fence_action *a)
+{
+	uint64_t ring = net_ring(w->net, id);
+	uint32_t by = w->hurried.by;
+	static struct fence_state st;
+
+	say(w, "n%u hurries corosync%s", id, a->hurry.again ? " again" : "");
+	fence_snapshot(w->host[id].dom, local_ms(w, id), &st);
+	nodeset_for_each (over, a->hurry.over) {
+		const struct host *h = &w->host[over];
+
+		if (h->runs && same_boot(&fence_state_node(&st, over)->life, over, h->boot))
+			broken(w, "FENCE-17", id, "hurries corosync to lose n%u, which runs", over);
+	}
+	if (w->hurried.ring == ring && by != id && w->host[by].runs &&
+	    w->host[by].boot == w->hurried.boot)
+		broken(w, "FENCE-17", id, "hurries corosync in a ring in which n%u does", by);
+	w->hurried.ring = ring;
+	w->hurried.by = id;
+	w->hurried.boot = w->host[id].boot;
+}
+
 /* It never says that it failed: systemd's watchdog has to end it. */
 static bool actor_hangs(struct world *w, uint32_t id, unsigned i)
 {

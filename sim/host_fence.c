@@ -67,6 +67,10 @@ static void carry_out(struct world *w, uint32_t id, const struct fence_action *a
 	case FENCE_ACT_ACK_DONE:
 		say(w, "n%u: ack of n%u: %d %s", id, a->ack.node, a->ack.rc, a->ack.text);
 		break;
+	case FENCE_ACT_HURRY:
+		check_fence_hurry(w, id, a);
+		net_hurry(w->net, id, a->hurry.again, w->now_ms);
+		break;
 	case FENCE_ACT_HISTORY:
 		check_fence_note(w, id, a);
 		if (a->history.note == FENCE_NOTE_PROOF)
@@ -169,6 +173,8 @@ void fenced_start(struct world *w, uint32_t id)
 	cfg.ready_age_ms = plan->ready_age_ms;
 	cfg.confirm_ms = plan->confirm_ms;
 	cfg.stall_ms = plan->stall_ms;
+	cfg.hurry_alone_ms = 120;
+	cfg.hurry_ms = plan->token_ms / 4 + 200;
 	for (uint32_t i = 1; i <= w->n; i++) {
 		nodeset_add(&cfg.nodes, i);
 		path_make(plan, &cfg.path[i]);

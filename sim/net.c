@@ -305,6 +305,21 @@ void net_storm(struct net *net, uint32_t node, uint64_t now_ms)
 	disturb(net, now_ms, prng_range(net->prng, 20, net->cfg.token_ms));
 }
 
+void net_hurry(struct net *net, uint32_t node, bool again, uint64_t now_ms)
+{
+	struct node *n = &net->node[node];
+
+	if (!n->up || n->frozen || n->ring < 0)
+		return;
+	struct ring *r = &net->ring[n->ring];
+
+	if (intact(net, r)) /* all are there: a ring of the same */
+		r->doomed = true;
+	else if (!again)
+		return; /* the silent ones still have their time */
+	disturb(net, now_ms, prng_range(net->prng, 2, 40));
+}
+
 void net_slow(struct net *net, uint32_t node, uint32_t late_ms)
 {
 	net->node[node].slow_ms = late_ms;

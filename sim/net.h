@@ -58,6 +58,8 @@ void net_stop(struct net *net, unsigned group, uint32_t node, bool clean,
 void net_hang(struct net *net, unsigned group, uint32_t node, bool hung); /* it takes nothing */
 void net_storm(struct net *net, uint32_t node,
 	       uint64_t now_ms); /* its ring breaks, and forms anew */
+void net_hurry(struct net *net, uint32_t node, bool again,
+	       uint64_t now_ms); /* its corosync looks who is there; again: goes on with those */
 void net_slow(struct net *net, uint32_t node, uint32_t late_ms);
 void net_calm(struct net *net); /* no more late quorum */
 void net_send(struct net *net, unsigned group, uint32_t node, const void *data, size_t len,

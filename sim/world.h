@@ -300,6 +300,10 @@ struct world {
 	struct nodeset remember[N_MAX + 1]
 			       [LIVES_MAX]; /* who holds that life for over, ever since */
 	uint32_t buried[N_MAX + 1];         /* the life that an operator vouched for */
+	struct {                            /* corosync, FENCE-17 */
+		uint64_t ring;
+		uint32_t by, boot;
+	} hurried;
 	uint64_t alone_ms[N_MAX + 1]; /* nobody could confirm its attempt, and it goes on alone */
 	struct attempt_seen attempt[N_MAX + 1][N_MAX + 1]; /* on whom, by whom */
 	struct nodeset goodbyes[N_MAX + 1];                /* that this node heard in its view */

@@ -249,6 +249,7 @@ int fence_on_attest(struct fence_domain *d, const struct incarnation *life, cons
 	if (incarnation_same_boot(&l->attested, life) || r->state == FENCE_NODE_DEAD)
 		return 0; /* known */
 	l->attested = *life;
+	l->hurried = false;
 	size_t n = strnlen(text, sizeof(l->attest_text) - 1);
 
 	memset(l->attest_text, 0, sizeof(l->attest_text));

@@ -6,6 +6,7 @@
  *   msg.c      bytes                      request.c  operators, storaged, goodbye
  *   state.c    what others may see        ready.c    are the fence paths alive?
  *   cut.c      the two-node cut: whose turn it is       loop.c     fenced too often; drills
+ *   dog.c      the node's watchdog                      hurry.c    corosync is told of an attested death
  */
 #ifndef STOCKADE_FENCED_CORE_DOMAIN_H
 #define STOCKADE_FENCED_CORE_DOMAIN_H
@@ -151,6 +152,7 @@ struct local {
 	bool proof_sent, declare_sent, request_sent, failed_sent;
 	struct incarnation attested; /* by a hypervisor; nodeid 0: none */
 	char attest_text[PROOF_EVIDENCE_MAX];
+	bool hurried; /* corosync was asked about it, or need not be by us */
 	bool request, drill, admit;
 	char request_text[FENCE_TEXT_MAX];
 	bool wait_noted;
@@ -237,6 +239,12 @@ struct fence_domain {
 		char text[FENCE_TEXT_MAX];
 	} check;
 
+	struct {
+		struct view_id view; /* of the ring that this is about */
+		unsigned asked;
+		uint64_t again_ms, until_ms; /* real: the second question */
+	} hurry;
+
 	/* The clock inside stands still while we sleep: no wait is over because nobody ran. */
 	uint64_t lost_ms;
 	uint64_t hold_ms; /* nothing is begun before, and what was asked is asked again */
@@ -312,6 +320,9 @@ void fence_attest_heard(struct fence_domain *d, unsigned slot, const struct inca
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r);
 uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r);
 uint64_t fence_attempt_due_ms(const struct fence_domain *d, unsigned slot);
+
+/* hurry.c */
+void fence_plan_hurry(struct fence_domain *d);
 
 /* cut.c */
 void fence_cut_begin(struct fence_domain *d, unsigned slot);

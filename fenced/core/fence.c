@@ -143,6 +143,7 @@ static void plan(struct fence_domain *d)
 	fence_dog_facts(d);
 	fence_plan_round(d);
 	fence_plan_attempts(d);
+	fence_plan_hurry(d);
 	fence_plan_requests(d);
 	fence_plan_ready(d);
 	fence_plan_publish(d);

@@ -24,6 +24,7 @@
  *   FENCE-15 who has failed is followed by the next candidate                                           sim/check_fence.c
  *   FENCE-16 an attempt from before a long sleep is begun anew                                          sim/check_fence.c
  *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/sim_cut.c
+ *   FENCE-17 corosync is hurried only about a life that a hypervisor says is over (SAFE-11), twice in a ring, by one node   sim/check_fence.c
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H
 #define STOCKADE_FENCED_CORE_FENCE_H
@@ -74,6 +75,8 @@ struct fence_config {
 		confirm_ms; /* nobody confirmed our attempt this long: go on; no stale view lasts longer */
 	uint32_t
 		stall_ms; /* woken later than this: we slept, and our view may be over; below corosync's token */
+	/* after an attested death: corosync is asked to go on so much later, alone or with others who must have answered by then */
+	uint32_t hurry_alone_ms, hurry_ms;
 	/* Proofs kept by an earlier run of this daemon under the same kernel; they count in that very ring only. */
 	struct view_id stored_view;
 	unsigned n_stored;
@@ -223,6 +226,7 @@ struct fence_action {
 		FENCE_ACT_REBOOT_SELF, /* at once, without sync (SAFE-7) */
 		FENCE_ACT_LEFT,        /* goodbye was heard: leave the group and end */
 		FENCE_ACT_ACK_DONE,    /* result of FENCE_EV_ACK */
+		FENCE_ACT_HURRY,       /* corosync: ask who is there; again: go on with those */
 		FENCE_ACT_HISTORY,
 	} type;
 	union {
@@ -234,6 +238,10 @@ struct fence_action {
 			uint32_t attempt; /* 0: for an ack */
 		} run;
 		uint64_t cancel;
+		struct {
+			struct nodeset over; /* attested, and still in corosync's membership */
+			bool again;
+		} hurry;
 		struct {
 			uint64_t check;
 			uint32_t node;

@@ -19,10 +19,10 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 	    RECORD(reboot), RECORD_STRUCT_ARRAY(path, record_path), RECORD(cut_delay_ms),
 	    RECORD(post_join_ms), RECORD(absent_ms), RECORD(retry_min_ms), RECORD(retry_max_ms),
 	    RECORD(ready_interval_ms), RECORD(ready_age_ms), RECORD(confirm_ms), RECORD(stall_ms),
-	    RECORD_STRUCT(stored_view, record_view_id), RECORD(n_stored),
-	    RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof), RECORD(dog_grace_ms),
-	    RECORD(dog_margin_ms), RECORD(loop_max), RECORD(loop_ms), RECORD(held),
-	    RECORD_STRUCT_ARRAY(fenced, record_looped));
+	    RECORD(hurry_alone_ms), RECORD(hurry_ms), RECORD_STRUCT(stored_view, record_view_id),
+	    RECORD(n_stored), RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof),
+	    RECORD(dog_grace_ms), RECORD(dog_margin_ms), RECORD(loop_max), RECORD(loop_ms),
+	    RECORD(held), RECORD_STRUCT_ARRAY(fenced, record_looped));
 #undef T
 
 /* ---- events ---- */
@@ -106,6 +106,10 @@ RECORD_TYPE(record_run, RECORD(run), RECORD(node), RECORD(level), RECORD(device)
 RECORD_PART(record_cancel, RECORD(cancel));
 #undef T
 
+#define T typeof(((struct fence_action *)0)->hurry)
+RECORD_TYPE(record_hurry, RECORD(over), RECORD(again));
+#undef T
+
 #define T typeof(((struct fence_action *)0)->check)
 RECORD_TYPE(record_check, RECORD(check), RECORD(node), RECORD(level), RECORD(device), RECORD(on));
 #undef T
@@ -132,6 +136,7 @@ static const struct record_case *action_case(int type)
 	case FENCE_ACT_REBOOT_SELF: RECORD_CASE_BARE("reboot_self")
 	case FENCE_ACT_LEFT: RECORD_CASE_BARE("left")
 	case FENCE_ACT_ACK_DONE: RECORD_CASE("ack_done", ack, record_ack_done)
+	case FENCE_ACT_HURRY: RECORD_CASE("hurry", hurry, record_hurry)
 	case FENCE_ACT_HISTORY: RECORD_CASE("history", history, record_history)
 	}
 	return NULL;
@@ -171,7 +176,8 @@ void fence_record_action(struct record_w *w, const struct fence_actions *out, un
 }
 
 const struct record_type *const fence_record_types[] = {
-	&record_path,     &record_looped,     &record_config,   &record_view,    &record_deliver,
-	&record_run_done, &record_ready_done, &record_request,  &record_ack,     &record_send,
-	&record_run,      &record_check,      &record_ack_done, &record_history, NULL
+	&record_path,     &record_looped,   &record_config,     &record_view,
+	&record_deliver,  &record_run_done, &record_ready_done, &record_request,
+	&record_ack,      &record_send,     &record_run,        &record_check,
+	&record_ack_done, &record_hurry,    &record_history,    NULL
 };

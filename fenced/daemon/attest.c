@@ -34,7 +34,6 @@
 #define HELLO_FIRST_MS 500
 #define FORGET_MS 30000
 #define NONCE_MS 60000
-#define HURRY_MS 10000
 #define KEY_MAX 4096
 #define UUID_FILE "/sys/class/dmi/id/product_uuid"
 
@@ -62,9 +61,9 @@ struct watch {
 
 struct attest {
 	struct fenced *f;
-	struct loop_timer *timer, *hurry;
+	struct loop_timer *timer;
+	struct hurry *hurry;
 	char uuid[ATTEST_NAME_MAX];
-	bool hurries; /* corosync's consensus is short */
 	unsigned n;
 	struct watch watch[WATCHES_MAX];
 };
@@ -164,6 +163,8 @@ static void on_round(void *arg)
 	uint64_t now = mono_ms();
 	bool all = true;
 
+	if (nodeset_count(a->f->view.nodes) > 0)
+		hurry_ready(a->hurry);
 	for (unsigned i = 0; i < a->n; i++) {
 		struct watch *w = &a->watch[i];
 		bool any = false;
@@ -251,49 +252,13 @@ static void on_welcome(struct watch *w, const struct sockaddr_storage *from, soc
 	}
 }
 
-/* corosync waits for a consensus time-out in which the dead might speak up; nobody else is to be waited for any longer. */
-static void hurry(struct attest *a, uint32_t node)
+/* The core has decided it. Nothing is lost when it cannot be done: corosync's own times run. */
+void attest_hurry(struct fenced *f, struct nodeset over, bool again)
 {
-	struct fenced *f = a->f;
-	unsigned left = nodeset_count(f->view.nodes) - 1;
-	/* Others still have to answer each other in it: the shortest that holds is a token's round under load. */
-	uint32_t ms = left <= 1 ? 60 : f->cfg->timing.token_ms / 4 + 200;
+	int r = f->attest && f->attest->hurry ? hurry_corosync(f->attest->hurry) : -ENOTCONN;
 
-	if (!nodeset_has(f->view.nodes, node) || a->hurries)
-		return;
-	int r = hurry_begin(ms);
-
-	if (r < 0) {
-		log_info("attest.hurry", "error=\"%s\"", strerror(-r));
-		return;
-	}
-	a->hurries = true;
-	log_info("attest.hurry", "consensus_ms=%u", ms);
-	loop_timer_arm(a->hurry, mono_ms() + HURRY_MS);
-}
-
-static void hurry_over(void *arg)
-{
-	struct attest *a = arg;
-
-	if (!a->hurries)
-		return;
-	int r = hurry_end();
-
-	if (r < 0) {
-		log_warning("attest.hurry", "text=\"consensus is not set back yet\" error=\"%s\"",
-			    strerror(-r));
-		loop_timer_arm(a->hurry, mono_ms() + HURRY_MS);
-		return;
-	}
-	a->hurries = false;
-	loop_timer_arm(a->hurry, UINT64_MAX);
-}
-
-void attest_view(struct fenced *f)
-{
-	if (f->attest)
-		hurry_over(f->attest);
+	log_info("attest.hurry", "nodes=%" PRIx64 " again=%d%s%s%s", over.bits, again,
+		 r < 0 ? " error=\"" : "", r < 0 ? strerror(-r) : "", r < 0 ? "\"" : "");
 }
 
 static void on_statement(struct watch *w, const struct sockaddr_storage *from, socklen_t len,
@@ -340,8 +305,6 @@ static void on_statement(struct watch *w, const struct sockaddr_storage *from, s
 	log_notice("attest.statement", "host=%s guest=%s end=%s age_ms=%u rc=%d text=\"%s\"",
 		   h->text, m->name, attest_end_name(m->end), m->age_ms, r,
 		   r < 0 && f->dom ? fence_refusal(f->dom) : "");
-	if (r == 0)
-		hurry(f->attest, m->nodeid);
 }
 
 static void on_datagram(void *arg, int fd, int revents)
@@ -416,12 +379,9 @@ int attest_open(struct fenced *f)
 	a->f = f;
 	f->attest = a;
 	a->timer = loop_timer_new(f->loop, on_round, a);
-	a->hurry = loop_timer_new(f->loop, hurry_over, a);
-	if (!a->timer || !a->hurry)
+	if (!a->timer)
 		return -ENOMEM;
 	read_uuid(a->uuid);
-	a->hurries = true; /* an earlier life may have ended in a hurry */
-	hurry_over(a);
 	for (unsigned i = 0; i < f->cfg->n_devices; i++) {
 		if (!f->cfg->device[i].attest)
 			continue;
@@ -434,6 +394,9 @@ int attest_open(struct fenced *f)
 			a->n++;
 	}
 	if (a->n) {
+		a->hurry = hurry_new();
+		if (!a->hurry)
+			return -ENOMEM;
 		if (a->uuid[0] == '\0')
 			log_warning(
 				"attest.uuid",
@@ -450,13 +413,12 @@ void attest_close(struct fenced *f)
 
 	if (!a)
 		return;
-	hurry_over(a);
 	for (unsigned i = 0; i < a->n; i++) {
 		loop_fd_del(f->loop, a->watch[i].fd);
 		close(a->watch[i].fd);
 	}
 	loop_timer_free(a->timer);
-	loop_timer_free(a->hurry);
+	hurry_free(a->hurry);
 	explicit_bzero(a, sizeof(*a));
 	free(a);
 	f->attest = NULL;

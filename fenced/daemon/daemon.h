@@ -144,7 +144,7 @@ void leave_answer(struct fenced *f);
 /* attest.c */
 int attest_open(struct fenced *f);
 void attest_close(struct fenced *f);
-void attest_view(struct fenced *f); /* a new view: corosync need not hurry any more */
+void attest_hurry(struct fenced *f, struct nodeset over, bool again);
 json_t *attest_json(const struct fenced *f);
 
 /* status.c */

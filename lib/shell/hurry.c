@@ -4,42 +4,65 @@
 #include <corosync/cmap.h>
 #include <corosync/corotypes.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 
-static const char key[] = "totem.consensus";
-static const char kept[] =
-	"stockade.consensus"; /* what it was, for a fenced that ends in between; as long-lived as the change itself */
+static const char key[] =
+	"runtime.force_gather"; /* "no" while nothing is asked; corosync sets it back itself */
 
-int hurry_begin(uint32_t ms)
+struct hurry {
+	bool connected;
+	cmap_handle_t cmap;
+};
+
+struct hurry *hurry_new(void)
 {
-	cmap_handle_t h;
-	uint32_t now = 0;
-	int r = -EIO;
-
-	if (cmap_initialize(&h) != CS_OK)
-		return -ENOTCONN;
-	/* Only a value that was written can be given back: a derived one would stay where it is. */
-	if (cmap_get_uint32(h, key, &now) != CS_OK || now <= ms)
-		r = -ENOENT;
-	else if (cmap_set_uint32(h, kept, now) == CS_OK && cmap_set_uint32(h, key, ms) == CS_OK)
-		r = 0;
-	cmap_finalize(h);
-	return r;
+	return calloc(1, sizeof(struct hurry));
 }
 
-int hurry_end(void)
+static void disconnect(struct hurry *h)
 {
-	cmap_handle_t h;
-	uint32_t before = 0;
-	int r = 0;
+	if (h->connected)
+		cmap_finalize(h->cmap);
+	h->connected = false;
+}
 
-	if (cmap_initialize(&h) != CS_OK)
-		return -ENOTCONN;
-	if (cmap_get_uint32(h, kept, &before) == CS_OK) {
-		if (cmap_set_uint32(h, key, before) == CS_OK)
-			cmap_delete(h, kept);
-		else
-			r = -EIO;
+struct hurry *hurry_free(struct hurry *h)
+{
+	if (h)
+		disconnect(h);
+	free(h);
+	return NULL;
+}
+
+void hurry_ready(struct hurry *h)
+{
+	if (!h->connected)
+		h->connected = cmap_initialize(&h->cmap) == CS_OK;
+}
+
+/* A key that is not there could be made, and nobody would look at it. */
+static cs_error_t ask(struct hurry *h)
+{
+	char *value = NULL;
+	cs_error_t e = cmap_get_string(h->cmap, key, &value);
+
+	free(value);
+	return e == CS_OK ? cmap_set_string(h->cmap, key, "yes") : e;
+}
+
+int hurry_corosync(struct hurry *h)
+{
+	cs_error_t e = CS_ERR_LIBRARY;
+
+	/* The connection may be to a corosync that has been restarted since. */
+	for (unsigned i = 0; i < 2 && e != CS_OK && e != CS_ERR_NOT_EXIST; i++) {
+		hurry_ready(h);
+		if (!h->connected)
+			return -ENOTCONN;
+		e = ask(h);
+		if (e != CS_OK && e != CS_ERR_NOT_EXIST)
+			disconnect(h);
 	}
-	cmap_finalize(h);
-	return r;
+	return e == CS_OK ? 0 : e == CS_ERR_NOT_EXIST ? -ENOTSUP : -EIO;
 }

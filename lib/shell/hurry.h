@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* hurry.h - corosync's consensus time-out, for the length of one change of membership.
+/* hurry.h - corosync is told that a node is dead, so that it need not wait for its token and its consensus.
  *
- * A dead node costs corosync a token time-out, until it is missed, and a consensus time-out, in which it might still speak up.
- * Who knows already that it is dead need not grant it the second. Runtime only (cmap, which corosync reads at the next
- * change); never in a file; corosync.conf's value is there again after hurry_end() or a restart of corosync.
+ * Corosync's own key runtime.force_gather (cmap_keys(7)): a ring that runs looks at once who is there, as after the loss of its
+ * token; a ring that is looking goes on at once with those who have answered, as after its consensus time-out. Its manual calls that
+ * dangerous, as every ring pays for it with a change of membership, and one that is looking may leave behind who was
+ * about to answer: fenced/core/hurry.c says when it is neither. No setting is changed, so that nothing has to be given back.
  */
 #ifndef STOCKADE_HURRY_H
 #define STOCKADE_HURRY_H
 
-#include <stdint.h>
+struct hurry; /* a connection to corosync's cmap, kept, so that nothing has to be set up when it is needed */
 
-/* Set totem.consensus to @ms if it is longer now. 0, or -errno: as it was (-ENOENT: nothing to shorten). */
-int hurry_begin(uint32_t ms);
+struct hurry *hurry_new(void);            /* NULL: no memory; corosync need not run yet */
+struct hurry *hurry_free(struct hurry *); /* NULL is fine; returns NULL */
 
-/* Give back what it was; also what an earlier life of this daemon left short. 0 also when there is nothing to give back. */
-int hurry_end(void);
+/* 0; -ENOTSUP: this corosync has no such key; -ENOTCONN, -EIO: it does not run, or does not answer. */
+int hurry_corosync(struct hurry *h);
+
+/* Connect now, if it is not. For a quiet moment: it costs corosync and us a few milliseconds. */
+void hurry_ready(struct hurry *h);
 
 #endif

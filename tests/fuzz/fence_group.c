@@ -135,6 +135,8 @@ static void begin(struct cluster *c, bool synced, bool keep)
 			.ready_age_ms = 300000,
 			.confirm_ms = 2000,
 			.stall_ms = 500,
+			.hurry_alone_ms = 50,
+			.hurry_ms = 200,
 		};
 
 		for (uint32_t peer = 1; peer <= NODES; peer++) {

@@ -33,7 +33,7 @@ def daemon_path(name):
 
 
 def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3, fence_timeout="4s", services=None,
-         fence_loop="off", unfence=None, device=""):
+         fence_loop="off", unfence=None, device="", devices=()):
     fence = fence or {k: "[{switch: n%d}]" % k for k in range(1, nodes + 1)}
     lines = ["cluster: lab", f"detect: {detect}", f"fence_timeout: {fence_timeout}", f"fence_loop: {fence_loop}", "nodes:"]
     for k in range(1, nodes + 1):
@@ -42,6 +42,7 @@ def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3
     lines += ["fence_devices:",
               f"  switch: {{agent: {built('fence_agents/dummy/fence_dummy')}, "
               f"socket: /run/lab/node/power, timeout: \"{timeout}\"{device}}}",
+              *(f"  {d}" for d in devices),
               "volumes:", f"  data: {{file: {DISK}, mount: {MOUNT}}}", "services:"]
     lines.append(services or "  rec: {resources: [{volume: data}, {script: /etc/stockade/recorder}]}")
     return "\n".join(lines) + "\n" + extra

@@ -118,8 +118,10 @@ class Keeper:
                  " chain forw { type filter hook forward priority 0; policy accept;\n"
                  "  iifname . oifname @cut drop\n  jump loss\n }\n}\n")
         for n in self.nodes.values():
-            for d in ("", "/etc", "/etc.work", "/var", "/var.work", "/door"):
+            for d in ("", "/etc", "/etc.work", "/var", "/var.work", "/class", "/class.work", "/door"):
                 os.mkdir(n.dir + d)
+            os.makedirs(f"{n.dir}/class/dmi/id")
+            write(f"{n.dir}/class/dmi/id/product_uuid", rooms.machine_uuid(n.k) + "\n")
             os.mkdir(n.cgroup)
             for path, text in self.cfg["files"].items():
                 self.put(n, path, text["text"].replace("%K%", str(n.k)), text.get("mode", 0o644))

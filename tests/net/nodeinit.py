@@ -64,6 +64,8 @@ def lay_out(spec):
     bind(f"{base}/door", "/run/lab/node")
     # One kernel has one boot id; a node's life must have its own, or nobody could tell two lives apart.
     bind(f"{base}/boot_id", "/proc/sys/kernel/random/boot_id")
+    # Nor do two machines have one uuid: a guest of a hypervisor reads its own from its firmware.
+    mount("lab", "/sys/class", "overlay", 0, f"lowerdir=/sys/class,upperdir={d}/class,workdir={d}/class.work")
     # The host's panic button and watchdog are the host's: pressing ours rings the lab's power switch.
     if os.path.exists("/proc/sysrq-trigger"):
         bind(f"{base}/door/sysrq", "/proc/sysrq-trigger")

@@ -32,6 +32,11 @@ def addr(k, link=0):
     return f"10.77.{link}.{k}"
 
 
+def machine_uuid(k):
+    """Of node k, as its firmware says it, and as a hypervisor knows it."""
+    return f"5d0cade0-0000-4000-8000-{k:012d}"
+
+
 def cgroup2():
     """Where cgroup v2 is: alone at /sys/fs/cgroup, or beside the old controllers ("unified")."""
     with open("/proc/mounts", encoding="utf-8") as f:

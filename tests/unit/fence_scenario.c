@@ -300,6 +300,12 @@ static void carry_out(uint32_t id, const struct fence_actions *out, const struct
 		trace("  n%u answers the acknowledgement of n%u: %s: %s\n", id, a->ack.node,
 		      a->ack.rc ? strerror(-a->ack.rc) : "ok", a->ack.text);
 		break;
+	case FENCE_ACT_HURRY:
+		trace("  n%u hurries corosync:%s", id, a->hurry.again ? " again," : "");
+		nodeset_for_each (over, a->hurry.over)
+			trace(" n%u", over);
+		trace(" is over\n");
+		break;
 	case FENCE_ACT_HISTORY: show(id, a); break;
 	case FENCE_ACT_STORE:
 		fence_stored(n->dom, &n->disk);
@@ -411,7 +417,9 @@ static void start(uint32_t id, uint64_t join)
 				    .ready_interval_ms = 60000,
 				    .ready_age_ms = 150000,
 				    .confirm_ms = 4000,
-				    .stall_ms = 1000 };
+				    .stall_ms = 1000,
+				    .hurry_alone_ms = 100,
+				    .hurry_ms = 400 };
 
 	boot_id(id, n->boot, cfg.self.boot_id);
 	cfg.dog_grace_ms = 5000;
