@@ -189,5 +189,21 @@ def ours(rows, victim, start, end, first_answer=0.0):
     return sorted(found, reverse=True)
 
 
+def first_answer(rows, own, start, end):
+    """Seconds from the end of the unit's last start before @end to the first good answer on the node's own address."""
+    up = [r.at for r in rows if r.event == "unit.start" and start < r.at < end]
+    good = min((a.end for a in list(own.attempts) if a.ok and up and a.end > up[-1]), default=None)
+    return good - up[-1] if good else 0.0
+
+
+def show(rows, start, end):
+    """What happened, line by line, from half a second before @start on."""
+    for r in rows:
+        if start - 0.5 <= r.at <= end + 0.2:
+            times = " ".join(f"{k}={r.data[k]}" for k in ("op", "took_ms", "extern_ms") if k in r.data)
+            print(f"  {r.at - start:8.3f} {r.source:8s}{r.event:20s} {r.text[:70]} {times}")
+    print(f"  {end - start:8.3f} served", flush=True)
+
+
 OURS = "Stockade's own share"
 assert abs(covered([(0, 1), (0.5, 2), (3, 4)], 0, 3.5) - 2.5) < 1e-9
