@@ -141,7 +141,13 @@ void agent_start(struct world *w, uint32_t by, const struct fence_action *a)
 	}
 	enum device_mode mode = w->host[r->node].device[r->feed];
 
+	/* One lie about a plug is what the core stands; "done" that was none, and then another's "off", are two. */
+	if (mode == DEVICE_STRANGER && r->action == FENCE_AGENT_STATUS &&
+	    w->host[r->node].off_done[r->feed])
+		mode = DEVICE_OK;
 	in_trouble(w, r, mode ? mode : draw_mode(w, r), took);
+	if (r->action == FENCE_AGENT_OFF)
+		w->host[r->node].off_done[r->feed] = r->answer == FENCE_ANSWER_DONE;
 	if (r->action != FENCE_AGENT_STATUS)
 		w->host[r->node].off_asked[r->feed] = mode != DEVICE_STRANGER;
 	if (check && w->host[r->node].unready)

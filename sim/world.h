@@ -175,6 +175,7 @@ struct host {
 	unsigned n_parked, cap_parked;
 	uint16_t config;
 	uint8_t device[FEEDS]; /* enum device_mode */
+	bool off_done[FEEDS];  /* the last off was answered with "done" */
 	bool off_asked[FEEDS]; /* of the device itself, last */
 
 	/* fenced */
