@@ -68,6 +68,7 @@ static void view_storage(struct world *w, uint32_t at, struct fence_state *st)
 	st->quorate = net_ring_quorate(w->net, net_ring(w->net, at));
 	st->informed = st->quorate;
 	st->view.seq = net_ring(w->net, at);
+	st->view.rep = nodeset_lowest(ring);
 	st->n = w->n;
 	for (uint32_t id = 1; id <= w->n; id++) {
 		struct fence_node *f = &st->node[id - 1];
@@ -96,6 +97,7 @@ static void view_dlm(struct world *w, uint32_t at, struct fence_state *st)
 {
 	struct nodeset nodes = w->host[at].dview.nodes;
 
+	st->view = w->host[at].dview.id;
 	st->informed = st->quorate = true;
 	for (uint32_t id = 1; id <= w->n; id++) {
 		struct fence_node *f = &st->node[st->n++];

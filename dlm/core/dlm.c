@@ -134,13 +134,15 @@ static void send_sync(struct dlm *dlm)
 		return;
 	sec = wire_w_open(&w);
 	incarnation_write(&dlm->self, &w);
-	/* Evicted, we have clients with a past that is nobody's: no member before we start anew. */
-	wire_w_bool(&w, dlm->informed || dlm->evicted);
+	/* Evicted, we have clients with a past that is nobody's: no member before we start anew. Who said goodbye holds
+	 * nothing, and the others may have gone on without it: what it knows counts no more. */
+	wire_w_bool(&w, (dlm->informed && !dlm->leaving) || dlm->evicted);
 	wire_w_u64(&w, dlm->evicted ? 0 : dlm->last_view.seq);
 	wire_w_u32(&w, dlm->last_view.rep);
 	wire_w_u64(&w, dlm->history);
 	wire_w_u64(&w, dlm->configured.bits);
 	wire_w_bool(&w, dlm->told_quorate);
+	wire_w_bool(&w, dlm->confirmed);
 	wire_w_close(&w, sec);
 	dlm_send_end(dlm, &w);
 }
@@ -217,9 +219,6 @@ static void on_member(struct dlm *dlm, uint32_t id, const struct dlm_sync *base)
 	}
 }
 
-/* Nobody knows anything: a node whose dlmd is not here may have one all the same, with locks granted in an earlier past: a
- * partition that runs on, or a dlmd whose corosync was restarted and that is about to come back (tests/unit/dlm_domain.c).
- */
 static void suspect_unseen(struct dlm *dlm)
 {
 	struct nodeset all = NODESET_EMPTY;
@@ -228,24 +227,66 @@ static void suspect_unseen(struct dlm *dlm)
 		all = nodeset_or(all, dlm->sync[id].configured);
 	nodeset_for_each (id, nodeset_minus(all, dlm->members)) {
 		struct incarnation unseen = { .nodeid = id };
-		struct dlm_life *life = dlm_life_add(dlm, &unseen);
+		struct dlm_life *life = life_find(dlm, &unseen);
 
+		if (!life)
+			life = dlm_life_add(dlm, &unseen);
 		if (life)
 			life_lost(dlm, life, DLM_LIFE_LOST);
 	}
 }
 
-/* All proofs are there: grant what became free, and send what was parked. */
-static void go_on(struct dlm *dlm)
+/* May there be somebody that this state does not know of, and that holds locks?
+ *  - Nobody knows anything: a node whose dlmd is not here may have one all the same, with locks granted in an earlier past: a
+ *    partition that runs on, or a dlmd whose corosync was restarted and that is about to come back (tests/unit/dlm_domain.c).
+ *  - Whoever saw all others ready in its last view is in the state of each view that came after it, so that none of them went
+ *    on without it. Who did not see that may be left behind: a majority went on without knowing of it, and all of them that
+ *    are here have forgotten it, as they are new. Not so when those who forgot nothing are a majority themselves.
+ */
+static bool others_may_hold(const struct dlm *dlm, const struct dlm_sync *base)
+{
+	struct nodeset all = NODESET_EMPTY, forgot_nothing = NODESET_EMPTY;
+
+	if (!base->informed)
+		return true;
+	nodeset_for_each (id, dlm->members) {
+		const struct dlm_sync *s = &dlm->sync[id];
+
+		all = nodeset_or(all, s->configured);
+		if (s->informed && s->last_view.seq)
+			nodeset_add(&forgot_nothing, id);
+	}
+	return !base->confirmed && 2 * nodeset_count(forgot_nothing) <= nodeset_count(all);
+}
+
+static void send_ready(struct dlm *dlm)
+{
+	struct wire_w w;
+
+	if (!dlm_send_begin(dlm, &w, DLM_MSG_READY, 16))
+		return;
+	dlm->said_ready = true;
+	dlm_send_end(dlm, &w);
+}
+
+/* All proofs are there, and every member of the view knows it: grant what became free, and send what was parked. One's own
+ * word is not enough: in a ring that is over a node hears itself, and itself alone (doc/SAFETY.md "Who goes on").
+ */
+static void maybe_go_on(struct dlm *dlm)
 {
 	struct dlm_life *self = dlm_life_of(dlm, dlm->self.nodeid);
 
-	dlm->waiting = !nodeset_empty(lost_lives(dlm));
-	if (dlm->waiting)
+	if (!dlm->waiting || !nodeset_empty(lost_lives(dlm)))
 		return;
-	dlm->informed = true;
+	if (!dlm->said_ready)
+		send_ready(dlm);
+	if (!nodeset_equal(dlm->got_ready, dlm->members))
+		return;
+	dlm->waiting = false;
+	dlm->informed = dlm->confirmed = true;
+	dlm->history++;
 	dlm_pass_all(dlm);
-	if (dlm->evicted)
+	if (dlm->evicted || !self)
 		return;
 
 	dlm->op_sent = self->op_last;
@@ -256,9 +297,12 @@ static void go_on(struct dlm *dlm)
 
 static void synced(struct dlm *dlm, const struct dlm_sync *base)
 {
-	dlm->synced = true;
-	dlm->wants_state = dlm->loading = false;
-	/* Whoever is a member in the state but not in the view: how much we know of its end is in the view itself. */
+	dlm->synced = dlm->waiting = true;
+	dlm->wants_state = dlm->loading = dlm->said_ready = dlm->confirmed = false;
+	dlm->got_ready = NODESET_EMPTY;
+	/* Whoever is a member in the state but not in the view. Its daemon is gone while its node is here: if this state is of
+	 * this very ring, it is known to have heard no more of it. In another ring it may have been anywhere: its corosync, too,
+	 * may have been restarted in between. */
 	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
 		struct dlm_life *life = &dlm->life[i];
 
@@ -268,11 +312,13 @@ static void synced(struct dlm *dlm, const struct dlm_sync *base)
 		if (!nodeset_has(dlm->nodes, life->inc.nodeid))
 			life_lost(dlm, life, DLM_LIFE_LOST);
 		else if (life->state == DLM_LIFE_MEMBER)
-			life_lost(dlm, life, DLM_LIFE_ABSENT);
+			life_lost(dlm, life,
+				  view_id_equal(base->last_view, dlm->view) ? DLM_LIFE_ABSENT
+									    : DLM_LIFE_LOST);
 	}
 	nodeset_for_each (id, dlm->members)
 		on_member(dlm, id, base);
-	if (!base->informed)
+	if (others_may_hold(dlm, base))
 		suspect_unseen(dlm);
 	/* A state made of nothing, in which nothing could be granted yet, is nothing that others must know: two that start
 	 * alone, and then meet, begin together. */
@@ -285,7 +331,6 @@ static void synced(struct dlm *dlm, const struct dlm_sync *base)
 	} else {
 		dlm_push(dlm, DLM_ACT_SYNCED)->synced = true;
 	}
-	go_on(dlm);
 }
 
 static void maybe_synced(struct dlm *dlm)
@@ -368,6 +413,9 @@ static int on_view(struct dlm *dlm, const struct dlm_event *ev)
 	dlm->quorate = false;
 	dlm->nodes = ev->view.nodes;
 	dlm->members = ev->view.members;
+	if (nodeset_has(ev->view.joined, dlm->self.nodeid))
+		dlm->confirmed =
+			false; /* we were out of the group: the others may have gone on without us */
 	begin_round(dlm);
 	return 0;
 }
@@ -384,9 +432,9 @@ static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	s.last_view.seq = wire_r_u64(&sec);
 	s.last_view.rep = wire_r_u32(&sec);
 	s.history = wire_r_u64(&sec);
-	if (wire_r_more(&sec))
-		s.configured.bits = wire_r_u64(&sec) & ~UINT64_C(1);
-	quorate = wire_r_more(&sec) ? wire_r_bool(&sec) : true;
+	s.configured.bits = wire_r_u64(&sec) & ~UINT64_C(1);
+	quorate = wire_r_bool(&sec);
+	s.confirmed = wire_r_bool(&sec);
 	if (wire_r_done(r) < 0 || s.inc.nodeid != from)
 		return -EPROTO;
 	dlm->quorate = dlm->quorate || quorate;
@@ -503,12 +551,16 @@ static enum proof_kind proven(const struct dlm *dlm, const struct dlm_life *life
 	for (unsigned k = 0; k < dlm->n_ended && k < DLM_LIVES_MAX; k++)
 		if (incarnation_same_boot(&dlm->ended[k].life, &life->inc))
 			return dlm->ended[k].kind;
-	if (!node || !proof_covers(&node->proof, &kernel))
+	/* The rest depends on when it was said: a fenced that lags behind speaks of what was before this life. */
+	if (!node || !dlm->fence.informed || !view_id_equal(dlm->fence.view, dlm->view))
 		return PROOF_NONE;
-	/* A life that nobody saw is over when its node is dead now, whatever was proven of others before. And a proof about
-	 * an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
-	if (node->state != FENCE_NODE_DEAD &&
-	    (incarnation_unseen(&life->inc) || incarnation_same_boot(&node->life, &life->inc)))
+	/* A life that nobody saw is over when its node is dead now, however that was proven. */
+	if (incarnation_unseen(&life->inc))
+		return node->state == FENCE_NODE_DEAD ? node->proof.kind : PROOF_NONE;
+	if (!proof_covers(&node->proof, &kernel))
+		return PROOF_NONE;
+	/* A proof about an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
+	if (node->state != FENCE_NODE_DEAD && incarnation_same_boot(&node->life, &life->inc))
 		return PROOF_NONE;
 	return node->proof.kind;
 }
@@ -558,7 +610,15 @@ static int on_proof(struct dlm *dlm, struct wire_r *r)
 		return 0; /* told twice, or it came back in time */
 	dlm->history++;
 	life_over(dlm, life, kind);
-	go_on(dlm);
+	if (!dlm->waiting)
+		dlm_pass_all(dlm);
+	return 0;
+}
+
+static int on_ready(struct dlm *dlm, uint32_t from)
+{
+	if (dlm->synced)
+		nodeset_add(&dlm->got_ready, from);
 	return 0;
 }
 
@@ -594,6 +654,7 @@ static int on_deliver(struct dlm *dlm, const struct dlm_event *ev)
 	case DLM_MSG_PROOF: return on_proof(dlm, &r);
 	case DLM_MSG_LEAVE: return on_leave(dlm, from);
 	case DLM_MSG_QUORUM: return on_quorum(dlm, &r);
+	case DLM_MSG_READY: return on_ready(dlm, from);
 	}
 	return -EPROTO;
 }
@@ -648,8 +709,10 @@ int dlm_step(struct dlm *dlm, const struct dlm_event *ev, struct dlm_actions *ou
 	case DLM_EV_SUBMIT: rc = on_submit(dlm, ev->submit); break;
 	case DLM_EV_LEAVE: rc = on_want_leave(dlm); break;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		maybe_go_on(dlm);
 		send_proofs(dlm);
+	}
 	dlm->out = NULL;
 	return rc;
 }
@@ -660,6 +723,9 @@ const char *dlm_broken(const struct dlm *dlm)
 	unsigned n = 0;
 
 	if (dlm->synced && (!dlm->quorate || !nodeset_equal(dlm->got_sync, dlm->members)))
+		return "DLM-6";
+	if (dlm->synced && !dlm->waiting &&
+	    (!nodeset_equal(dlm->got_ready, dlm->members) || !nodeset_empty(lost_lives(dlm))))
 		return "DLM-6";
 	for (const struct dlm_resource *res = dlm_resource_next(dlm, NULL); res;
 	     res = dlm_resource_next(dlm, res)) {
@@ -681,7 +747,8 @@ const char *dlm_broken(const struct dlm *dlm)
 void dlm_status(const struct dlm *dlm, struct dlm_status *ret)
 {
 	*ret = (struct dlm_status){ .quorate = dlm->quorate || dlm->told_quorate,
-				    .synced = dlm->synced,
+				    .synced = dlm->synced &&
+					      (!dlm->waiting || !nodeset_empty(lost_lives(dlm))),
 				    .informed = dlm->informed,
 				    .evicted = dlm->evicted,
 				    .view = dlm->view,
@@ -692,6 +759,8 @@ void dlm_status(const struct dlm *dlm, struct dlm_status *ret)
 				    .pending = dlm->n_pending };
 	if (dlm->wants_state)
 		ret->waiting_sync = nodeset_of(dlm->base);
+	else if (dlm->synced)
+		ret->waiting_sync = nodeset_minus(dlm->members, dlm->got_ready);
 	if (dlm->synced)
 		ret->stopped_for = lost_lives(dlm);
 	for (unsigned i = 0; i < DLM_LIVES_MAX; i++)

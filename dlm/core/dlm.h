@@ -8,13 +8,15 @@
  * Until that proof *all* locking stands still, as it does with the kernel's dlm: a node that was cut off may have heard a
  * grant of its own that nobody else heard, and of two nodes that lose each other both are quorate. The same holds at
  * the start: a configured node whose dlmd nobody has seen may run one and hold locks, so it counts as lost until that
- * joins, or it is proven off. Parked operations are sent when the last proof is there.
+ * joins, or it is proven off. Parked operations are sent when the last proof is there and all members have said that
+ * they know it (READY): a view in which anybody goes on is known to each of its members (doc/SAFETY.md "Who goes on").
  *
  *   DLM-1, DLM-2  resource.h                                                        dlm_broken(), sim across nodes
  *   DLM-3  synced members at one point of the order hold equal state                dlm_digest(), sim
  *   DLM-4  a lock of a life that is lost or absent leaves only by a proof (SAFE-2)  dlm_broken(), sim
  *   DLM-5  each submitted operation gets exactly one REPLY, each accepted request one DONE   sim
- *   DLM-6  nothing is granted in a view without quorum, before it is synced, or while a proof is missing (SAFE-4)   sim
+ *   DLM-6  nothing is granted in a view without quorum, before it is synced and all are ready, or while a proof is
+ *          missing (SAFE-4)                                                         dlm_broken(), sim
  */
 #ifndef STOCKADE_DLM_CORE_H
 #define STOCKADE_DLM_CORE_H
@@ -97,7 +99,7 @@ struct dlm_action {
 		DLM_ACT_REPLY,    /* the answer to one SUBMIT: 0 or -errno; lkid for LOCK */
 		DLM_ACT_DONE,     /* completion for a local client */
 		DLM_ACT_BLOCKING, /* a local client's lock is in somebody's way */
-		DLM_ACT_SYNCED,   /* yes: locking goes on in this view; no: it stands still */
+		DLM_ACT_SYNCED, /* yes: all know the same (and go on when proofs are there); no: it stands still */
 		DLM_ACT_LOST, /* history: a life was lost or is absent (`state`) with `n` locks; they stand */
 		DLM_ACT_RECOVERED, /* history: its proof arrived, `n` locks are gone */
 		DLM_ACT_EVICTED, /* the others went on without this daemon, or it without them: its clients' locks are in
@@ -170,9 +172,10 @@ uint64_t dlm_digest(
 
 /* To look: for status, why and tests. */
 struct dlm_status {
-	bool quorate, synced, informed, evicted;
+	bool quorate, informed, evicted;
+	bool synced; /* it goes on, or waits for proofs alone */
 	struct view_id view;
-	struct nodeset members, waiting_sync; /* whose SYNC or STATE has not come yet */
+	struct nodeset members, waiting_sync; /* whose SYNC, STATE or READY has not come yet */
 	unsigned locks, resources, pending;
 	unsigned lives_waiting;     /* lost or absent, no proof yet */
 	struct nodeset stopped_for; /* synced, but all stands still until these are proven off */

@@ -7,7 +7,7 @@
 #include "dlm.h"
 #include "lib/wire.h"
 
-#define DLM_WIRE_VERSION 1
+#define DLM_WIRE_VERSION 2
 #ifndef SEARCH_SMALL
 #define DLM_HASH 1024
 #else
@@ -20,7 +20,8 @@ enum dlm_msg {
 	DLM_MSG_OP,
 	DLM_MSG_PROOF,
 	DLM_MSG_LEAVE,
-	DLM_MSG_QUORUM
+	DLM_MSG_QUORUM,
+	DLM_MSG_READY
 };
 
 struct dlm_life {
@@ -36,6 +37,7 @@ struct dlm_sync { /* what a member said in this view */
 	struct view_id last_view;
 	uint64_t history;
 	struct nodeset configured; /* as its configuration has them */
+	bool confirmed;            /* in last_view it heard all others ready */
 };
 
 struct dlm {
@@ -47,6 +49,7 @@ struct dlm {
 	/* the replicated state */
 	bool informed;
 	struct view_id last_view; /* the last quorate view that was synced here */
+	bool confirmed;           /* in it we heard all ready, and have been in the group since */
 	uint64_t history;         /* messages applied, over the whole line of views */
 	uint64_t token;
 	struct dlm_life life[DLM_LIVES_MAX];
@@ -70,7 +73,9 @@ struct dlm {
 	bool loading;        /* its first chunk arrived */
 	uint32_t base;       /* who sends it */
 	uint64_t proof_sent; /* bit per life: PROOF was sent in this view */
-	bool waiting;        /* synced, but all stands still until a lost life is proven over */
+	bool waiting; /* synced, but all stands still until lost lives are proven over, and all know it */
+	bool said_ready;
+	struct nodeset got_ready;
 
 	struct fence_state fence; /* latest */
 	bool has_fence;

@@ -23,7 +23,11 @@ struct bus_node {
 	struct dlm *dlm; /* NULL: not running */
 	struct dlm_actions *out;
 	struct nodeset members; /* its view */
-	uint64_t view;
+	uint64_t
+		view; /* its place in the order of views: what is sent in another one is not heard */
+	struct view_id ring; /* changes only with corosync's membership */
+	struct nodeset nodes;
+	bool in_group; /* it has had a view */
 	struct fence_state fence;
 	unsigned n_log;
 	struct dlm_action log[BUS_LOG]; /* everything but SEND */
@@ -33,7 +37,8 @@ struct bus {
 	struct bus_node node[BUS_NODES + 1]; /* by nodeid */
 	struct bus_msg *head, **tail;
 	struct nodeset configured; /* empty: as many as each test starts */
-	uint64_t view, cookie;
+	struct nodeset deaf; /* for them the order of this view is over: they hear no more of it */
+	uint64_t view, ring, cookie;
 	void (*hear)(const struct bus_msg *m); /* each message as it is delivered; may be NULL */
 };
 
@@ -81,59 +86,113 @@ static inline void bus_start(struct bus *bus, uint32_t id, uint8_t boot)
 	if (!n->out)
 		n->out = malloc(sizeof(*n->out));
 	n->n_log = 0;
+	n->in_group = false;
 }
 
 static inline void bus_stop(struct bus *bus, uint32_t id)
 {
 	bus->node[id].dlm = dlm_free(bus->node[id].dlm);
+	bus->node[id].in_group = false;
 }
 
-/* A new view of @members; @nodes: corosync's membership, where a daemon may be missing. */
+/* What this node's view is told as; @joined: new in the group, or back in it. */
+static inline void bus_tell_view(struct bus *bus, uint32_t id, bool quorate, struct nodeset joined)
+{
+	struct bus_node *n = &bus->node[id];
+	struct dlm_event ev = { .type = DLM_EV_VIEW };
+
+	ev.view.id = n->ring;
+	ev.view.quorate = quorate;
+	ev.view.nodes = n->nodes;
+	ev.view.members = n->members;
+	ev.view.joined = joined;
+	assert_int_equal(dlm_step(n->dlm, &ev, n->out), 0);
+	bus_take(bus, id);
+}
+
+/* The group changed to @members within the ring @ring of @nodes, as corosync tells it. */
+static inline void bus_group(struct bus *bus, uint64_t members, uint64_t nodes, uint64_t ring,
+			     bool quorate)
+{
+	struct nodeset all = { members };
+
+	bus->view++;
+	nodeset_for_each (id, all) {
+		struct bus_node *n = &bus->node[id];
+		struct nodeset joined = all;
+
+		if (n->in_group)
+			nodeset_for_each (m, all)
+				if (bus->node[m].in_group && nodeset_has(n->members, m))
+					nodeset_del(&joined, m);
+		n->view = bus->view;
+		n->nodes = (struct nodeset){ nodes };
+		n->ring = (struct view_id){ .seq = ring, .rep = nodeset_lowest(n->nodes) };
+		n->members = all;
+		bus_tell_view(bus, id, quorate, joined);
+	}
+	nodeset_for_each (id, all)
+		bus->node[id].in_group = true;
+}
+
+/* A new view of @members in a new ring; @nodes: corosync's membership, where a daemon may be missing. */
 static inline void bus_view(struct bus *bus, uint64_t members, uint64_t nodes, bool quorate)
 {
-	bus->view++;
-	nodeset_for_each (id, (struct nodeset){ members }) {
-		struct bus_node *n = &bus->node[id];
-		struct dlm_event ev = { .type = DLM_EV_VIEW };
+	bus_group(bus, members, nodes, ++bus->ring, quorate);
+}
 
-		n->view = bus->view;
-		n->members = (struct nodeset){ members };
-		ev.view.id = (struct view_id){ .seq = bus->view,
-					       .rep = nodeset_lowest(n->members) };
-		ev.view.quorate = quorate;
-		ev.view.nodes = (struct nodeset){ nodes };
-		ev.view.members = n->members;
+/* A daemon came or went while corosync runs on: the ring stays. */
+static inline void bus_daemons(struct bus *bus, uint64_t members, uint64_t nodes)
+{
+	bus_group(bus, members, nodes, bus->ring, true);
+}
+
+/* The last message that was sent comes once more. */
+static inline void bus_repeat(struct bus *bus)
+{
+	struct bus_msg *last = bus->head, *m = calloc(1, sizeof(*m));
+
+	while (last->next)
+		last = last->next;
+	*m = *last;
+	m->next = NULL;
+	m->data = malloc(m->len);
+	memcpy(m->data, last->data, m->len);
+	*bus->tail = m;
+	bus->tail = &m->next;
+}
+
+/* Deliver the next message; one of another view is dropped, as lib/shell/cluster.h does. */
+static inline void bus_step(struct bus *bus)
+{
+	struct bus_msg *m = bus->head;
+
+	bus->head = m->next;
+	if (!bus->head)
+		bus->tail = &bus->head;
+	if (bus->hear)
+		bus->hear(m);
+	for (uint32_t id = 1; id <= BUS_NODES; id++) {
+		struct bus_node *n = &bus->node[id];
+		struct dlm_event ev = { .type = DLM_EV_DELIVER };
+
+		if (!n->dlm || n->view != m->view || !nodeset_has(n->members, m->from) ||
+		    nodeset_has(bus->deaf, id))
+			continue;
+		ev.deliver.from = m->from;
+		ev.deliver.data = m->data;
+		ev.deliver.len = m->len;
 		assert_int_equal(dlm_step(n->dlm, &ev, n->out), 0);
 		bus_take(bus, id);
 	}
+	free(m->data);
+	free(m);
 }
 
-/* Deliver until nothing is under way; messages of another view are dropped, as lib/shell/cluster.h does. */
 static inline void bus_run(struct bus *bus)
 {
-	while (bus->head) {
-		struct bus_msg *m = bus->head;
-
-		bus->head = m->next;
-		if (!bus->head)
-			bus->tail = &bus->head;
-		if (bus->hear)
-			bus->hear(m);
-		for (uint32_t id = 1; id <= BUS_NODES; id++) {
-			struct bus_node *n = &bus->node[id];
-			struct dlm_event ev = { .type = DLM_EV_DELIVER };
-
-			if (!n->dlm || n->view != m->view || !nodeset_has(n->members, m->from))
-				continue;
-			ev.deliver.from = m->from;
-			ev.deliver.data = m->data;
-			ev.deliver.len = m->len;
-			assert_int_equal(dlm_step(n->dlm, &ev, n->out), 0);
-			bus_take(bus, id);
-		}
-		free(m->data);
-		free(m);
-	}
+	while (bus->head)
+		bus_step(bus);
 }
 
 static inline uint64_t bus_submit(struct bus *bus, uint32_t id, struct dlm_op op)
@@ -162,27 +221,37 @@ static inline struct dlm_op bus_lock(uint32_t client, const char *name, int mode
 	return op;
 }
 
+/* What fenced of node @id says of one node. */
+static inline void bus_fence(struct bus *bus, uint32_t id, struct fence_node node)
+{
+	struct bus_node *n = &bus->node[id];
+	struct dlm_event ev = { .type = DLM_EV_FENCE, .fence = &n->fence };
+
+	n->fence.n = 1;
+	n->fence.informed = n->fence.quorate = true;
+	n->fence.view = n->ring;
+	n->fence.node[0] = node;
+	assert_int_equal(dlm_step(n->dlm, &ev, n->out), 0);
+	bus_take(bus, id);
+}
+
+/* Its life of this boot is over. */
+static inline struct fence_node bus_dead(uint32_t victim, uint8_t boot, enum proof_kind kind)
+{
+	return (struct fence_node){
+		.nodeid = victim,
+		.state = FENCE_NODE_DEAD,
+		.life = bus_life(victim, boot),
+		.proof = { .victim = bus_life(victim, boot), .kind = kind, .by = 1, .number = 1 }
+	};
+}
+
 /* fenced says on every node that a life is over. */
 static inline void bus_proof(struct bus *bus, uint32_t victim, uint8_t boot)
 {
-	for (uint32_t id = 1; id <= BUS_NODES; id++) {
-		struct bus_node *n = &bus->node[id];
-		struct dlm_event ev = { .type = DLM_EV_FENCE, .fence = &n->fence };
-
-		if (!n->dlm || id == victim)
-			continue;
-		n->fence.n = 1;
-		n->fence.informed = n->fence.quorate = true;
-		n->fence.node[0] = (struct fence_node){ .nodeid = victim,
-							.state = FENCE_NODE_DEAD,
-							.life = bus_life(victim, boot),
-							.proof = { .victim = bus_life(victim, boot),
-								   .kind = PROOF_OFF_VERIFIED,
-								   .by = id,
-								   .number = 1 } };
-		assert_int_equal(dlm_step(n->dlm, &ev, n->out), 0);
-		bus_take(bus, id);
-	}
+	for (uint32_t id = 1; id <= BUS_NODES; id++)
+		if (bus->node[id].dlm && id != victim)
+			bus_fence(bus, id, bus_dead(victim, boot, PROOF_OFF_VERIFIED));
 }
 
 static inline const struct dlm_action *bus_find(struct bus *bus, uint32_t id, int type,

@@ -137,7 +137,8 @@ static void an_operation_survives_a_view_change_once(void **state)
 	bus_submit(
 		&bus, 1,
 		bus_lock(1, "a", DLM_EX, 0)); /* still under way when the view changes: dropped */
-	bus_view(&bus, ALL2, ALL3, true);
+	bus_stop(&bus, 3);
+	bus_daemons(&bus, ALL2, ALL3);
 	bus_submit(&bus, 1, bus_lock(1, "b", DLM_EX, 0)); /* before this view is synced: parked */
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 1));
@@ -146,6 +147,23 @@ static void an_operation_survives_a_view_change_once(void **state)
 	dlm_status(bus.node[2].dlm, &st);
 	assert_int_equal(st.locks, 2);
 	same_state(&bus, 1, 2);
+	bus_end(&bus);
+}
+
+/* DLM-5: a message that was handed over twice, as the answer of the first time got lost, is one operation. */
+static void an_operation_that_comes_twice_is_done_once(void **state)
+{
+	struct bus bus = { 0 };
+	struct dlm_status st;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_PR, 0));
+	bus_repeat(&bus);
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_REPLY, 1));
+	dlm_status(bus.node[2].dlm, &st);
+	assert_int_equal(st.locks, 1);
 	bus_end(&bus);
 }
 
@@ -160,10 +178,10 @@ static void a_restarted_daemon_finds_its_locks_as_orphans(void **state)
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
 	bus_run(&bus);
 	bus_stop(&bus, 3);
-	bus_view(&bus, ALL2, ALL3, true); /* the node lives */
+	bus_daemons(&bus, ALL2, ALL3); /* the node lives */
 	bus_run(&bus);
 	bus_start(&bus, 3, 1);
-	bus_view(&bus, ALL3, ALL3, true);
+	bus_daemons(&bus, ALL3, ALL3);
 	bus_run(&bus);
 	bus_forget(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, DLM_F_ORPHAN | DLM_F_PERSISTENT));
@@ -325,7 +343,7 @@ static void no_grant_lands_on_a_lock_of_the_dead(void **state)
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_PR, 0));
 	bus_run(&bus);
 	bus_stop(&bus, 3);
-	bus_view(&bus, ALL2, ALL3, true); /* only its daemon is gone */
+	bus_daemons(&bus, ALL2, ALL3); /* only its daemon is gone */
 	bus_run(&bus);
 	res = dlm_resource_next(bus.node[1].dlm, NULL);
 	assert_non_null(res);
@@ -381,6 +399,324 @@ static void a_clients_end_frees_what_is_not_persistent(void **state)
 	bus_end(&bus);
 }
 
+/* SAFE-2: a node in a ring that is over hears its own words, and its own alone: the proof that it sends there, and that it is
+ * ready. The others have gone on without ever having known of it (the simulator, seed 2645 of dlm). */
+static void ones_own_word_is_not_enough_to_go_on(void **state)
+{
+	struct bus bus = { .configured = { ALL3 } };
+
+	(void)state;
+	bus_start(&bus, 2, 1);
+	bus_start(&bus, 3, 1);
+	bus_view(&bus, nodeset_of(2).bits | nodeset_of(3).bits,
+		 nodeset_of(2).bits | nodeset_of(3).bits, true);
+	bus_run(&bus);
+	bus_proof(&bus, 1, 1);
+	bus_run(&bus);
+	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 2, DLM_ACT_DONE, 0));
+	bus_stop(&bus, 3); /* its daemon alone; node 2 freezes */
+	bus_start(&bus, 3, 1);
+	bus_start(&bus, 1, 2);
+	bus_view(&bus, nodeset_of(1).bits | nodeset_of(3).bits,
+		 nodeset_of(1).bits | nodeset_of(3).bits, true);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_view(&bus, nodeset_of(2).bits | nodeset_of(3).bits,
+		 nodeset_of(2).bits | nodeset_of(3).bits, true);
+	bus_run(&bus);
+	bus_forget(&bus);
+	bus_submit(&bus, 3, bus_lock(1, "w", DLM_EX, 0));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 3, DLM_ACT_DONE, 0)); /* they go on */
+	bus_stop(&bus, 2);
+	bus_fence(&bus, 1,
+		  bus_dead(2, 1, PROOF_OFF_VERIFIED)); /* node 1 thaws in the ring of 1 and 3 */
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	bus_end(&bus);
+}
+
+/* Nodes 2 and 3 go on in a majority that node 1, though alive and informed, is not known to: then node 3 comes back as another
+ * life, takes a lock, and is cut off, and the dlmd of node 2 starts anew. Who is left knows of node 3's earlier life alone. */
+static void only_the_left_behind_remember(struct bus *bus)
+{
+	struct fence_node three = bus_dead(3, 1, PROOF_OFF_VERIFIED);
+	uint64_t n12 = ALL2, n23 = nodeset_of(2).bits | nodeset_of(3).bits;
+
+	bus_stop(bus, 3);
+	bus_start(bus, 3, 2);
+	bus_view(bus, n23, n23, true);
+	bus_run(bus);
+	bus_forget(bus);
+	bus_submit(bus, 3, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(bus);
+	assert_non_null(bus_find(bus, 3, DLM_ACT_DONE, 0));
+	bus_stop(bus, 2);
+	bus_start(bus, 2, 1);
+	bus_view(bus, n12, n12, true);
+	bus_submit(bus, 2, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(bus);
+	three.state = FENCE_NODE_VICTIM; /* the life that is proven over is not its last one */
+	three.life = bus_life(3, 2);
+	bus_fence(bus, 1, three);
+	bus_fence(bus, 2, three);
+	bus_run(bus);
+	assert_null(bus_find(bus, 2, DLM_ACT_DONE, 0));
+	bus_proof(bus, 3, 2);
+	bus_run(bus);
+	assert_non_null(bus_find(bus, 2, DLM_ACT_DONE, 0));
+	bus_end(bus);
+}
+
+/* SAFE-2: node 1 synced once, by a state whose end its sender never saw, so that nobody knew that it had. */
+static void who_never_saw_all_ready_may_be_left_behind(void **state)
+{
+	struct bus bus = { .configured = { ALL3 } };
+	uint64_t n23 = nodeset_of(2).bits | nodeset_of(3).bits;
+
+	(void)state;
+	bus_start(&bus, 2, 1);
+	bus_start(&bus, 3, 1);
+	bus_view(&bus, n23, n23, true);
+	bus_run(&bus);
+	bus_proof(&bus, 1, 1);
+	bus_run(&bus);
+	bus_start(&bus, 1, 2);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_step(&bus);
+	bus_step(&bus); /* both have said SYNC, node 2 sends its state */
+	bus.deaf = nodeset_of(2);
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_SYNCED, 0));
+	bus.deaf = NODESET_EMPTY;
+	only_the_left_behind_remember(&bus);
+}
+
+/* SAFE-2: the goodbye of node 1 was heard by the others and not by itself. */
+static void who_said_goodbye_knows_nothing_that_counts(void **state)
+{
+	struct dlm_event leave = { .type = DLM_EV_LEAVE };
+	struct bus bus = { .configured = { ALL3 } };
+
+	(void)state;
+	three_up(&bus);
+	assert_int_equal(dlm_step(bus.node[1].dlm, &leave, bus.node[1].out), 0);
+	bus_take(&bus, 1);
+	bus.deaf = nodeset_of(1);
+	bus_run(&bus);
+	assert_null(bus_find(&bus, 1, DLM_ACT_LEFT, 0));
+	bus.deaf = NODESET_EMPTY;
+	only_the_left_behind_remember(&bus);
+}
+
+/* SAFE-2: of a life that nobody saw, and of joins, fenced's word counts only when it is of this view: before, it was about
+ * others. What it says of the very kernel is true for ever. */
+static void a_fenced_that_lags_behind_proves_nothing(void **state)
+{
+	struct bus bus = { .configured = { ALL2 } };
+	struct dlm_event ev = { .type = DLM_EV_FENCE };
+	struct fence_state *st;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) { /* unseen; said goodbye in an earlier join */
+		memset(&bus, 0, sizeof(bus));
+		bus.configured.bits = ALL2;
+		bus_start(&bus, 1, 1);
+		if (i == 0) {
+			bus_view(&bus, nodeset_of(1).bits, nodeset_of(1).bits, true);
+		} else {
+			bus_start(&bus, 2, 1);
+			bus_view(&bus, ALL2, ALL2, true);
+			bus_run(&bus);
+			bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
+			bus_run(&bus);
+			bus_stop(&bus, 2);
+			bus_view(&bus, nodeset_of(1).bits, nodeset_of(1).bits, true);
+		}
+		bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+		bus_run(&bus);
+		st = &bus.node[1].fence;
+		st->n = 1;
+		st->informed = st->quorate = true;
+		st->view = (struct view_id){ .seq = 77, .rep = 1 };
+		st->node[0] = bus_dead(2, 1, i == 0 ? PROOF_OFF_VERIFIED : PROOF_CLEAN_LEAVE);
+		ev.fence = st;
+		assert_int_equal(dlm_step(bus.node[1].dlm, &ev, bus.node[1].out), 0);
+		bus_take(&bus, 1);
+		bus_run(&bus);
+		assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+		st->view = bus.node[1].ring;
+		st->informed = false;
+		assert_int_equal(dlm_step(bus.node[1].dlm, &ev, bus.node[1].out), 0);
+		bus_take(&bus, 1);
+		bus_run(&bus);
+		assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+		bus_fence(&bus, 1, st->node[0]);
+		bus_run(&bus);
+		assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+		bus_end(&bus);
+	}
+}
+
+/* A node that said goodbye, and is off: who starts with nothing known does not wait for it. */
+static void a_goodbye_ends_a_life_that_nobody_saw(void **state)
+{
+	struct bus bus = { .configured = { ALL3 } };
+
+	(void)state;
+	bus_start(&bus, 1, 1);
+	bus_start(&bus, 2, 1);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	bus_fence(&bus, 2, bus_dead(3, 1, PROOF_CLEAN_LEAVE));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
+	same_state(&bus, 1, 2);
+	bus_end(&bus);
+}
+
+/* A grant that one node alone heard in a ring that broke: its client acts by it, so it stands. */
+static void the_longest_history_is_adopted(void **state)
+{
+	for (uint32_t who = 1; who <= 3; who += 2) {
+		struct bus bus = { 0 };
+
+		three_up(&bus);
+		bus_submit(&bus, who, bus_lock(1, "v", DLM_EX, 0));
+		bus.deaf.bits = ALL3 & ~nodeset_of(who).bits;
+		bus_run(&bus);
+		assert_non_null(bus_find(&bus, who, DLM_ACT_DONE, 0));
+		bus.deaf = NODESET_EMPTY;
+		bus_view(&bus, ALL3, ALL3, true);
+		bus_run(&bus);
+		for (uint32_t id = 1; id <= 3;
+		     id++) /* who does not know is not heard, and starts anew */
+			assert_true((id == who) == !bus_find(&bus, id, DLM_ACT_EVICTED, 0));
+		for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
+			struct dlm_life_view life;
+
+			if (dlm_life_at(bus.node[2].dlm, i, &life))
+				assert_int_equal(life.locks, life.life.nodeid == who);
+		}
+		same_state(&bus, 1, 3);
+		bus_end(&bus);
+	}
+	(void)state;
+}
+
+/* Each node hears of quorum in its own time; all go on at one point of the order. */
+static void quorum_counts_when_the_order_hears_of_it(void **state)
+{
+	struct bus bus = { 0 };
+	struct dlm_status st;
+
+	(void)state;
+	for (uint32_t id = 1; id <= 3; id++)
+		bus_start(&bus, id, 1);
+	bus_view(&bus, ALL3, ALL3, false);
+	bus_run(&bus);
+	dlm_status(bus.node[1].dlm, &st);
+	assert_false(st.synced);
+	bus_tell_view(&bus, 2, true, NODESET_EMPTY);
+	bus_run(&bus);
+	for (uint32_t id = 1; id <= 3; id++) {
+		dlm_status(bus.node[id].dlm, &st);
+		assert_true(st.synced);
+	}
+	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
+	bus_run(&bus);
+	assert_non_null(bus_find(&bus, 3, DLM_ACT_DONE, 0));
+	bus_tell_view(&bus, 1, true, NODESET_EMPTY); /* late, and no news */
+	bus_run(&bus);
+	dlm_status(bus.node[1].dlm, &st);
+	assert_true(st.synced);
+	bus_tell_view(&bus, 1, false, NODESET_EMPTY);
+	bus_tell_view(&bus, 2, false, NODESET_EMPTY);
+	bus_run(&bus);
+	for (uint32_t id = 1; id <= 3; id++) {
+		dlm_status(bus.node[id].dlm, &st);
+		assert_false(st.synced);
+	}
+	bus_end(&bus);
+}
+
+/* A state that comes in parts is nothing before its last one, and its sender may go in between. */
+static void half_a_state_is_none(void **state)
+{
+	struct bus bus = { 0 };
+	struct dlm_status st;
+	char name[16];
+
+	(void)state;
+	three_up(&bus);
+	bus_view(&bus, nodeset_of(3).bits, nodeset_of(3).bits, false);
+	bus_view(&bus, ALL2, ALL2, true);
+	bus_run(&bus);
+	bus_proof(&bus, 3, 7); /* nothing about this life */
+	bus_fence(&bus, 1,
+		  bus_dead(3, 1,
+			   PROOF_OFF_VERIFIED)); /* wrongly, so that there is something to adopt */
+	bus_run(&bus);
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		bus_submit(&bus, 1, bus_lock(1, name, DLM_EX, 0));
+		bus_run(&bus);
+	}
+	bus_forget(&bus);
+	bus_view(&bus, ALL3, ALL3, true);
+	for (unsigned i = 0; i < 4; i++)
+		bus_step(&bus); /* three times SYNC, the first part */
+	dlm_status(bus.node[3].dlm, &st);
+	assert_true(st.locks > 0 && st.locks < 1500);
+	assert_false(st.synced);
+	assert_null(bus_find(&bus, 3, DLM_ACT_SYNCED, 0));
+	bus_view(&bus, ALL3, ALL3, true); /* its clients' locks are nobody's now */
+	assert_non_null(bus_find(&bus, 3, DLM_ACT_EVICTED, 0));
+	bus_run(&bus);
+	same_state(&bus, 1, 2);
+	same_state(&bus, 1, 3);
+	dlm_status(bus.node[3].dlm, &st);
+	assert_int_equal(st.locks, 1500);
+	bus_end(&bus);
+}
+
+/* A token is never given twice: not by another node, nor after a loss, nor by who got the state from somebody. */
+static void a_token_is_given_once(void **state)
+{
+	struct bus bus = { .configured = { ALL3 } };
+	const struct dlm_action *act;
+	uint64_t last = 0;
+	char name[16];
+
+	(void)state;
+	three_up(&bus);
+	for (unsigned i = 0; i < 12; i++) {
+		uint32_t id = i % 3 + 1;
+
+		bus_forget(&bus);
+		snprintf(name, sizeof(name), "r%u", i % 5 ? i : 0);
+		bus_submit(&bus, id, bus_lock(1, name, DLM_CW, 0));
+		bus_run(&bus);
+		act = bus_find(&bus, id, DLM_ACT_DONE, 0);
+		assert_non_null(act);
+		assert_true(act->done.token > last);
+		last = act->done.token;
+		if (i % 4 == 3) { /* node 1 alone stays, and hands its state on */
+			bus_stop(&bus, 2);
+			bus_stop(&bus, 3);
+			bus_start(&bus, 2, (uint8_t)(i + 2));
+			bus_start(&bus, 3, (uint8_t)(i + 2));
+			bus_view(&bus, ALL3, ALL3, true);
+			bus_run(&bus);
+		}
+	}
+	bus_end(&bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +724,7 @@ int main(void)
 		cmocka_unit_test(a_victims_lock_waits_for_the_proof),
 		cmocka_unit_test(a_joiner_gets_the_whole_state_in_chunks),
 		cmocka_unit_test(an_operation_survives_a_view_change_once),
+		cmocka_unit_test(an_operation_that_comes_twice_is_done_once),
 		cmocka_unit_test(a_restarted_daemon_finds_its_locks_as_orphans),
 		cmocka_unit_test(a_zombie_is_evicted_and_its_locks_wait_for_a_proof),
 		cmocka_unit_test(two_that_start_alone_grant_nothing),
@@ -397,6 +734,15 @@ int main(void)
 		cmocka_unit_test(no_grant_lands_on_a_lock_of_the_dead),
 		cmocka_unit_test(nobody_quorate_in_between_means_nobody_is_lost),
 		cmocka_unit_test(a_clients_end_frees_what_is_not_persistent),
+		cmocka_unit_test(ones_own_word_is_not_enough_to_go_on),
+		cmocka_unit_test(who_never_saw_all_ready_may_be_left_behind),
+		cmocka_unit_test(who_said_goodbye_knows_nothing_that_counts),
+		cmocka_unit_test(a_fenced_that_lags_behind_proves_nothing),
+		cmocka_unit_test(a_goodbye_ends_a_life_that_nobody_saw),
+		cmocka_unit_test(the_longest_history_is_adopted),
+		cmocka_unit_test(quorum_counts_when_the_order_hears_of_it),
+		cmocka_unit_test(half_a_state_is_none),
+		cmocka_unit_test(a_token_is_given_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

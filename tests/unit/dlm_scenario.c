@@ -7,6 +7,8 @@
  *	convert LABEL MODE [FLAG...] | unlock LABEL [FLAG...] | cancel LABEL       value=TEXT is a flag, too
  *	gone NODE CLIENT | purge NODE PID                                         PID of a client: 100 + its number
  *	stop N | start N BOOT | view N,N [nodes N,N] [noquorum] | proof N BOOT      a life: node and boot; the first is boot 1
+ *	goodbye N BOOT [back]                      fenced of that node said goodbye; back: and started again
+ *	group N,N                                 these daemons are there now; corosync's ring stays as it was, unlike with view
  *	leave N
  *	expect LABEL MODE|waits|gone                MODE: granted, with nothing asked
  */
@@ -355,8 +357,27 @@ static void play_line(char *line)
 		bus_start(&bus, node_arg(a[1]), boot[node_arg(a[1])]);
 	} else if (n >= 2 && strcmp(a[0], "view") == 0) {
 		cmd_view(a);
+	} else if (n == 2 && strcmp(a[0], "group") == 0) {
+		uint64_t members = set_arg(a[1]);
+
+		bus_daemons(&bus, members,
+			    bus.node[nodeset_lowest((struct nodeset){ members })].nodes.bits);
+		tell();
 	} else if (n == 3 && strcmp(a[0], "proof") == 0) {
 		bus_proof(&bus, node_arg(a[1]), (uint8_t)strtoul(a[2], NULL, 10));
+		tell();
+	} else if (n >= 3 && strcmp(a[0], "goodbye") == 0) {
+		uint32_t victim = node_arg(a[1]);
+		struct fence_node node = bus_dead(victim, (uint8_t)strtoul(a[2], NULL, 10),
+						  PROOF_CLEAN_LEAVE);
+
+		if (n == 4 && strcmp(a[3], "back") == 0)
+			node.state = FENCE_NODE_MEMBER;
+		else if (n != 3)
+			bad("goodbye N BOOT [back]");
+		for (uint32_t id = 1; id <= BUS_NODES; id++)
+			if (bus.node[id].dlm && id != victim)
+				bus_fence(&bus, id, node);
 		tell();
 	} else if (n == 2 && strcmp(a[0], "leave") == 0) {
 		struct bus_node *nd = &bus.node[node_arg(a[1])];
