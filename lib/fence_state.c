@@ -63,6 +63,7 @@ int fence_state_encode(const struct fence_state *st, void *buf, size_t len)
 	wire_w_u8(&w, (uint8_t)st->n);
 	for (unsigned i = 0; i < st->n; i++)
 		w_node(&w, &st->node[i]);
+	wire_w_bool(&w, st->held);
 	wire_w_close(&w, sec);
 	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
 }
@@ -87,6 +88,8 @@ int fence_state_decode(struct fence_state *ret, const void *buf, size_t len)
 		return -EPROTO;
 	for (unsigned i = 0; i < ret->n; i++)
 		r_node(&s, &ret->node[i]);
+	if (wire_r_more(&s)) /* else a release without it */
+		ret->held = wire_r_bool(&s);
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }
 

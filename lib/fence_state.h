@@ -34,6 +34,7 @@ struct fence_state {
 	bool quorate;  /* false also while unknown (SAFE-3) */
 	bool informed; /* fenced knows every victim of this view; while false nothing may start */
 	bool self_victim; /* the others declared this very life dead: stop everything now (SAFE-7) */
+	bool held; /* this node was fenced too often and waits for an operator: nothing may start here */
 	unsigned n;
 	struct fence_node
 		node[NODES_MAX]; /* ascending nodeid, every configured node, self included */

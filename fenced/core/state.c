@@ -113,6 +113,7 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 	ret->view.rep = d->view.id.rep;
 	ret->quorate = d->view.quorate;
 	ret->self_victim = d->rebooting;
+	ret->held = d->informed && d->book.rec[d->self].held;
 	ret->informed = d->informed && fence_may_decide(d) && !d->leaving &&
 			!d->book.rec[d->self].held;
 	ret->n = d->n;

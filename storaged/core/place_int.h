@@ -105,6 +105,8 @@ struct place {
 	bool leaving_sent;
 	const char *stop_reason[SERVICES_MAX]; /* static; why the group wanted it stopped last */
 	uint64_t fence_self_ms[SERVICES_MAX];  /* asked; again after kill_retry_ms */
+	uint64_t refused
+		[SERVICES_MAX]; /* placement that this node gave back, as it is held; 0: none */
 	bool lock_held[SERVICE_VOLUMES_MAX];
 	uint32_t beat[SERVICE_VOLUMES_MAX];
 	uint32_t beat_owner[SERVICE_VOLUMES_MAX]; /* the last node that ran it */

@@ -6,6 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What fenced does not let in yet gives its placements back, or the services would wait here while others could run them. */
+static bool held(const struct place *p)
+{
+	return p->have_fence && p->fence.held;
+}
+
+static void held_text(const struct place *p, char *text, size_t len)
+{
+	const char *name = service_node_name(&p->cfg.frame, p->cfg.self);
+
+	snprintf(text, len, "it was fenced too often and is held: stockade node admit %s", name);
+}
+
 void place_fact(const struct place *p, unsigned s, struct service_fact *ret)
 {
 	struct runner_status st;
@@ -17,6 +30,10 @@ void place_fact(const struct place *p, unsigned s, struct service_fact *ret)
 	ret->starts = p->run_starts[s];
 	if (st.failed)
 		snprintf(ret->why, sizeof(ret->why), "%s", st.why);
+	else if (p->refused[s] && p->refused[s] == p->run_starts[s] && st.fact == RUNNER_STOPPED) {
+		ret->failed = true;
+		held_text(p, ret->why, sizeof(ret->why));
+	}
 	memcpy(ret->epoch, p->epoch_seen[s], sizeof(ret->epoch));
 	memcpy(ret->own, p->epoch_own[s], sizeof(ret->own));
 }
@@ -301,6 +318,12 @@ static void duty_service(struct place *p, unsigned s)
 		p->run_starts[s] = v->starts;
 		st.failed = false; /* of the older placement; UP forgets it */
 	}
+	if (mine(p, s) && held(p) && !st.go) {
+		if (st.up)
+			down(p, s, false, "this node is held");
+		p->refused[s] = v->starts;
+		return;
+	}
 	if (mine(p, s)) {
 		if (!st.up && !st.failed && !stops_alone(p))
 			place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_UP });
@@ -343,6 +366,15 @@ static void duty_move(struct place *p, unsigned s)
 	if (!p->synced || !p->agreed || v->move == SERVICE_MOVE_NONE || v->target != p->cfg.self ||
 	    v->move_ready || v->state != SERVICE_RUNNING)
 		return;
+	if (held(p) && p->prep_told[s] != v->moves) {
+		char why[RUNNER_WHY_MAX];
+
+		held_text(p, why, sizeof(why));
+		p->prep_asked[s] = p->prep_told[s] = v->moves;
+		p->refused[s] = v->starts;
+		place_send_prepared(p, s, v->moves, false, why);
+		return;
+	}
 	if (p->prep_asked[s] != v->moves) {
 		p->prep_asked[s] = v->moves;
 		place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
@@ -366,6 +398,17 @@ static void duty_expect(struct place *p, unsigned s)
 	p->expected[s] = expect;
 	place_feed(p, s,
 		   (struct runner_event){ .type = RUNNER_EV_EXPECT, .expect = { .on = expect } });
+}
+
+/* An operator has let this node in: what it gave back may be tried here again. */
+static void duty_admitted(struct place *p, unsigned s)
+{
+	if (!p->refused[s] || !p->have_fence || !p->fence.informed || p->fence.held || !p->synced ||
+	    !p->agreed)
+		return;
+	p->refused[s] = 0;
+	if (nodeset_has(p->group.service[s].failed, p->cfg.self))
+		place_send_clear(p, s, p->cfg.self);
 }
 
 static void duty_report(struct place *p, unsigned s)
@@ -673,6 +716,7 @@ void place_duties(struct place *p)
 		duty_expect(p, s);
 		duty_soon(p, s);
 		duty_move(p, s);
+		duty_admitted(p, s);
 		duty_report(p, s);
 		duty_look(p, s);
 		duty_stuck(p, s);

@@ -9,7 +9,7 @@
  *	grades DENY KILL                              ms; 0: left out. Reboot is at 5000
  *	service NAME [order N,N] [ordered] [restricted] [failback] [disabled]     resources: volume, unit, ip
  *	boot N-N | crash N | return N | view N,N [noquorum]
- *	victim N | proof N | ready N yes|no | fenced N yes|no
+ *	victim N | proof N | ready N yes|no | fenced N yes|no | held N yes|no (waits for an operator)
  *	kill N | respawn N | leave N
  *	op N COMMAND SERVICE|- [NODE]
  *	driver N OP RESOURCE ok|fail|unknown|hang|refused     for every such run from now on; refused: the disk names another
@@ -77,7 +77,7 @@ struct node {
 	struct nodeset standby;
 	bool enabled[SERVICES_MAX];
 	enum answer says[DRIVE_DENY + 1][3];
-	bool has_fenced, not_ready, look_fails;
+	bool has_fenced, not_ready, held, look_fails;
 	bool victim, dead;
 	unsigned dead_boot;
 	struct nodeset left_clean;
@@ -140,7 +140,9 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 {
 	memset(st, 0, sizeof(*st));
 	st->self = life_of(at, w.node[at].boot);
-	st->quorate = st->informed = w.quorate;
+	st->held = w.node[at].held;
+	st->quorate = w.quorate;
+	st->informed = w.quorate && !st->held;
 	st->view.seq = w.seq;
 	st->self_victim = w.node[at].victim && w.quorate;
 	for (uint32_t id = 1; id <= w.n; id++) {
@@ -719,6 +721,9 @@ static void play_line(char *line)
 		tell_fenced();
 	} else if (strcmp(a[0], "fenced") == 0) {
 		w.node[node_arg(a[1])].has_fenced = strcmp(a[2], "yes") == 0;
+		tell_fenced();
+	} else if (strcmp(a[0], "held") == 0) {
+		w.node[node_arg(a[1])].held = strcmp(a[2], "yes") == 0;
 		tell_fenced();
 	} else if (strcmp(a[0], "kill") == 0) {
 		daemon_gone(node_arg(a[1]));
