@@ -33,16 +33,6 @@ check_PROGRAMS += tests/unit/sim_html
 tests_unit_sim_html_SOURCES = tests/unit/sim_html.c
 tests_unit_sim_html_LDADD = %reldir%/libtrace.la $(CMOCKA_LIBS)
 
-noinst_PROGRAMS += %reldir%/sim_cut
-%C%_sim_cut_SOURCES = %reldir%/prng.h %reldir%/sim_cut.c
-%C%_sim_cut_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la
-
-# The record of a real daemon, fed to the same core again.
-noinst_PROGRAMS += %reldir%/replay
-%C%_replay_SOURCES = %reldir%/replay.c %reldir%/replay.h %reldir%/replay_core.c %reldir%/replay_main.c
-%C%_replay_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
-	lib/libstockade-base.la
-
 check_PROGRAMS += tests/unit/record
 tests_unit_record_SOURCES = tests/unit/record.c tests/fuzz/text.c
 tests_unit_record_LDADD = storaged/drivers/libstoraged-drivers.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
@@ -59,10 +49,7 @@ noinst_PROGRAMS += %reldir%/sim
 	%reldir%/check_fence.c %reldir%/check_locks.c %reldir%/check_storage.c %reldir%/clients.c %reldir%/disk.c %reldir%/dog.c %reldir%/drivers.c \
 	%reldir%/host_dlm.c %reldir%/host_fence.c %reldir%/host_storage.c %reldir%/link.c %reldir%/main.c \
 	%reldir%/net.c %reldir%/net.h %reldir%/node.c %reldir%/plan.c %reldir%/plan.h %reldir%/prng.h \
+	%reldir%/question.h %reldir%/question_cut.c %reldir%/question_dog.c %reldir%/replay.c %reldir%/replay.h %reldir%/replay_core.c \
 	%reldir%/reserve.c %reldir%/shrink.c %reldir%/shrink.h %reldir%/story.c %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
 %C%_sim_LDADD = %reldir%/libtrace.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	lib/libstockade-base.la
-
-noinst_PROGRAMS += %reldir%/sim_dog
-%C%_sim_dog_SOURCES = %reldir%/prng.h %reldir%/sim_dog.c
-%C%_sim_dog_LDADD = fenced/core/libfence-core.la lib/libstockade-base.la

@@ -2,6 +2,8 @@
 /* sim - worlds drawn from seeds, played with the production cores of fenced, dlmd and storaged. See sim/README.md. */
 #include "check.h"
 #include "html.h"
+#include "question.h"
+#include "replay.h"
 #include "shrink.h"
 
 #include <errno.h>
@@ -15,6 +17,8 @@
 static const char usage[] =
 	"usage: sim [--seed N [-v] | --seeds A..B | --plan FILE | --bench] [--nodes 2..16] [--parts fence,dlm,storage]\n"
 	"           [--print] [--shrink] [--html FILE]\n"
+	"       sim --cut|--dog [--seed N [-v] | --seeds A..B]\n"
+	"       sim --replay FILE... [-v]\n"
 	"Plays worlds of nodes that run Stockade's cores, under faults and operators drawn from a seed, and checks every\n"
 	"safety rule at every step. The same seed plays the same world.\n\n"
 	"  --seed N        one world; with -v it is told as it goes\n"
@@ -28,14 +32,18 @@ static const char usage[] =
 	"  --pairs         which faults met which, over all seeds\n"
 	"  --bench         core steps a second, by number of nodes\n"
 	"  --check         plays each world twice, and compares\n"
+	"  --cut           two fenceds that lose each other, at every moment: exactly one is left\n"
+	"  --dog           watchdogs as the only fence device, at every moment\n"
+	"  --replay        the files of one daemon's record, oldest first (-: standard input), fed to the same core again\n"
 	"  --rules         the rules, and where they are looked at\n"
 	"  --help\n";
 
 struct options {
 	uint64_t first, last;
 	unsigned nodes, parts;
-	bool verbose, print, shrink, all, pairs, twice, bench;
+	bool verbose, print, shrink, all, pairs, twice, bench, replay;
 	const char *plan, *html;
+	const struct question *question;
 };
 
 /* --- an assertion of a core ends its world, not the program --- */
@@ -273,6 +281,30 @@ static int play_seeds(const struct options *opt)
 	return failed != 0;
 }
 
+static int ask(const struct options *opt)
+{
+	const struct question *q = opt->question;
+
+	for (volatile uint64_t seed = opt->first; seed <= opt->last; seed++) {
+		volatile bool bad = true;
+
+		if (sigsetjmp(after_abort, 1) == 0) {
+			playing = 1;
+			bad = q->play(seed, opt->verbose);
+		} else {
+			printf("broken=ASSERT seed=%" PRIu64 ": a core failed an assertion\n",
+			       seed);
+		}
+		playing = 0;
+		if (bad) {
+			printf("again: build/sim/sim %s --seed %" PRIu64 " -v\n", q->option, seed);
+			return 1;
+		}
+	}
+	q->sum(opt->last - opt->first + 1);
+	return 0;
+}
+
 static bool range(const char *text, uint64_t *first, uint64_t *last)
 {
 	char *end;
@@ -298,7 +330,10 @@ int main(int argc, char **argv)
 		PAIRS,
 		CHECK,
 		BENCH,
-		RULES
+		RULES,
+		CUT,
+		DOG,
+		REPLAY
 	};
 	static const struct option opts[] = {
 		{ "seed", 1, NULL, 's' },      { "seeds", 1, NULL, SEEDS },
@@ -307,8 +342,10 @@ int main(int argc, char **argv)
 		{ "shrink", 0, NULL, SHRINK }, { "html", 1, NULL, HTML },
 		{ "all", 0, NULL, ALL },       { "pairs", 0, NULL, PAIRS },
 		{ "check", 0, NULL, CHECK },   { "bench", 0, NULL, BENCH },
-		{ "rules", 0, NULL, RULES },   { "verbose", 0, NULL, 'v' },
-		{ "help", 0, NULL, 'h' },      { NULL, 0, NULL, 0 },
+		{ "rules", 0, NULL, RULES },   { "cut", 0, NULL, CUT },
+		{ "dog", 0, NULL, DOG },       { "replay", 0, NULL, REPLAY },
+		{ "verbose", 0, NULL, 'v' },   { "help", 0, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct options opt = { .first = 1, .last = 100, .parts = 7 };
 	int c, parts;
@@ -340,6 +377,9 @@ int main(int argc, char **argv)
 		case PAIRS: opt.pairs = true; break;
 		case CHECK: opt.twice = true; break;
 		case BENCH: opt.bench = true; break;
+		case CUT: opt.question = &question_cut; break;
+		case DOG: opt.question = &question_dog; break;
+		case REPLAY: opt.replay = true; break;
 		case RULES:
 			for (unsigned i = 0; i < n_rules; i++)
 				printf("%-14s %s [%s]\n", rules[i].id, rules[i].text,
@@ -349,9 +389,14 @@ int main(int argc, char **argv)
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}
-	if (optind < argc || opt.nodes == 1 || opt.nodes > N_MAX) {
+	if (opt.replay && optind < argc)
+		return replay_files(argv + optind, argc - optind, opt.verbose);
+	if (opt.replay || optind < argc || opt.nodes == 1 || opt.nodes > N_MAX) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	return opt.bench ? bench(&opt) : opt.plan ? play_file(&opt) : play_seeds(&opt);
+	return opt.question ? ask(&opt)
+	       : opt.bench  ? bench(&opt)
+	       : opt.plan   ? play_file(&opt)
+			    : play_seeds(&opt);
 }

@@ -18,12 +18,12 @@
  *   FENCE-6  no proof exists for a life that can still write (the basis of SAFE-1)                      sim/check_fence.c
  *   FENCE-7  faults stop, quorum stays and agents work => no victim is left (liveness)                  sim/check_fence.c
  *   FENCE-8  off_verified needs "off" done and "status" off, device by device, of one run (SAFE-3)      tests/scenario/fence/second_level_all_devices.scn
- *   FENCE-11 a cut of two nodes at any moment leaves exactly one                                        sim/sim_cut.c
+ *   FENCE-11 a cut of two nodes at any moment leaves exactly one                                        sim/question_cut.c
  *   FENCE-13 watchdog_expired needs the armed word of that very life and its whole time out of the ring   tests/scenario/fence/watchdog_*.scn
  *   FENCE-14 an agent starts when another member has taken the attempt in, or none could for a while    sim/check_fence.c
  *   FENCE-15 who has failed is followed by the next candidate                                           sim/check_fence.c
  *   FENCE-16 an attempt from before a long sleep is begun anew                                          sim/check_fence.c
- *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/sim_cut.c
+ *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/question_cut.c
  *   FENCE-17 corosync is hurried only about a life that a hypervisor says is over (SAFE-11), twice in a ring, by one node   sim/check_fence.c
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H

@@ -79,10 +79,10 @@ class Scene:
 
 def replay(logs):
     """Every daemon's record of this scenario, fed to the same core again: a sentence, or Refuted (issue 3)."""
-    program, events, programs, began = built("sim/replay"), 0, 0, time.monotonic()
+    program, events, programs, began = built("sim/sim"), 0, 0, time.monotonic()
     for record in sorted(glob.glob(f"{logs}/**/var/log/record/*.record", recursive=True)):
         older = sorted(glob.glob(f"{record}.[0-9]"), reverse=True)
-        got = subprocess.run([program, *older, record], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        got = subprocess.run([program, "--replay", *older, record], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
         if got.returncode != 0:
             print(got.stdout)

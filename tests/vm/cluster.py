@@ -226,7 +226,7 @@ class Cluster:
                     path = f"{folder}/{node.number}-{d}.record"
                     with open(path, "wb") as f:
                         f.write(node.get(f"{RECORDS}/stockade-{d}.record"))
-                    got = subprocess.run([f"{BUILD}/sim/replay", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    got = subprocess.run([f"{BUILD}/sim/sim", "--replay", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
                     self.t.equal(got.returncode, 0, f"the replay of node{node.number}'s {d} says {got.stdout[-600:]}")
                     told.append(int(re.search(r"(\d+) events", got.stdout).group(1)))

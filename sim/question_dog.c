@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sim/sim_dog.c - watchdogs as the only fence device: nobody is proven dead by one while it can still write (SAFE-12).
+/* sim/question_dog.c - watchdogs as the only fence device: nobody is proven dead by one while it can still write (SAFE-12).
  *
  * Two or three nodes, each with a watchdog that is true: it resets T after the last pet that reached it. A seed draws T, who is
  * cut off or crashes, when each side notices (up to 4 tokens apart), who serves, storage that is lost, and processes that
@@ -9,8 +9,8 @@
  */
 #include "fenced/core/fence.h"
 #include "prng.h"
+#include "question.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +259,8 @@ static void start(uint32_t id)
 	s->view_ms = w.now_ms + 20;
 }
 
+static uint64_t proofs; /* of all seeds */
+
 static bool play(uint64_t seed, bool verbose)
 {
 	memset(&w, 0, sizeof(w));
@@ -324,38 +326,15 @@ static bool play(uint64_t seed, bool verbose)
 		w.node[id].dom = fence_free(w.node[id].dom);
 	while (w.n_queue)
 		free(w.queue[--w.n_queue].data);
+	proofs += w.proofs;
 	return w.broken;
 }
 
-int main(int argc, char **argv)
+static void sum(uint64_t seeds)
 {
-	static const struct option opts[] = { { "seeds", 1, NULL, 'n' },
-					      { "first", 1, NULL, 'f' },
-					      { "seed", 1, NULL, 's' },
-					      { "verbose", 0, NULL, 'v' },
-					      { NULL, 0, NULL, 0 } };
-	uint64_t first = 1, n = 1000, proofs = 0;
-	bool verbose = false;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "v", opts, NULL)) != -1)
-		switch (c) {
-		case 'n': n = strtoull(optarg, NULL, 0); break;
-		case 'f': first = strtoull(optarg, NULL, 0); break;
-		case 's':
-			first = strtoull(optarg, NULL, 0);
-			n = 1;
-			break;
-		case 'v': verbose = true; break;
-		default: return 2;
-		}
-	for (uint64_t seed = first; seed < first + n; seed++) {
-		if (play(seed, verbose))
-			return 1;
-		proofs += w.proofs;
-	}
 	printf("dog: %" PRIu64 " seeds, %" PRIu64
 	       " proofs by a watchdog, none of a life that ran\n",
-	       n, proofs);
-	return 0;
+	       seeds, proofs);
 }
+
+const struct question question_dog = { "--dog", play, sum };

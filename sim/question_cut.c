@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sim/sim_cut.c - two cores of the fence domain, one cut between them at a random moment; exactly one is left (SAFE-4).
+/* sim/question_cut.c - two cores of the fence domain, one cut between them at a random moment; exactly one is left (SAFE-4).
  *
  * A seed draws everything: what each serves and when that changes (also in the very moment of the cut, with the word of it
  * heard by one side only), who loses storage or gateway with the cut, gateways that come and go while somebody waits, when
@@ -11,8 +11,8 @@
  */
 #include "fenced/core/fence.h"
 #include "prng.h"
+#include "question.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -461,31 +461,9 @@ static bool play(uint64_t seed, bool verbose)
 	return w.broken;
 }
 
-int main(int argc, char **argv)
+static void sum(uint64_t seeds)
 {
-	static const struct option opts[] = { { "seeds", 1, NULL, 'n' },
-					      { "first", 1, NULL, 'f' },
-					      { "seed", 1, NULL, 's' },
-					      { "verbose", 0, NULL, 'v' },
-					      { NULL, 0, NULL, 0 } };
-	uint64_t first = 1, n = 1000;
-	bool verbose = false;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "v", opts, NULL)) != -1)
-		switch (c) {
-		case 'n': n = strtoull(optarg, NULL, 0); break;
-		case 'f': first = strtoull(optarg, NULL, 0); break;
-		case 's':
-			first = strtoull(optarg, NULL, 0);
-			n = 1;
-			break;
-		case 'v': verbose = true; break;
-		default: return 2;
-		}
-	for (uint64_t seed = first; seed < first + n; seed++)
-		if (play(seed, verbose))
-			return 1;
-	printf("cut: %" PRIu64 " cuts and crashes of two nodes, one survivor each\n", n);
-	return 0;
+	printf("cut: %" PRIu64 " cuts and crashes of two nodes, one survivor each\n", seeds);
 }
+
+const struct question question_cut = { "--cut", play, sum };
