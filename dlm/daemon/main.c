@@ -298,6 +298,9 @@ static int join_cluster(struct dlmd *d)
 	d->cluster = cluster_open(d->loop, "stockade-dlmd", &cluster_ops, d);
 	if (!d->fence || !d->cluster)
 		return -ENOMEM;
+	if (config_uses_watchdog(d->cfg) &&
+	    fence_link_alive(d->fence, "dlmd", d->cfg->timing.watchdog_ms / 8) < 0)
+		return -ENOMEM;
 	history_add(d->history, "dlmd.start", NULL, "the lock manager started on %s",
 		    d->self->name);
 	tell_systemd(d);

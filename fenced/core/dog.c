@@ -40,8 +40,12 @@ static const char *in_the_way(const struct fence_domain *d)
 		return NULL; /* nobody counts on it, and there is nothing to protect */
 	if (!fence_may_decide(d))
 		return "this node has no quorum, or does not know who is a member";
-	if (d->signs.holds && d->signs.self == LIFE_STALE)
+	if (d->signs.holds && d->signs.self == LIFE_STALE && !d->cfg.dog_not_storage)
 		return "this node does not reach its storage";
+	/* Nobody here would let go of anything any more. A restart takes less than the grace. */
+	if (d->signs.holds && d->mute && !d->cfg.dog_not_daemons)
+		return d->mute & FENCE_DAEMON_STORAGED ? "storaged of this node does not answer"
+						       : "dlmd of this node does not answer";
 	for (unsigned i = 0; level && d->view.two_node && i < d->n; i++) {
 		const struct record *r = &d->book.rec[i];
 		const struct local *l = &d->local[i];

@@ -208,6 +208,7 @@ struct fence_domain {
 	struct fence_signs signs;
 	enum life_sign gateway;
 	uint32_t armed_ms;
+	uint32_t mute;       /* daemons of this node that do not answer */
 	const char *dog_why; /* NULL: it may be petted */
 	uint64_t dog_ok_ms;  /* real; when that was last so */
 	bool dog_ever;

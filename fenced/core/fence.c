@@ -222,6 +222,7 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 		d->signs_dirty = d->signs_dirty || d->armed_ms != ev->armed_ms;
 		d->armed_ms = ev->armed_ms;
 		break;
+	case FENCE_EV_DAEMONS: d->mute = ev->mute; break;
 	case FENCE_EV_GATEWAY: d->gateway = ev->gateway; break;
 	case FENCE_EV_ATTEST: r = fence_on_attest(d, &ev->attest.life, ev->attest.text); break;
 	case FENCE_EV_TIMEOUT: break; /* only the clock moved; plan() sees it */

@@ -83,6 +83,7 @@ struct fence_config {
 	struct proof stored[NODES_MAX];
 	/* lib/timing.h: a node pets on for so long after its rules ended; what the others wait beyond that and twice its timeout */
 	uint32_t dog_grace_ms, dog_margin_ms;
+	bool dog_not_storage, dog_not_daemons; /* it is petted also when these are gone */
 	/* Fence loops: fenced so often within this time, a node is held until an operator lets it in. 0: no limit. */
 	uint8_t loop_max;
 	uint32_t loop_ms;
@@ -106,6 +107,8 @@ enum fence_reason {
 	FENCE_REASONS(X)
 #undef X
 };
+
+enum { FENCE_DAEMON_STORAGED = 1, FENCE_DAEMON_DLMD = 2 };
 
 enum fence_agent_action { FENCE_AGENT_OFF = 1, FENCE_AGENT_STATUS, FENCE_AGENT_ON };
 
@@ -137,6 +140,7 @@ struct fence_event {
 		FENCE_EV_GATEWAY,  /* do the ping targets answer this node? */
 		FENCE_EV_TIMEOUT,  /* fence_deadline_ms() was reached */
 		FENCE_EV_ATTEST,   /* a hypervisor says that this life is over (SAFE-11) */
+		FENCE_EV_DAEMONS,  /* which of this node's other daemons do not answer */
 	} type;
 	uint64_t now_ms; /* monotonic */
 	int64_t wall_s;  /* only to be written into proofs, for people (SAFE-8) */
@@ -176,6 +180,7 @@ struct fence_event {
 		} request;
 		uint32_t admit;    /* nodeid */
 		uint32_t armed_ms; /* as read back from the device; 0: it is not armed */
+		uint32_t mute;     /* DAEMONS: FENCE_DAEMON_*, or'ed */
 		struct {
 			struct incarnation life; /* join counts for nothing: it is about a kernel */
 			const char *text; /* borrowed: which hypervisor, what it saw; evidence */

@@ -21,8 +21,9 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 	    RECORD(ready_interval_ms), RECORD(ready_age_ms), RECORD(confirm_ms), RECORD(stall_ms),
 	    RECORD(hurry_alone_ms), RECORD(hurry_ms), RECORD_STRUCT(stored_view, record_view_id),
 	    RECORD(n_stored), RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof),
-	    RECORD(dog_grace_ms), RECORD(dog_margin_ms), RECORD(loop_max), RECORD(loop_ms),
-	    RECORD(held), RECORD_STRUCT_ARRAY(fenced, record_looped));
+	    RECORD(dog_grace_ms), RECORD(dog_margin_ms), RECORD(dog_not_storage),
+	    RECORD(dog_not_daemons), RECORD(loop_max), RECORD(loop_ms), RECORD(held),
+	    RECORD_STRUCT_ARRAY(fenced, record_looped));
 #undef T
 
 /* ---- events ---- */
@@ -31,6 +32,7 @@ RECORD_PART(common, RECORD(now_ms), RECORD(wall_s));
 RECORD_PART(record_gateway, RECORD(gateway));
 RECORD_PART(record_admit, RECORD(admit));
 RECORD_PART(record_watchdog, RECORD(armed_ms));
+RECORD_PART(record_daemons, RECORD(mute));
 #undef T
 
 #define T struct fence_view
@@ -79,6 +81,7 @@ static const struct record_case *event_case(int type)
 	case FENCE_EV_READY: RECORD_CASE_BARE("ready")
 	case FENCE_EV_GATEWAY: RECORD_CASE_WHOLE("gateway", record_gateway)
 	case FENCE_EV_WATCHDOG: RECORD_CASE_WHOLE("watchdog", record_watchdog)
+	case FENCE_EV_DAEMONS: RECORD_CASE_WHOLE("daemons", record_daemons)
 	case FENCE_EV_ADMIT: RECORD_CASE_WHOLE("admit", record_admit)
 	case FENCE_EV_TIMEOUT: RECORD_CASE_BARE("timeout")
 	case FENCE_EV_ATTEST: RECORD_CASE("attest", attest, record_attest)

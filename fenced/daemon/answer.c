@@ -332,6 +332,10 @@ void on_ipc(void *arg, struct ipc_peer *peer, uint32_t type, const void *data, s
 	case IPC_JSON: on_json(f, peer, data, len); break;
 	case IPC_FENCE_SUBSCRIBE: subscribe(f, peer); break;
 	case IPC_FENCE_SIGNS: on_signs(f, peer, data, len); break;
+	case IPC_FENCE_ALIVE:
+		guard_alive(f, data, len);
+		ipc_reply(peer, IPC_FENCE_ALIVE, NULL, 0);
+		break;
 	default: ipc_disconnect(peer); break;
 	}
 }

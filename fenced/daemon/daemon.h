@@ -44,8 +44,10 @@ struct fenced {
 	struct attest *attest;
 	struct dog dog;
 	struct loop_timer *dog_timer;
-	bool dog_growled;    /* it was said that it is not petted */
-	struct pings *pings; /* NULL: no target is configured */
+	bool dog_growled;     /* it was said that it is not petted */
+	uint64_t alive_ms[2]; /* when storaged, dlmd said so last; guard.c */
+	uint32_t mute;        /* as the core knows it */
+	struct pings *pings;  /* NULL: no target is configured */
 	struct ipc_server *ipc;
 	struct history *history;
 	struct loop_timer *deadline, *retry, *give_up;
@@ -105,6 +107,7 @@ void shell_join(struct fenced *f); /* the group: from here on views come */
 /* guard.c: arms this node's watchdog and pets it as the core allows */
 int guard_begin(struct fenced *f); /* 0 or -errno */
 void guard_end(struct fenced *f);
+void guard_alive(struct fenced *f, const void *who, size_t len); /* a daemon's loop turns */
 void guard_goodbye(struct fenced *f); /* we left in order: nobody counts on it any more */
 
 /* unfence.c */

@@ -36,11 +36,41 @@ static void arm(struct fenced *f)
 	feed(f, (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = f->dog.timeout_ms });
 }
 
+static const char *const daemons[] = { "storaged", "dlmd" }; /* bit of FENCE_DAEMON_* by place */
+
+void guard_alive(struct fenced *f, const void *who, size_t len)
+{
+	for (unsigned i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++)
+		if (len == strlen(daemons[i]) && memcmp(who, daemons[i], len) == 0)
+			f->alive_ms[i] = mono_ms();
+}
+
+/* Each says four times within that time that its loop turns. Who was never heard since we began counts from then. */
+static void hear(struct fenced *f)
+{
+	uint64_t now = mono_ms();
+	uint32_t mute = 0;
+
+	for (unsigned i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++) {
+		if (!f->alive_ms[i])
+			f->alive_ms[i] = now;
+		if (now - f->alive_ms[i] > f->cfg->timing.watchdog_ms / 2)
+			mute |= 1u << i;
+	}
+	if (mute == f->mute)
+		return;
+	f->mute = mute;
+	log_info("watchdog.daemons", "storaged=%d dlmd=%d", !(mute & FENCE_DAEMON_STORAGED),
+		 !(mute & FENCE_DAEMON_DLMD));
+	feed(f, (struct fence_event){ .type = FENCE_EV_DAEMONS, .mute = mute });
+}
+
 static void on_look(void *arg)
 {
 	struct fenced *f = arg;
 	const char *why;
 
+	hear(f);
 	feed(f, (struct fence_event){ .type = FENCE_EV_TIMEOUT }); /* the rules as of now */
 	bool may = fence_may_pet(f->dom, mono_ms(), &why);
 

@@ -186,6 +186,7 @@ struct config *config_parse(const char *text, const char *path, FILE *err)
 	snprintf(cfg->path, sizeof(cfg->path), "%s", path);
 	cfg->fence_reboot = true;
 	cfg->loop_max = 5;
+	cfg->watchdog_storage = cfg->watchdog_daemons = true;
 	memcpy(cfg->watchdog_device, "/dev/watchdog0", sizeof("/dev/watchdog0"));
 	cfg->loop_ms = 15 * 60 * 1000;
 	yaml_read(p, read_root);

@@ -148,6 +148,7 @@ struct config {
 	uint32_t loop_ms;
 	enum config_watchdog watchdog;
 	char watchdog_device[CONFIG_PATH_MAX];
+	bool watchdog_storage, watchdog_daemons; /* what counts beside quorum: both by default */
 	unsigned n_pings; /* addresses outside of the cluster: who reaches one is on the network */
 	char ping[CONFIG_PINGS_MAX][CONFIG_NAME_MAX];
 	unsigned n_nodes;

@@ -122,7 +122,8 @@ uint64_t config_meaning_hash(const struct config *cfg)
 	mix(&h, "cluster=%s detect=%u reboot=%d", cfg->cluster, cfg->detect_ms, cfg->fence_reboot);
 	mix(&h, "fence_timeout=%u age=%u post_join=%u cut_delay=%u", t->fence_timeout_ms,
 	    t->ready_age_ms, t->post_join_ms, t->cut_delay_ms);
-	mix(&h, "watchdog=%d device=%s", cfg->watchdog, cfg->watchdog_device);
+	mix(&h, "watchdog=%d device=%s storage=%d daemons=%d", cfg->watchdog, cfg->watchdog_device,
+	    cfg->watchdog_storage, cfg->watchdog_daemons);
 	mix(&h, "loop=%u within=%u", cfg->loop_max, cfg->loop_ms);
 	for (unsigned i = 0; i < cfg->n_pings; i++)
 		mix(&h, "ping=%s", cfg->ping[i]);

@@ -21,10 +21,26 @@ static void watchdog_device(struct parse *p, void *obj, const struct item *it)
 	read_path(p, it, cfg->watchdog_device, sizeof(cfg->watchdog_device));
 }
 
+static void watchdog_storage(struct parse *p, void *obj, const struct item *it)
+{
+	struct config *cfg = obj;
+
+	read_bool(p, it, &cfg->watchdog_storage);
+}
+
+static void watchdog_daemons(struct parse *p, void *obj, const struct item *it)
+{
+	struct config *cfg = obj;
+
+	read_bool(p, it, &cfg->watchdog_daemons);
+}
+
 void watchdog_read(struct parse *p, void *cfg, const struct item *it)
 {
-	static const struct key keys[] = { { "device", watchdog_device, false },
+	static const struct key keys[] = { { "daemons", watchdog_daemons, false },
+					   { "device", watchdog_device, false },
 					   { "mode", watchdog_mode, false },
+					   { "storage", watchdog_storage, false },
 					   { NULL, NULL, false } };
 
 	if (item_is_map(it))

@@ -39,6 +39,10 @@ struct fence_link {
 	bool broken;              /* found while the owner called us: the timer tells it */
 	bool has_signs, signs_due;
 	struct fence_signs signs;
+	const char *who; /* NULL: it is not said that we are alive */
+	uint32_t every_ms;
+	bool alive_due;
+	struct loop_timer *alive;
 	struct ask *first, **last;
 	bool asking; /* what we wait for is the reply to `first` */
 	uint8_t buf[IPC_BYTES_MAX];
@@ -120,6 +124,9 @@ static void speak(struct fence_link *link)
 		return;
 	if (link->signs_due) {
 		r = post_signs(link);
+	} else if (link->alive_due) {
+		link->alive_due = false;
+		r = post(link, IPC_FENCE_ALIVE, link->who, strlen(link->who));
 	} else if (link->first != NULL) {
 		r = post(link, IPC_JSON, link->first->text, strlen(link->first->text));
 		link->asking = r == 0;
@@ -140,6 +147,7 @@ static int hear_state(struct fence_link *link, size_t len)
 	if (link->state == SUBSCRIBING) {
 		link->state = UP;
 		link->signs_due = link->has_signs;
+		link->alive_due = link->who != NULL;
 		log_info("fence.link", "up=1");
 	}
 	link->ops.state(link->arg, &st);
@@ -259,6 +267,7 @@ struct fence_link *fence_link_close(struct fence_link *link)
 	unwatch(link);
 	ipc_close(link->client);
 	loop_timer_free(link->timer);
+	loop_timer_free(link->alive);
 	while (link->first != NULL) {
 		link->first->done = NULL;
 		answered(link, NULL, "closed");
@@ -277,6 +286,27 @@ void fence_link_signs(struct fence_link *link, const struct fence_signs *signs)
 	link->signs = *signs;
 	link->has_signs = link->signs_due = true;
 	speak(link);
+}
+
+static void on_alive(void *arg)
+{
+	struct fence_link *link = arg;
+
+	link->alive_due = true;
+	loop_timer_arm(link->alive, mono_ms() + link->every_ms);
+	speak(link);
+}
+
+int fence_link_alive(struct fence_link *link, const char *who, uint32_t every_ms)
+{
+	if (link->alive == NULL)
+		link->alive = loop_timer_new(link->loop, on_alive, link);
+	if (link->alive == NULL)
+		return -ENOMEM;
+	link->who = who;
+	link->every_ms = every_ms;
+	loop_timer_arm(link->alive, 0);
+	return 0;
 }
 
 int fence_link_ask(struct fence_link *link, json_t *request,

@@ -30,6 +30,10 @@ bool fence_link_up(const struct fence_link *link);
 /* Kept, and sent now and after each reconnection. */
 void fence_link_signs(struct fence_link *link, const struct fence_signs *signs);
 
+/* Say every @every_ms, from the caller's loop, that it turns. @who: its name, kept. For a node whose watchdog fenced pets
+ * only while its daemons are alive (SAFE-12). 0 or -ENOMEM. */
+int fence_link_alive(struct fence_link *link, const char *who, uint32_t every_ms);
+
 /**
  * fence_link_ask() - one JSON request to fenced ("fence", ...).
  * @request: its reference is taken

@@ -30,6 +30,7 @@ enum ipc_type {
 		101, /* to fenced: empty; reply and events: fence_state (lib/fence_state.h) */
 	IPC_FENCE_STATE = 102, /* event */
 	IPC_FENCE_SIGNS = 103, /* to fenced: fence_signs; empty reply */
+	IPC_FENCE_ALIVE = 104, /* to fenced: "storaged" or "dlmd": its loop turns; empty reply */
 	IPC_DLM_FIRST = 200,   /* 200..299: dlmd and its client library (dlm/libdlm) */
 };
 

@@ -263,6 +263,8 @@ static void every_difference_of_meaning_changes_the_hash(void **state)
 		{ "detect: 2s", "detect: 2s\nfence_loop: off" },
 		{ "detect: 2s", "detect: 2s\nwatchdog: on" },
 		{ "detect: 2s", "detect: 2s\nwatchdog: {device: /dev/watchdog1}" },
+		{ "detect: 2s", "detect: 2s\nwatchdog: {storage: false}" },
+		{ "detect: 2s", "detect: 2s\nwatchdog: {daemons: false}" },
 		{ "detect: 2s", "detect: 2s\nfence_loop: {times: 3}" },
 		{ "detect: 2s", "detect: 2s\nfence_loop: {within: 1h}" },
 		{ "[{d: a}]", "[{d: {plug: a, lanplus: 1}}]" },

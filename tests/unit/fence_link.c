@@ -27,6 +27,7 @@ struct fenced {
 	struct ipc_peer *subscriber;
 	struct fence_state st;
 	uint32_t weight; /* the last signs */
+	int alive;       /* so often "tester" said so */
 };
 
 static void tell(struct fenced *f, bool as_reply)
@@ -56,6 +57,10 @@ static void request(void *arg, struct ipc_peer *peer, uint32_t type, const void 
 		f->weight = signs.weight;
 		ipc_reply(peer, type, NULL, 0);
 		return;
+	case IPC_FENCE_ALIVE:
+		f->alive += len == 6 && memcmp(data, "tester", 6) == 0;
+		ipc_reply(peer, type, NULL, 0);
+		return;
 	case IPC_JSON: {
 		json_t *in = json_loadb(data, len, 0, NULL);
 		const char *cmd = json_string_value(json_object_get(in, "cmd"));
@@ -68,7 +73,8 @@ static void request(void *arg, struct ipc_peer *peer, uint32_t type, const void 
 		} else if (strcmp(cmd, "garbage") == 0) {
 			ipc_event(f->subscriber, IPC_FENCE_STATE, "?", 1);
 		}
-		ipc_reply_json(peer, json_pack("{s:b, s:i}", "ok", 1, "weight", (int)f->weight));
+		ipc_reply_json(peer, json_pack("{s:b, s:i, s:i}", "ok", 1, "weight", (int)f->weight,
+					       "alive", f->alive));
 		json_decref(in);
 		return;
 	}
@@ -134,7 +140,7 @@ static struct loop_timer *tick;
 static struct fence_link *link_;
 static unsigned states, losts, answers, failures;
 static struct fence_state last;
-static int weight;
+static int weight, alive;
 static bool (*until)(void);
 static uint64_t end_ms, longest_ms, last_tick_ms;
 
@@ -160,6 +166,7 @@ static void on_answer(void *arg, json_t *reply, const char *why)
 		failures++;
 	} else {
 		weight = (int)json_integer_value(json_object_get(reply, "weight"));
+		alive = (int)json_integer_value(json_object_get(reply, "alive"));
 	}
 }
 
@@ -233,6 +240,27 @@ static int teardown(void **state)
 	loop_timer_free(tick);
 	loop_free(loop);
 	return 0;
+}
+
+/* SAFE-12: said again and again by the owner's loop; not by one that stands still, and not by others. */
+static void alive_is_said_as_long_as_the_loop_turns(void **state)
+{
+	(void)state;
+	start_fenced();
+	assert_int_equal(fence_link_alive(link_, "tester", 20), 0);
+	wait_until(is_up, 3000);
+	wait_until(never, 300);
+	assert_int_equal(ask("count"), 0);
+	wait_until(has_answer, 1000);
+	assert_in_range(alive, 5, 20);
+	int before = alive;
+
+	usleep(200000); /* the loop stands still */
+	answers = 0;
+	assert_int_equal(ask("count"), 0);
+	wait_until(has_answer, 1000);
+	assert_in_range(alive, before, before + 2);
+	stop_fenced();
 }
 
 static void state_and_signs_go_over_the_link(void **state)
@@ -343,6 +371,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(state_and_signs_go_over_the_link),
+		T(alive_is_said_as_long_as_the_loop_turns),
 		T(a_fenced_that_is_not_there_is_tried_again),
 		T(one_that_dies_with_a_request_answers_with_why),
 		T(one_that_hangs_stops_nobody),

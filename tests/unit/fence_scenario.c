@@ -20,6 +20,7 @@
  *	send N newer|flood                      a message with an operation of a later release; with more than a message can hold
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
+ *	silent N storaged|dlmd|none              that daemon of N does not answer its fenced
  *	watchdog N MS                           its watchdog is armed (0: disarmed); `nodes N levels L watchdog 1`: the last level is that
  *	gateway N fresh|stale | drill N VICTIM | admit N WHOM
  *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
@@ -764,6 +765,12 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "watchdog")) {
 		step(node_arg(a[1]),
 		     (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = number(a[2]) });
+	} else if (is(a[0], "silent")) {
+		step(node_arg(a[1]),
+		     (struct fence_event){ .type = FENCE_EV_DAEMONS,
+					   .mute = is(a[2], "storaged") ? FENCE_DAEMON_STORAGED
+						   : is(a[2], "dlmd")   ? FENCE_DAEMON_DLMD
+									: 0 });
 	} else if (is(a[0], "loop")) {
 		w.loop_max = (uint8_t)number(a[1]);
 		w.loop_ms = number(a[2]);

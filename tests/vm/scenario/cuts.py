@@ -106,7 +106,7 @@ def one_cut(t, c, n, kind):
     first = c.server()
     other = "node2" if first == "node1" else "node1"
     name = f"cut {n} ({kind})"
-    t.until(lambda: standby_ready(c, other), 60, f"before {name}: {other} has the volume in reach", 0.3)
+    t.until(lambda: standby_ready(c, other), 300, f"before {name}: {other} has the volume in reach", 0.3)
     time.sleep(c.rng.uniform(0, 3))
     if kind == "moving":
         c.lab.node(first).sh(f"stockade service relocate web {other} >/dev/null 2>&1 &")
@@ -118,7 +118,7 @@ def one_cut(t, c, n, kind):
     took = time.monotonic() - at
     served = c.wait_served(left, since=at + (took if kind != "storage" else 0))
     heal(c, kind, first)
-    t.until(lambda: both_members(c, "node1", "node2"), 150, f"{name}: both nodes are members again", 0.3)
+    t.until(lambda: both_members(c, "node1", "node2"), 300, f"{name}: both nodes are members again", 0.3)
     t.equal(stopped(c, at), [lost] if lost else [], f"{name}: nodes that were switched off")
     t.equal(c.server(), left, f"{name}: who serves afterwards")
     gap, begin, end = max(((b[1] - a[1], a[1], b[1]) for a, b in zip(c.writer.acked, c.writer.acked[1:]) if b[1] > served_before),
