@@ -598,15 +598,16 @@ bool runner_owns(const struct runner *r, uint64_t run)
 
 const char *runner_broken(const struct runner *r)
 {
-	if (r->op.run && r->op.op == DRIVE_START) {
+	if (r->op.run && r->op.op == DRIVE_START && !r->op.allowed)
+		return "RUN-3";
+	/* One that is cancelled is on its way out: what it stands on may be denied its writes meanwhile. */
+	if (r->op.run && r->op.op == DRIVE_START && !r->op.cancelled) {
 		for (unsigned i = 0; i < r->cfg.n; i++) {
 			if (i < r->op.res && r->res[i].state != RUNNER_RES_RUNNING)
 				return "RUN-1";
 			if (i > r->op.res && r->res[i].state != RUNNER_RES_STOPPED)
 				return "RUN-1";
 		}
-		if (!r->op.allowed)
-			return "RUN-3";
 		for (unsigned i = 0; i < r->cfg.n; i++)
 			if (r->res[i].denied || r->deny_run[r->op.res])
 				return "RUN-6";
