@@ -51,10 +51,11 @@ static void follow(struct world *w, uint32_t id, const struct dlm_event *ev,
 	for (unsigned i = 0; i < out->n; i++) {
 		const struct dlm_action *a = &out->v[i];
 
-		/* DLM-12: a dlmd that is away, of a node that is here and was all along, is waited for, but not in all locks. */
+		/* DLM-12: a dlmd that is away, of a node that is here and was all along, is waited for, but not in all locks.
+		 * Who began with nothing in this ring does not know that it was. */
 		if (a->type == DLM_ACT_LOST && a->life.state == DLM_LIFE_LOST &&
-		    !incarnation_unseen(&a->life.life) && w->past[id].synced == v->id.seq &&
-		    nodeset_has(v->nodes, a->life.life.nodeid) &&
+		    !incarnation_unseen(&a->life.life) && w->past[id].informed &&
+		    w->past[id].synced == v->id.seq && nodeset_has(v->nodes, a->life.life.nodeid) &&
 		    !nodeset_has(v->members, a->life.life.nodeid))
 			broken(w, "DLM-12", id,
 			       "stands still for the dlmd of n%u, whose node is here",
