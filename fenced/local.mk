@@ -7,6 +7,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 	%reldir%/core/cut.c \
 	%reldir%/core/dog.c \
 	%reldir%/core/domain.h \
+	%reldir%/core/drill.c \
 	%reldir%/core/fence.c \
 	%reldir%/core/fence.h \
 	%reldir%/core/fence_record.c \

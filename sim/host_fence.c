@@ -175,6 +175,7 @@ void fenced_start(struct world *w, uint32_t id)
 	cfg.stall_ms = plan->stall_ms;
 	cfg.hurry_alone_ms = 120;
 	cfg.hurry_ms = plan->token_ms / 4 + 200;
+	cfg.drill_wait_ms = plan->confirm_ms + 20000; /* longer than two devices take */
 	for (uint32_t i = 1; i <= w->n; i++) {
 		nodeset_add(&cfg.nodes, i);
 		path_make(plan, &cfg.path[i]);

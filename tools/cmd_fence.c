@@ -99,12 +99,15 @@ int fence_follow(const char *name, int64_t proof_before, uint64_t limit_ms)
 static int fence_run(int argc, char **argv)
 {
 	bool no_wait = false, yes = false, drill = false, next = false, ours = true;
-	const char *reason = NULL, *timeout = NULL, *node;
-	char next_node[64];
-	uint64_t limit_ms = WAIT_MS;
+	const char *reason = NULL, *timeout = NULL, *min_age = NULL, *level_text = NULL, *node;
+	char next_node[64], *end;
+	uint64_t limit_ms = WAIT_MS, min_age_ms = 0;
+	unsigned long level = 0;
 	const struct option_spec spec[] = {
 		{ "--drill", &drill, NULL, NULL },
 		{ "--next", &next, NULL, NULL },
+		{ "--level", NULL, &level_text, NULL },
+		{ "--min-age", NULL, &min_age, NULL },
 		{ "--reason", NULL, &reason, NULL },
 		{ "--yes", &yes, NULL, NULL },
 		{ "--no-wait", &no_wait, NULL, NULL },
@@ -120,13 +123,23 @@ static int fence_run(int argc, char **argv)
 		return EXIT_USAGE;
 	if (timeout && !time_parse(timeout, &limit_ms))
 		return usage_error("--timeout %s is not a time, such as 90s or 5min", timeout);
+	if (min_age && !time_parse(min_age, &min_age_ms))
+		return usage_error("--min-age %s is not a time, such as 12h or 2d", min_age);
+	if (level_text) {
+		level = strtoul(level_text, &end, 10);
+		if (*end || level == 0 || level > 99)
+			return usage_error("--level %s is not a level: they are counted from 1",
+					   level_text);
+	}
+	if (!drill && (level_text || min_age))
+		return usage_error("--level and --min-age are for --drill");
 	if (argc != (next ? 1 : 2) || (next && !drill) || (drill && no_wait))
 		return usage_error(
 			"expected: stockade fence NODE --reason TEXT, or fence --drill NODE|--next");
 	if (!drill && (!reason || !reason[0]))
 		return usage_error("fence needs --reason TEXT: it is kept in the history");
 	if (next) {
-		code = drill_next(next_node, &ours);
+		code = drill_next(next_node, min_age_ms, &ours);
 		if (code != EXIT_OK || !ours)
 			return code;
 	}
@@ -138,7 +151,8 @@ static int fence_run(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	if (drill)
-		return drill_run(node, reason ? reason : "no reason given", limit_ms);
+		return drill_run(node, (unsigned)level, reason ? reason : "no reason given",
+				 limit_ms);
 	/* A proof made between our question and the answer must count, so look before asking. */
 	status = ask_quietly(FENCED, json_pack("{s:s}", "cmd", "status"), ASK_MS, &error);
 	before = js_int(json_object_get(js_find(json_object_get(status, "nodes"), "name", argv[1]),
@@ -158,12 +172,16 @@ static int fence_run(int argc, char **argv)
 
 const struct command cmd_fence = {
 	.name = "fence",
-	.usage = "NODE --reason TEXT [--yes] [--no-wait] [--timeout TIME] | --drill NODE|--next",
+	.usage =
+		"NODE --reason TEXT [--yes] [--no-wait] [--timeout TIME] | --drill NODE|--next [--level N]",
 	.summary = "Have a node switched off, and wait for the proof that it is",
 	.help = "  --drill          to know that it works: its services move away, it is fenced, boots, and may serve again;\n"
 		"                   only while all nodes are members, all fence paths pass, and nobody is held\n"
+		"                   Exit 1: it came back, but its devices were not tested, and why\n"
+		"  --level N        with --drill: by the devices of this level; otherwise by those whose test is longest ago\n"
 		"  --next           with --drill: the node whose last drill is longest ago; one other node does it, the rest\n"
 		"                   say so and end (for stockade-drill.timer)\n"
+		"  --min-age TIME   with --next: not as long as the last drill of any node is younger than this\n"
 		"  --reason TEXT    why; kept in the history\n"
 		"  --yes            do not ask, also on a terminal\n"
 		"  --no-wait        return when the cluster has agreed\n"

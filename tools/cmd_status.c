@@ -57,9 +57,28 @@ static void print_head(const struct answer answer[DAEMONS], const json_t *proble
 		printf("%s%zu problem%s%s\n", red(), n, n == 1 ? "" : "s", plain());
 }
 
+/* A check asks the device; only a drill shows that it does what it says. */
+static const char *drill_text(const json_t *node, char *to, size_t size)
+{
+	const json_t *drill = json_object_get(node, "drill");
+	int64_t age_s = js_int(drill, "age_s", -1);
+	char age[DURATION_TEXT];
+
+	to[0] = '\0';
+	if (!json_is_object(drill))
+		return to;
+	if (age_s < 0)
+		snprintf(to, size, ", never drilled");
+	else
+		snprintf(to, size, ", drilled %s ago%s",
+			 duration_text((uint64_t)age_s * 1000, age, sizeof(age)),
+			 js_true(drill, "tested") ? "" : " in vain");
+	return to;
+}
+
 static void fence_cell(struct table *t, const json_t *node)
 {
-	char age[DURATION_TEXT];
+	char age[DURATION_TEXT], drill[64];
 	const json_t *fencing = json_object_get(node, "fencing");
 
 	if (js_true(node, "self"))
@@ -69,8 +88,9 @@ static void fence_cell(struct table *t, const json_t *node)
 			   js_text(fencing, "actor", "nobody"));
 	else if (js_true(node, "ready"))
 		table_cell(
-			t, 2, green(), "ready, checked %s ago",
-			duration_text((uint64_t)js_int(node, "ready_age_ms", 0), age, sizeof(age)));
+			t, 2, green(), "ready, checked %s ago%s",
+			duration_text((uint64_t)js_int(node, "ready_age_ms", 0), age, sizeof(age)),
+			drill_text(node, drill, sizeof(drill)));
 	else
 		table_cell(t, 2, red(), "%s",
 			   js_false(node, "ready") ? "NOT READY" : "not checked yet");

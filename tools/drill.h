@@ -9,8 +9,9 @@
 /* Until a newer proof of that node's death than number @proof_before is there. */
 int fence_follow(const char *node, int64_t proof_before, uint64_t limit_ms);
 
-int drill_next(char node[64],
-	       bool *ret_ours); /* whose drill is next; is it this node that does it? */
-int drill_run(const char *node, const char *reason, uint64_t limit_ms);
+/* Whose drill is next; is it this node that does it? Nobody's as long as the last one of all is younger than @min_age_ms. */
+int drill_next(char node[64], uint64_t min_age_ms, bool *ret_ours);
+/* @level: from 1; 0: the one that was tested longest ago */
+int drill_run(const char *node, unsigned level, const char *reason, uint64_t limit_ms);
 
 #endif

@@ -74,14 +74,17 @@ void fence_attempt_drop(struct fence_domain *d, struct local *l)
 static void level_begin(struct fence_domain *d, unsigned slot, uint8_t level)
 {
 	struct attempt *a = &d->local[slot].att;
-	const struct fence_path *path = &d->cfg.path[d->book.rec[slot].nodeid];
+	const struct record *r = &d->book.rec[slot];
+	const struct fence_path *path = &d->cfg.path[r->nodeid];
+	bool none = level >= path->n_levels ||
+		    (fence_drill_only(r, a->number) && level != r->drill_level);
 
 	a->level = level;
 	a->device = 0;
 	a->evidence[0] = '\0';
 	if (path->n_levels == 0)
 		fence_text_copy(a->text, "no fence device is configured for it");
-	a->stage = level >= path->n_levels ? ATT_FAILED : path->watchdog[level] ? ATT_DOG : ATT_OFF;
+	a->stage = none ? ATT_FAILED : path->watchdog[level] ? ATT_DOG : ATT_OFF;
 	a->dog_noted = false;
 	d->local[slot].failed_sent = false;
 }
@@ -111,7 +114,7 @@ void fence_on_attempt(struct fence_domain *d, uint32_t from, const struct op *op
 		n->history.number = op->number;
 	}
 	if (!ours) {
-		if (nodeset_has(fence_candidates(d, r), self))
+		if (nodeset_has(fence_candidates(d, r), self) || fence_drill_confirms(d, r))
 			fence_emit(d, &(struct op){ .type = OP_SEEN,
 						    .node = op->node,
 						    .life = op->life,
@@ -121,7 +124,7 @@ void fence_on_attempt(struct fence_domain *d, uint32_t from, const struct op *op
 	bool alone = nodeset_count(d->view.nodes) == 1; /* in this ring: nobody can confirm */
 
 	if (alone) {
-		level_begin(d, d->slot[op->node], 0);
+		level_begin(d, d->slot[op->node], fence_drill_first(r, op->number));
 	} else {
 		l->att.stage = ATT_CONFIRM;
 		l->att.confirm_at_ms = d->now_ms + d->cfg.confirm_ms;
@@ -138,7 +141,7 @@ void fence_on_seen(struct fence_domain *d, uint32_t from, const struct op *op)
 
 	if (a->stage == ATT_CONFIRM && a->number == op->number &&
 	    incarnation_same_boot(&a->life, &op->life))
-		level_begin(d, d->slot[op->node], 0);
+		level_begin(d, d->slot[op->node], fence_drill_first(r, op->number));
 }
 
 void fence_on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
@@ -154,6 +157,8 @@ void fence_on_failed(struct fence_domain *d, uint32_t from, const struct op *op)
 	r->actor = 0;
 	r->last_actor = from;
 	fence_text_copy(r->failed, op->text);
+	if (r->reason == FENCE_REASON_DRILL)
+		fence_text_copy(l->drill_error, op->text);
 	if (nodeset_next(fence_candidates(d, r), from) == 0) { /* all have tried */
 		r->rounds++;
 		wait = backoff_ms(d, r->rounds);
@@ -206,6 +211,7 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 
 	p.victim.join = r->life.join;
 	fence_loop_count(d, d->slot[op->node], p.kind, op->flag);
+	fence_drill_settled(&d->book, r, &p, op->level);
 	fence_rec_dead(&d->book, r, &p);
 	d->store = true;
 	l->proof.kind = PROOF_NONE;
@@ -214,7 +220,7 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
 	} else if (l->att.stage == ATT_PROVING && p.kind == PROOF_OFF_VERIFIED) {
 		l->att.stage = ATT_ON;
 		l->att.device = 0;
-		l->att.failed_levels = l->att.level;
+		l->att.failed_levels = l->att.one_level ? 0 : l->att.level;
 		on_seek(d, d->slot[op->node]);
 	} else {
 		fence_attempt_drop(d, l);
@@ -288,6 +294,7 @@ static bool attested(struct fence_domain *d, unsigned slot)
 					   .by = d->cfg.self.nodeid,
 					   .wall_s = d->wall_s };
 		memcpy(l->proof.evidence, l->attest_text, sizeof(l->proof.evidence));
+		l->proof_level = FENCE_LEVEL_NONE;
 		l->proof_sent = false;
 	}
 	return true;
@@ -305,6 +312,8 @@ static void proven(struct fence_domain *d, unsigned slot, enum proof_kind kind)
 	bool storage = d->cfg.path[d->book.rec[slot].nodeid].storage[l->att.level];
 
 	l->att.stage = ATT_PROVING;
+	l->att.one_level = fence_drill_only(&d->book.rec[slot], l->att.number);
+	l->proof_level = l->att.level;
 	*p = (struct proof){ .victim = l->att.life,
 			     .kind = kind == PROOF_OFF_VERIFIED && storage ? PROOF_STORAGE_CUT
 									   : kind,
@@ -473,7 +482,7 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 			break;
 		}
 		fence_note(d, FENCE_NOTE_CONFIRM, r->nodeid, "");
-		level_begin(d, slot, 0);
+		level_begin(d, slot, fence_drill_first(r, a->number));
 		plan_attempt(d, slot);
 		break;
 	case ATT_OFF:
@@ -530,6 +539,7 @@ void fence_plan_attempts(struct fence_domain *d)
 			l->proof_sent = fence_emit(
 				d, &(struct op){ .type = OP_PROOF,
 						 .proof = l->proof,
+						 .level = l->proof_level,
 						 .flag = fence_loop_verdict(d, i, l->proof.kind) });
 	}
 }

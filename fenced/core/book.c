@@ -44,6 +44,7 @@ static void rec_clear(struct record *r)
 	r->goodbye_wall_s = 0;
 	r->attempts = r->rounds = r->actor = r->last_actor = 0;
 	r->why[0] = r->failed[0] = '\0';
+	r->drill_level = FENCE_LEVEL_NONE;
 }
 
 void fence_rec_member(struct record *r, const struct incarnation *life)
@@ -89,6 +90,7 @@ void fence_rec_new_boot(struct book *b, struct record *r, const struct incarnati
 
 	incarnation_boot_text(life, boot);
 	snprintf(p.evidence, sizeof(p.evidence), "joined with boot id %s", boot);
+	fence_drill_settled(b, r, &p, FENCE_LEVEL_NONE);
 	rec_prove(b, r, &p);
 	fence_rec_member(r, life);
 }

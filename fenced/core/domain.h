@@ -5,8 +5,9 @@
  *   book.c     records and their turns    attempt.c  who acts, agents' runs, proofs
  *   msg.c      bytes                      request.c  operators, storaged, goodbye
  *   state.c    what others may see        ready.c    are the fence paths alive?
- *   cut.c      the two-node cut: whose turn it is       loop.c     fenced too often; drills
+ *   cut.c      the two-node cut: whose turn it is       loop.c     fenced too often
  *   dog.c      the node's watchdog                      hurry.c    corosync is told of an attested death
+ *   drill.c    fenced to see whether it works
  */
 #ifndef STOCKADE_FENCED_CORE_DOMAIN_H
 #define STOCKADE_FENCED_CORE_DOMAIN_H
@@ -24,9 +25,10 @@ struct record {
 	struct incarnation life; /* latest known */
 	struct proof proof;      /* latest; about `life` when DEAD, about an older one otherwise */
 	enum fence_reason reason;
-	bool held;      /* fenced too often: waits for ADMIT */
-	uint64_t drill; /* proof number of its last drill */
-	bool goodbye;   /* LEAVE was heard: gone means DEAD by clean_leave */
+	bool held; /* fenced too often: waits for ADMIT */
+	struct fence_drill drill;
+	uint8_t drill_level; /* victim of a drill: the level that it is to test */
+	bool goodbye;        /* LEAVE was heard: gone means DEAD by clean_leave */
 	int64_t goodbye_wall_s;
 	uint32_t attempts;   /* begun for this victim */
 	uint32_t rounds;     /* every candidate failed this often */
@@ -97,6 +99,7 @@ struct op {
 	struct incarnation life;
 	enum fence_reason reason;
 	uint32_t number, changes, armed_ms;
+	uint8_t level;      /* DECLARE: of a drill; PROOF: by which level, or NONE */
 	bool flag;          /* SIGNS: holds; READY: ok; PROOF: fenced too often */
 	struct nodeset set; /* EXCUSE; SIGNS: fresh */
 	int64_t wall_s;
@@ -134,6 +137,7 @@ struct attempt {
 	uint64_t run; /* in flight; 0: none */
 	uint64_t confirm_at_ms;
 	bool dog_noted;
+	bool one_level;                /* a drill's: no other level was touched */
 	char text[FENCE_TEXT_MAX];     /* what failed so far, in the agents' words */
 	char evidence[FENCE_TEXT_MAX]; /* what this level's devices answered */
 };
@@ -148,13 +152,16 @@ struct local {
 	uint64_t since_ms; /* in this state */
 	uint64_t retry_at_ms;
 	struct attempt att;
-	struct proof proof; /* ours, to be sent until it is heard; kind NONE: none */
+	struct proof proof;  /* ours, to be sent until it is heard; kind NONE: none */
+	uint8_t proof_level; /* NONE: by none */
 	bool proof_sent, declare_sent, request_sent, failed_sent;
 	struct incarnation attested; /* by a hypervisor; nodeid 0: none */
 	char attest_text[PROOF_EVIDENCE_MAX];
 	bool hurried; /* corosync was asked about it, or need not be by us */
 	bool request, drill, admit;
+	uint8_t drill_level;
 	char request_text[FENCE_TEXT_MAX];
+	char drill_refused[FENCE_TEXT_MAX], drill_error[FENCE_TEXT_MAX];
 	bool wait_noted;
 	/* Two-node cut: what both sides knew when it became a victim; see cut_slot() */
 	struct {
@@ -223,7 +230,8 @@ struct fence_domain {
 	bool signs_dirty;
 	bool leaving, leave_sent, left;
 	bool rebooting;
-	uint64_t runs; /* last run or check number given out */
+	uint64_t drill_end_ms; /* real; 0: we wait for no drill to switch us off */
+	uint64_t runs;         /* last run or check number given out */
 
 	struct {
 		bool on;
@@ -346,11 +354,22 @@ void fence_loop_count(struct fence_domain *d, unsigned slot, enum proof_kind kin
 void fence_loop_adopt(struct fence_domain *d, bool nobody);
 int fence_on_admit(struct fence_domain *d, uint32_t node);
 void fence_on_admitted(struct fence_domain *d, const struct op *op);
-int fence_drill_guard(struct fence_domain *d, uint32_t node);
-bool fence_drill_allowed(const struct fence_domain *d, uint32_t node);
+
+/* drill.c */
+int fence_drill_guard(struct fence_domain *d, uint32_t node, uint8_t *level);
+const char *fence_drill_in_the_way(const struct fence_domain *d, uint32_t node);
+void fence_drill_refused(struct fence_domain *d, uint32_t node, const char *why);
+uint8_t fence_drill_first(const struct record *r, uint32_t attempt);
+bool fence_drill_only(const struct record *r, uint32_t attempt);
+bool fence_drill_confirms(const struct fence_domain *d, const struct record *r);
+void fence_drill_settled(struct book *b, struct record *r, const struct proof *p, uint8_t level);
+void fence_drill_adopt(struct fence_domain *d);
+void fence_drill_begin(struct fence_domain *d);
+void fence_drill_wait(struct fence_domain *d);
 
 /* request.c */
-int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill);
+int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill,
+		     uint8_t level);
 int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text);
 bool fence_ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer answer,
 			const char *text);

@@ -54,6 +54,8 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct fence_looped *f = &cfg->fenced[d->book.rec[i].nodeid];
 
+		d->book.rec[i].drill = cfg->drill[d->book.rec[i].nodeid]; /* told in SYNC */
+
 		for (unsigned k = 0; k < f->n && k < FENCE_LOOP_MAX; k++)
 			d->fenced[i].at_ms[d->fenced[i].n++] = -(int64_t)f->age_ms[k];
 	}
@@ -209,7 +211,8 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 		break;
 	case FENCE_EV_SIGNS: r = fence_on_signs(d, &ev->signs); break;
 	case FENCE_EV_REQUEST:
-		r = fence_on_request(d, ev->request.node, ev->request.text, ev->request.drill);
+		r = fence_on_request(d, ev->request.node, ev->request.text, ev->request.drill,
+				     ev->request.level);
 		break;
 	case FENCE_EV_ADMIT: r = fence_on_admit(d, ev->admit); break;
 	case FENCE_EV_ACK: r = fence_on_ack(d, ev->ack.node, ev->ack.force, ev->ack.text); break;

@@ -12,7 +12,8 @@
  *
  *   FENCE-1  an agent switches off only a victim, only for a member of a quorate view (SAFE-4)         fence_broken()
  *   FENCE-2  DEAD has a proof that names that very life; a victim has none (SAFE-1, SAFE-2)             fence_broken()
- *   FENCE-3  nobody fences itself; a node that learns that it is a victim reboots itself at once       fence_broken()
+ *   FENCE-3  nobody fences itself; a node that learns that it is a victim reboots itself at once, or, of a
+ *            drill, within drill_wait_ms                                                               fence_broken()
  *   FENCE-4  informed => a node outside corosync's membership is unseen, victim or dead, nothing else   fence_broken()
  *   FENCE-5  members at one point of the order hold the same book                                       sim/world.c
  *   FENCE-6  no proof exists for a life that can still write (the basis of SAFE-1)                      sim/check_fence.c
@@ -25,6 +26,8 @@
  *   FENCE-16 an attempt from before a long sleep is begun anew                                          sim/check_fence.c
  *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/question_cut.c
  *   FENCE-17 corosync is hurried only about a life that a hypervisor says is over (SAFE-11), twice in a ring, by one node   sim/check_fence.c
+ *   FENCE-18 fenced too often within a while: it starts nothing and fences nobody until an operator lets it in, over restarts of all   tests/scenario/fence/fence_loop_*.scn
+ *   FENCE-19 a drill: only of a whole cluster's node that holds nothing, one at a time; tested means read back        tests/scenario/fence/drill_*.scn
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H
 #define STOCKADE_FENCED_CORE_FENCE_H
@@ -38,6 +41,7 @@
 #define FENCE_LEVELS_MAX 8
 #define FENCE_DEVICES_MAX 4 /* of one level: all off, then all read back */
 #define FENCE_LOOP_MAX 8    /* so many fencings of a node are remembered */
+#define FENCE_LEVEL_NONE 0xff
 #define FENCE_TEXT_MAX 192
 #define FENCE_MSG_MAX 16384
 #define FENCE_ACTIONS_MAX 96
@@ -57,6 +61,19 @@ struct fence_path { /* how many devices each level has; what they are is the dae
 struct fence_looped { /* when a node was fenced, as ages: the youngest first */
 	uint8_t n;
 	uint32_t age_ms[FENCE_LOOP_MAX]; /* UINT32_MAX: older than can be told */
+};
+
+/* The last drill of a node, and when each of its levels was last seen to work (drill.c). Agreed, and kept over restarts. */
+struct fence_drill {
+	uint64_t number; /* of the proof that settled it; 0: there was none yet */
+	int64_t wall_s;  /* of that proof, for people */
+	enum proof_kind kind;
+	uint8_t level; /* that was to be tested */
+	bool tested;   /* each device of that level did "off", and then said off */
+	struct fence_tested {
+		uint64_t number; /* of the proof by this level, by a drill; 0: none */
+		int64_t wall_s;
+	} levels[FENCE_LEVELS_MAX];
 };
 
 struct fence_config {
@@ -89,6 +106,10 @@ struct fence_config {
 	uint32_t loop_ms;
 	struct nodeset held; /* kept by an earlier run, also of an earlier kernel */
 	struct fence_looped fenced[NODEID_MAX + 1];
+	uint32_t
+		drill_wait_ms; /* so long does this node wait to be switched off by a drill; no attempt takes longer */
+	struct fence_drill
+		drill[NODEID_MAX + 1]; /* kept by an earlier run, also of an earlier kernel */
 };
 
 /* Why a node is a victim. Wire value, name in logs and JSON, sentence for people. */
@@ -177,6 +198,7 @@ struct fence_event {
 			uint32_t node;
 			const char *text; /* borrowed: who asks and why */
 			bool drill;       /* only while everybody is well and it holds nothing */
+			uint8_t level; /* of a drill: the one to test; NONE: whose test is longest ago */
 		} request;
 		uint32_t admit;    /* nodeid */
 		uint32_t armed_ms; /* as read back from the device; 0: it is not armed */
@@ -216,7 +238,10 @@ enum fence_note {
 	FENCE_NOTE_HELD,        /* fenced number times within ms: an operator has to let it in */
 	FENCE_NOTE_ADMITTED,    /* an operator did */
 	FENCE_NOTE_DOG,         /* we wait ms for its watchdog to have fired */
-	FENCE_NOTE_STALL,       /* we slept; ms: how long. Nothing is begun for confirm_ms */
+	FENCE_NOTE_DRILL_WAIT,  /* we are drilled, and wait so many ms to be switched off */
+	FENCE_NOTE_DRILLED, /* a drill is settled by kind; number: the level that was tested (from 1); 0: none was, text: why */
+	FENCE_NOTE_DRILL_REFUSED, /* text: why there was no drill after all */
+	FENCE_NOTE_STALL,         /* we slept; ms: how long. Nothing is begun for confirm_ms */
 };
 
 struct fence_action {
@@ -304,12 +329,16 @@ struct fence_node_status {
 	uint32_t next_ms;      /* until we act, when we are the actor; UINT32_MAX: not us, or now */
 	bool acting;           /* a run of ours is on it */
 	bool config_differs;
-	uint64_t config_hash;            /* as it said itself; 0: it said nothing */
-	uint32_t weight;                 /* services it runs, as it said itself */
-	uint32_t armed_ms;               /* its watchdog's timeout, as this life said; 0: unknown */
-	bool held;                       /* fenced too often: waits to be let in */
-	unsigned fenced_recently;        /* within loop_ms */
-	uint64_t drill;                  /* number of the proof of its last drill; 0: none */
+	uint64_t config_hash;     /* as it said itself; 0: it said nothing */
+	uint32_t weight;          /* services it runs, as it said itself */
+	uint32_t armed_ms;        /* its watchdog's timeout, as this life said; 0: unknown */
+	bool held;                /* fenced too often: waits to be let in */
+	unsigned fenced_recently; /* within loop_ms */
+	struct fence_drill drill; /* the last one */
+	bool drill_pending;       /* one was asked for here, and is not agreed yet */
+	char drill_refused[FENCE_TEXT_MAX]; /* the last one that was asked for here did not begin */
+	char drill_error
+		[FENCE_TEXT_MAX]; /* what the devices said to the last one that failed, as heard here */
 	struct nodeset ready_by;         /* members with a pass within ready_age_ms */
 	struct nodeset fail_by;          /* members whose last check failed */
 	char ready_text[FENCE_TEXT_MAX]; /* our own last failed check */
@@ -332,6 +361,7 @@ struct fence_stored { /* what survives a restart of the daemon alone */
 	/* These hold for any later run: */
 	struct nodeset held;
 	struct fence_looped fenced[NODEID_MAX + 1];
+	struct fence_drill drill[NODEID_MAX + 1];
 };
 
 struct fence_domain *fence_new(

@@ -14,6 +14,15 @@ RECORD_TYPE(record_path, RECORD(n_levels), RECORD_ARRAY(n_devices), RECORD_ARRAY
 RECORD_TYPE(record_looped, RECORD(n), RECORD_ARRAY(age_ms));
 #undef T
 
+#define T struct fence_tested
+RECORD_TYPE(record_tested, RECORD(number), RECORD(wall_s));
+#undef T
+
+#define T struct fence_drill
+RECORD_TYPE(record_drill, RECORD(number), RECORD(wall_s), RECORD(kind), RECORD(level),
+	    RECORD(tested), RECORD_STRUCT_ARRAY(levels, record_tested));
+#undef T
+
 #define T struct fence_config
 RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes), RECORD(hash),
 	    RECORD(reboot), RECORD_STRUCT_ARRAY(path, record_path), RECORD(cut_delay_ms),
@@ -23,7 +32,8 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 	    RECORD(n_stored), RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof),
 	    RECORD(dog_grace_ms), RECORD(dog_margin_ms), RECORD(dog_not_storage),
 	    RECORD(dog_not_daemons), RECORD(loop_max), RECORD(loop_ms), RECORD(held),
-	    RECORD_STRUCT_ARRAY(fenced, record_looped));
+	    RECORD_STRUCT_ARRAY(fenced, record_looped), RECORD(drill_wait_ms),
+	    RECORD_STRUCT_ARRAY(drill, record_drill));
 #undef T
 
 /* ---- events ---- */
@@ -54,7 +64,7 @@ RECORD_TYPE(record_ready_done, RECORD(check), RECORD(ok), RECORD(text));
 #undef T
 
 #define T typeof(((struct fence_event *)0)->request)
-RECORD_TYPE(record_request, RECORD(node), RECORD(text), RECORD(drill));
+RECORD_TYPE(record_request, RECORD(node), RECORD(text), RECORD(drill), RECORD(level));
 #undef T
 
 #define T typeof(((struct fence_event *)0)->ack)
@@ -179,8 +189,10 @@ void fence_record_action(struct record_w *w, const struct fence_actions *out, un
 }
 
 const struct record_type *const fence_record_types[] = {
-	&record_path,     &record_looped,   &record_config,     &record_view,
-	&record_deliver,  &record_run_done, &record_ready_done, &record_request,
-	&record_ack,      &record_send,     &record_run,        &record_check,
-	&record_ack_done, &record_hurry,    &record_history,    NULL
+	&record_path,    &record_looped,   &record_tested,
+	&record_drill,   &record_config,   &record_view,
+	&record_deliver, &record_run_done, &record_ready_done,
+	&record_request, &record_ack,      &record_send,
+	&record_run,     &record_check,    &record_ack_done,
+	&record_hurry,   &record_history,  NULL
 };

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fenced/core/loop.c - a node that is fenced again and again is not let in again by itself; and drills.
+/* fenced/core/loop.c - a node that is fenced again and again is not let in again by itself.
  *
  * Whoever proves a death counts how often this node was fenced within loop_ms, by its own monotonic clock, and says with the
  * proof whether that is enough (SAFE-8: no clock is compared with another; the verdict travels, not the times). A held
  * node may come back as a member, so that it can be fenced and seen, but it is not informed: nothing starts on it; and it
  * fences nobody: two nodes that shoot each other at each boot stop here. An operator lets it in (ADMIT). Ages travel in
  * SYNC and are kept on the disk, as in such a loop whoever counts was often switched off itself.
- *
- * A drill is a real fencing of a node that holds nothing, while all others are well; it does not count as a loop.
+ * A drill (drill.c) does not count.
  */
 #include "domain.h"
 
@@ -60,8 +59,6 @@ void fence_loop_count(struct fence_domain *d, unsigned slot, enum proof_kind kin
 	struct record *r = &d->book.rec[slot];
 	struct fenced_times *t = &d->fenced[slot];
 
-	if (r->reason == FENCE_REASON_DRILL && kills(kind))
-		r->drill = d->book.proofs + 1;
 	if (!counts(r, kind))
 		return;
 	memmove(t->at_ms + 1, t->at_ms, (FENCE_LOOP_MAX - 1) * sizeof(t->at_ms[0]));
@@ -128,44 +125,4 @@ void fence_on_admitted(struct fence_domain *d, const struct op *op)
 	d->local[d->slot[op->node]].admit = false;
 	d->store = true;
 	fence_note(d, FENCE_NOTE_ADMITTED, op->node, "");
-}
-
-/* Why may there be no drill of @node now? NULL: it may. */
-static const char *drill_in_the_way(const struct fence_domain *d, uint32_t node)
-{
-	const struct local *l = &d->local[d->slot[node]];
-
-	if (l->holds || l->weight > 0)
-		return "it serves, or holds something shared; move its services away first";
-	for (unsigned i = 0; i < d->n; i++) {
-		const struct record *r = &d->book.rec[i];
-
-		if (r->state != FENCE_NODE_MEMBER || r->goodbye)
-			return "not every node is a member: a drill needs a whole cluster";
-		if (r->held)
-			return "a node is held for being fenced too often";
-	}
-	return NULL;
-}
-
-int fence_drill_guard(struct fence_domain *d, uint32_t node)
-{
-	const char *why = drill_in_the_way(d, node);
-	uint32_t age;
-
-	if (why)
-		return fence_refuse(d, -EPERM, "%s", why);
-	if (node == d->cfg.self.nodeid)
-		return fence_refuse(d, -EPERM, "a node does not drill itself: ask on another one");
-	for (unsigned i = 0; i < d->n; i++)
-		if (!fence_ready_now(d, i, d->real_ms, &age))
-			return fence_refuse(d, -EPERM,
-					    "the fence path to node %u has not passed its check",
-					    d->book.rec[i].nodeid);
-	return 0;
-}
-
-bool fence_drill_allowed(const struct fence_domain *d, uint32_t node)
-{
-	return !drill_in_the_way(d, node);
 }

@@ -38,6 +38,24 @@ static void w_text(struct wire_w *w, const char *s, size_t max)
 	wire_w_str(w, cut);
 }
 
+static void drill_encode(struct wire_w *w, const struct record *c)
+{
+	uint8_t n = FENCE_LEVELS_MAX;
+
+	while (n > 0 && c->drill.levels[n - 1].number == 0)
+		n--;
+	wire_w_u64(w, (uint64_t)c->drill.wall_s);
+	wire_w_u8(w, (uint8_t)c->drill.kind);
+	wire_w_u8(w, c->drill.level);
+	wire_w_bool(w, c->drill.tested);
+	wire_w_u8(w, c->drill_level);
+	wire_w_u8(w, n);
+	for (unsigned i = 0; i < n; i++) {
+		wire_w_u64(w, c->drill.levels[i].number);
+		wire_w_u64(w, (uint64_t)c->drill.levels[i].wall_s);
+	}
+}
+
 void fence_book_encode(struct wire_w *w, const struct book *b)
 {
 	size_t mark = wire_w_open(w);
@@ -64,10 +82,29 @@ void fence_book_encode(struct wire_w *w, const struct book *b)
 		w_text(w, c->why, sizeof(c->why));
 		w_text(w, c->failed, sizeof(c->failed));
 		wire_w_bool(w, c->held);
-		wire_w_u64(w, c->drill);
+		wire_w_u64(w, c->drill.number);
+		drill_encode(w, c);
 		wire_w_close(w, m);
 	}
 	wire_w_close(w, mark);
+}
+
+static void drill_decode(struct wire_r *r, struct record *c)
+{
+	c->drill.wall_s = (int64_t)wire_r_u64(r);
+	c->drill.kind = wire_r_u8(r);
+	c->drill.level = wire_r_u8(r);
+	c->drill.tested = wire_r_bool(r);
+	c->drill_level = wire_r_u8(r);
+	unsigned n = wire_r_u8(r);
+
+	for (unsigned i = 0; i < n && wire_r_more(r); i++) {
+		struct fence_tested t = { .number = wire_r_u64(r) };
+
+		t.wall_s = (int64_t)wire_r_u64(r);
+		if (i < FENCE_LEVELS_MAX)
+			c->drill.levels[i] = t;
+	}
 }
 
 static void book_decode(struct wire_r *r, struct book *b)
@@ -102,7 +139,10 @@ static void book_decode(struct wire_r *r, struct book *b)
 		wire_r_str(&t, c->why, sizeof(c->why));
 		wire_r_str(&t, c->failed, sizeof(c->failed));
 		c->held = wire_r_bool(&t);
-		c->drill = wire_r_u64(&t);
+		c->drill.number = wire_r_u64(&t);
+		c->drill_level = FENCE_LEVEL_NONE;
+		if (wire_r_more(&t)) /* an older release sends none */
+			drill_decode(&t, c);
 		if (!nodeid_valid(c->nodeid) || c->life.nodeid != c->nodeid ||
 		    c->state > FENCE_NODE_DEAD || c->reason > FENCE_REASON_DRILL ||
 		    (i > 0 && c->nodeid <= b->rec[i - 1].nodeid) ||
@@ -271,6 +311,7 @@ bool fence_emit(struct fence_domain *d, const struct op *op)
 		incarnation_write(&op->life, w);
 		wire_w_u8(w, (uint8_t)op->reason);
 		w_text(w, op->text, sizeof(op->text));
+		wire_w_u8(w, op->level);
 		break;
 	case OP_ATTEMPT:
 	case OP_SEEN:
@@ -285,6 +326,7 @@ bool fence_emit(struct fence_domain *d, const struct op *op)
 	case OP_PROOF:
 		proof_write(&op->proof, w);
 		wire_w_bool(w, op->flag);
+		wire_w_u8(w, op->level);
 		break;
 	case OP_LEAVE: wire_w_u64(w, (uint64_t)op->wall_s); break;
 	case OP_EXCUSE: w_set(w, op->set); break;
@@ -319,6 +361,7 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 		incarnation_read(&op->life, s);
 		op->reason = wire_r_u8(s);
 		wire_r_str(s, op->text, sizeof(op->text));
+		op->level = wire_r_more(s) ? wire_r_u8(s) : 0;
 		break;
 	case OP_ATTEMPT:
 	case OP_SEEN:
@@ -334,6 +377,7 @@ static bool op_decode(struct fence_domain *d, struct wire_r *s, struct op *op, s
 		proof_read(&op->proof, s);
 		op->life = op->proof.victim;
 		op->flag = wire_r_bool(s);
+		op->level = wire_r_more(s) ? wire_r_u8(s) : FENCE_LEVEL_NONE;
 		break;
 	case OP_LEAVE: op->wall_s = (int64_t)wire_r_u64(s); return true;
 	case OP_EXCUSE: op->set = r_set(s); return true;

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill)
+int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill,
+		     uint8_t level)
 {
 	struct record *r = rec_of(d, node);
 
@@ -25,13 +26,15 @@ int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bo
 	struct local *l = &d->local[d->slot[node]];
 
 	if (drill) {
-		int rc = fence_drill_guard(d, node);
+		int rc = fence_drill_guard(d, node, &level);
 
 		if (rc < 0)
 			return rc;
+		l->drill_refused[0] = l->drill_error[0] = '\0';
 	}
 	l->request = true;
 	l->drill = drill;
+	l->drill_level = level;
 	l->request_sent = false;
 	fence_text_copy(l->request_text, text);
 	return 0;
@@ -58,12 +61,17 @@ void fence_on_declare(struct fence_domain *d, uint32_t from, const struct op *op
 		    r->state == FENCE_NODE_UNKNOWN)
 			fence_rec_victim(r, op->reason, op->text);
 		return;
-	case FENCE_REASON_DRILL: /* again here: it may have begun to serve since it was asked for */
-		if (r->state == FENCE_NODE_MEMBER && fence_drill_allowed(d, op->node))
+	case FENCE_REASON_DRILL: { /* again here: it may have begun to serve since it was asked for */
+		const char *why = fence_drill_in_the_way(d, op->node);
+
+		if (why) {
+			fence_drill_refused(d, op->node, why);
+		} else {
 			fence_rec_victim(r, op->reason, op->text);
-		else
-			d->local[d->slot[op->node]].request = false;
+			r->drill_level = op->level;
+		}
 		return;
+	}
 	case FENCE_REASON_NONE:
 	case FENCE_REASON_NODEDOWN:
 	case FENCE_REASON_ZOMBIE:
@@ -92,6 +100,7 @@ static void ack_accept(struct fence_domain *d, uint32_t node, const char *how, c
 				   .kind = PROOF_OPERATOR,
 				   .by = d->cfg.self.nodeid,
 				   .wall_s = d->wall_s };
+	l->proof_level = FENCE_LEVEL_NONE;
 	snprintf(l->proof.evidence, sizeof(l->proof.evidence), "%s: %.120s", how, text);
 	l->proof_sent = false;
 }
@@ -234,6 +243,7 @@ static void plan_declare(struct fence_domain *d, unsigned slot)
 
 	if (l->request && !l->request_sent) {
 		op.reason = l->drill ? FENCE_REASON_DRILL : FENCE_REASON_REQUEST;
+		op.level = l->drill ? l->drill_level : FENCE_LEVEL_NONE;
 		fence_text_copy(op.text, l->request_text);
 		l->request_sent = fence_emit(d, &op);
 	}

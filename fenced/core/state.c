@@ -26,6 +26,19 @@ static void contradicted(struct fence_domain *d, unsigned slot)
 		a->history.kind = d->local[slot].proof_kind; /* of the proof that was wrong */
 }
 
+static void note_drill(struct fence_domain *d, const struct record *r)
+{
+	const struct local *l = &d->local[d->slot[r->nodeid]];
+	struct fence_action *a =
+		note_why(d, FENCE_NOTE_DRILLED, r,
+			 r->drill.tested     ? ""
+			 : l->drill_error[0] ? l->drill_error
+					     : "its life ended before the devices were read back");
+
+	if (a)
+		a->history.number = r->drill.tested ? r->drill.level + 1u : 0;
+}
+
 /* What hung on the old state or life of this record is over; tell what happened. */
 static void turn(struct fence_domain *d, unsigned slot)
 {
@@ -35,8 +48,11 @@ static void turn(struct fence_domain *d, unsigned slot)
 	enum fence_node_state was = l->state;
 	bool proof = r->proof.kind != PROOF_NONE && r->proof.number != l->proof_number;
 
-	if (proof && d->ever_tracked) /* what a joiner is handed is no news */
+	if (proof && d->ever_tracked) { /* what a joiner is handed is no news */
+		if (r->drill.number == r->proof.number)
+			note_drill(d, r);
 		note_why(d, FENCE_NOTE_PROOF, r, r->proof.evidence);
+	}
 	if (was == r->state && same && r->life.join == l->life.join)
 		return;
 	if (l->att.stage == ATT_OFF || l->att.stage == ATT_STATUS)
@@ -94,9 +110,14 @@ void fence_track(struct fence_domain *d)
 	if (d->informed && self->state == FENCE_NODE_VICTIM && !d->rebooting &&
 	    incarnation_same_boot(&self->life, &d->cfg.self)) {
 		d->rebooting = true;
-		note_why(d, FENCE_NOTE_SELF_VICTIM, self, self->why);
-		fence_act(d, FENCE_ACT_REBOOT_SELF);
+		if (self->reason == FENCE_REASON_DRILL) {
+			fence_drill_begin(d);
+		} else {
+			note_why(d, FENCE_NOTE_SELF_VICTIM, self, self->why);
+			fence_act(d, FENCE_ACT_REBOOT_SELF);
+		}
 	}
+	fence_drill_wait(d);
 }
 
 static bool config_differs(const struct fence_domain *d, unsigned slot)
@@ -198,6 +219,9 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	s->armed_ms = fence_dog_ready(d, slot) ? l->armed_ms : 0;
 	s->fenced_recently = fence_loop_recent(d, slot);
 	s->drill = r->drill;
+	s->drill_pending = l->request && l->drill;
+	fence_text_copy(s->drill_refused, l->drill_refused);
+	fence_text_copy(s->drill_error, l->drill_error);
 	fence_text_copy(s->ready_text, l->ready_text);
 	s->since_ms = l->since_ms + d->lost_ms;
 	s->level = l->att.level;
@@ -261,6 +285,7 @@ void fence_stored(const struct fence_domain *d, struct fence_stored *ret)
 
 		if (d->informed && d->book.rec[i].held)
 			nodeset_add(&ret->held, id);
+		ret->drill[id] = d->book.rec[i].drill;
 		for (unsigned k = 0; k < d->fenced[i].n; k++) {
 			int64_t age = (int64_t)d->real_ms - d->fenced[i].at_ms[k];
 

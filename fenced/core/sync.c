@@ -384,6 +384,8 @@ static void settle(struct fence_domain *d)
 	fence_ready_from_sync(d);
 	fence_cut_met(d);
 	fence_loop_adopt(d, chosen == 0);
+	if (chosen == 0)
+		fence_drill_adopt(d);
 	d->fell = NODESET_EMPTY;
 	d->informed = true;
 	d->store = true;
@@ -511,7 +513,9 @@ int fence_on_deliver(struct fence_domain *d, uint32_t from, const void *data, si
 		} else if (!d->synced || !d->agreed) {
 			rc = fence_refuse(d, -EAGAIN, "node %u speaks before the view is synced",
 					  from);
-		} else if (rec_of(d, from)->state != FENCE_NODE_MEMBER) {
+		} else if (rec_of(d, from)->state != FENCE_NODE_MEMBER &&
+			   !(op->type == OP_SEEN && op->node == from &&
+			     rec_of(d, from)->reason == FENCE_REASON_DRILL)) {
 			rc = fence_refuse(d, -ESTALE, "node %u is a victim: it has no say", from);
 		} else {
 			d->book.number++;

@@ -62,6 +62,15 @@ static const struct config_node *node_arg(const struct fenced *f, json_t *req, j
 	return n;
 }
 
+/* Whoever walks around a drill (tools/cmd_drill.c) could not even ask for it: it is told all the same. */
+static json_t *drill_skipped(struct fenced *f, const struct config_node *n, const char *why)
+{
+	history_add(f->history, "fence.drill",
+		    json_pack("{s:s,s:s,s:s}", "victim", n->name, "step", "skipped", "reason", why),
+		    "no drill of %s: %s", n->name, why);
+	return done("noted");
+}
+
 static json_t *cmd_fence(struct fenced *f, json_t *req)
 {
 	static struct fence_state st;
@@ -75,14 +84,22 @@ static json_t *cmd_fence(struct fenced *f, json_t *req)
 	if (!f->dom)
 		return refused(f, -EAGAIN, "");
 	bool drill = json_is_true(json_object_get(req, "drill"));
+	const char *skip = json_string_value(json_object_get(req, "skipped"));
+	json_int_t level = json_integer_value(json_object_get(req, "level")); /* from 1; 0: next */
 
+	if (drill && skip)
+		return drill_skipped(f, n, skip);
+	if (level < 0 || level > FENCE_LEVELS_MAX)
+		return refusal("usage", "levels are counted from 1", "there is no such level");
 	snprintf(text, sizeof(text), "%sasked on %.40s: %.120s", drill ? "drill, " : "",
 		 f->self->name, reason ? reason : "no reason given");
 	fence_snapshot(f->dom, mono_ms(), &st);
 	const struct fence_node *s = fence_state_node(&st, n->id);
 	uint64_t number = s ? s->proof.number : 0;
-	int r = feed(f, (struct fence_event){ .type = FENCE_EV_REQUEST,
-					      .request = { n->id, text, drill } });
+	int r = feed(f, (struct fence_event){
+				.type = FENCE_EV_REQUEST,
+				.request = { n->id, text, drill,
+					     level ? (uint8_t)(level - 1) : FENCE_LEVEL_NONE } });
 
 	if (r == -EPERM)
 		return refused(

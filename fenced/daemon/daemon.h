@@ -136,6 +136,7 @@ bool holds_load(void);
 /* store_loop.c */
 void store_loop_save(const struct fence_stored *st);
 void store_loop_load(struct fence_config *fc);
+json_int_t drill_age_s(int64_t then_s); /* by two wall clocks: for people */
 
 /* answer.c */
 void on_ipc(void *arg, struct ipc_peer *peer, uint32_t type, const void *data, size_t len);

@@ -289,6 +289,12 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 	fc->dog_not_daemons = !f->cfg->watchdog_daemons;
 	fc->loop_max = (uint8_t)f->cfg->loop_max;
 	fc->loop_ms = f->cfg->loop_ms;
+	/* Longer than any attempt: its confirmation, then an off and a status for each device of a level. */
+	unsigned most = 1;
+
+	for (unsigned k = 0; f->self && k < f->self->n_levels; k++)
+		most = f->self->level[k].n > most ? f->self->level[k].n : most;
+	fc->drill_wait_ms = fc->confirm_ms + 2 * most * t->fence_attempt_ms + 4 * t->token_ms;
 }
 
 static void on_gateway(void *arg, enum life_sign sign)

@@ -155,6 +155,46 @@ static const char *sign_name(enum life_sign sign)
 	return signs[sign <= LIFE_STALE ? sign : LIFE_UNKNOWN];
 }
 
+static void wall_text(int64_t wall_s, char to[32])
+{
+	time_t t = (time_t)wall_s;
+	struct tm tm;
+
+	to[0] = '\0';
+	if (gmtime_r(&t, &tm))
+		strftime(to, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* How its last drill went, and which level was last seen to work when. Ages are for people: by the wall clocks. */
+static json_t *drill_json(const struct config_node *cn, const struct fence_node_status *n)
+{
+	const struct fence_drill *d = &n->drill;
+	json_t *levels = json_array();
+	char wall[32];
+
+	for (unsigned i = 0; i < cn->n_levels; i++) {
+		const struct fence_tested *t = &d->levels[i];
+
+		wall_text(t->wall_s, wall);
+		json_array_append_new(
+			levels,
+			json_pack("{s:i,s:I,s:o,s:o}", "level", (int)i + 1, "number",
+				  (json_int_t)t->number, "wall",
+				  t->number ? json_string(wall) : json_null(), "age_s",
+				  t->number ? json_integer(drill_age_s(t->wall_s)) : json_null()));
+	}
+	wall_text(d->wall_s, wall);
+	return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:o,s:o}", "number",
+			 (json_int_t)d->number, "kind",
+			 d->number ? json_string(proof_kind_name(d->kind)) : json_null(), "level",
+			 d->number ? json_integer(d->level + 1) : json_null(), "tested",
+			 d->number ? json_boolean(d->tested) : json_null(), "wall",
+			 d->number ? json_string(wall) : json_null(), "age_s",
+			 d->number ? json_integer(drill_age_s(d->wall_s)) : json_null(), "pending",
+			 (int)n->drill_pending, "refused", text_or_null(n->drill_refused), "error",
+			 text_or_null(n->drill_error), "levels", levels);
+}
+
 /* null: it is not wanted here */
 static json_t *watchdog_json(struct fenced *f)
 {
@@ -218,8 +258,7 @@ static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_
 	json_object_set_new(o, "held", n ? json_boolean(n->held) : json_null());
 	json_object_set_new(o, "fenced_recently",
 			    n ? json_integer(n->fenced_recently) : json_null());
-	json_object_set_new(o, "drill",
-			    n && n->drill ? json_integer((json_int_t)n->drill) : json_null());
+	json_object_set_new(o, "drill", n ? drill_json(cn, n) : json_null());
 	enum life_sign sign = self ? f->signs.self : f->signs.peer[cn->id];
 
 	json_object_set_new(o, "heartbeat", json_string(sign_name(sign)));

@@ -46,12 +46,6 @@ static void tell_proof(struct fenced *f, const struct fence_action *a)
 
 	f->proof_ms[a->history.node] = now;
 	f->victim_ms[a->history.node] = 0;
-	if (f->drilled[a->history.node])
-		history_add(f->history, "fence.drill",
-			    json_pack("{s:s,s:s,s:I}", "victim", victim, "step", "proven",
-				      "took_ms", (json_int_t)(since ? now - since : 0)),
-			    "drill: %s was switched off for it and proven off in %u ms", victim,
-			    (unsigned)(since ? now - since : 0));
 	history_add(f->history, "fence.proof",
 		    json_pack("{s:s,s:s,s:s,s:I,s:s,s:I}", "victim", victim, "kind",
 			      proof_kind_name(a->history.kind), "by", node_name(f, a->history.by),
@@ -89,6 +83,30 @@ static void tell_contradicted(struct fenced *f, const struct fence_action *a)
 		victim, blame(a->history.kind), a->history.text);
 	log_error("fence.contradicted", "victim=%s kind=%s text=\"%s\"", victim,
 		  proof_kind_name(a->history.kind), a->history.text);
+}
+
+static void tell_drilled(struct fenced *f, const struct fence_action *a)
+{
+	const char *victim = node_name(f, a->history.node);
+	uint64_t since = f->victim_ms[a->history.node];
+	unsigned took = since ? (unsigned)(mono_ms() - since) : 0;
+
+	if (a->history.number)
+		history_add(
+			f->history, "fence.drill",
+			json_pack("{s:s,s:s,s:i,s:s,s:i}", "victim", victim, "step", "tested",
+				  "level", (int)a->history.number, "kind",
+				  proof_kind_name(a->history.kind), "took_ms", (int)took),
+			"drill: every device of level %u switched %s off and was read back, in %u ms",
+			a->history.number, victim, took);
+	else
+		history_add(
+			f->history, "fence.drill",
+			json_pack("{s:s,s:s,s:s,s:s,s:i}", "victim", victim, "step", "untested",
+				  "kind", proof_kind_name(a->history.kind), "error",
+				  a->history.text, "took_ms", (int)took),
+			"drill: the devices of %s were NOT tested (it ended by %s): %s; repeat it: stockade fence --drill %s",
+			victim, proof_kind_name(a->history.kind), a->history.text, victim);
 }
 
 static void tell_failed(struct fenced *f, const struct fence_action *a)
@@ -202,6 +220,21 @@ void tell(struct fenced *f, const struct fence_action *a)
 	case FENCE_NOTE_ADMITTED:
 		history_add(f->history, "fence.admit", json_pack("{s:s}", "victim", node),
 			    "an operator lets %s in again", node);
+		break;
+	case FENCE_NOTE_DRILLED: tell_drilled(f, a); break;
+	case FENCE_NOTE_DRILL_REFUSED:
+		history_add(f->history, "fence.drill",
+			    json_pack("{s:s,s:s,s:s}", "victim", node, "step", "skipped", "reason",
+				      text),
+			    "no drill of %s: %s", node, text);
+		break;
+	case FENCE_NOTE_DRILL_WAIT:
+		history_add(
+			f->history, "fence.drill",
+			json_pack("{s:s,s:s,s:i}", "victim", node, "step", "waiting", "wait_ms",
+				  (int)a->history.ms),
+			"drill: this node waits to be switched off; if nobody does, it reboots itself after %u s",
+			a->history.ms / 1000);
 		break;
 	case FENCE_NOTE_SELF_VICTIM:
 		history_add(f->history, "fence.self", json_pack("{s:s}", "reason", text),

@@ -333,6 +333,7 @@ struct place_service {
 	uint64_t since_ms;             /* in that state, as seen here */
 	uint64_t failed_ms[NODES_MAX]; /* by index of the node: when it was learned here */
 	struct runner_status local;
+	struct nodeset allowed; /* where its domain lets it run */
 	struct place_wait wait;
 	uint64_t epoch[RUNNER_RESOURCES_MAX]; /* last seen or written here, by resource */
 };

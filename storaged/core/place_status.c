@@ -158,6 +158,9 @@ void place_service(const struct place *p, unsigned s, struct place_service *ret)
 	memcpy(ret->epoch, p->epoch_seen[s], sizeof(ret->epoch));
 	runner_status(p->runner[s], &ret->local);
 	wait_of(p, s, &ret->local, &ret->wait);
+	for (unsigned i = 0; i < p->cfg.frame.n_nodes; i++)
+		if (service_allowed(&p->cfg.frame, s, p->cfg.frame.nodeid[i]))
+			nodeset_add(&ret->allowed, p->cfg.frame.nodeid[i]);
 }
 
 void place_summary(const struct place *p, struct place_summary *ret)

@@ -182,7 +182,7 @@ static void reason(const struct daemon *d, unsigned s, const struct place_servic
 static json_t *service_json(const struct daemon *d, unsigned s, uint64_t now)
 {
 	struct place_service ps;
-	json_t *failed = json_array();
+	json_t *failed = json_array(), *allowed = json_array();
 	char why[512];
 
 	place_service(d->place, s, &ps);
@@ -192,14 +192,17 @@ static json_t *service_json(const struct daemon *d, unsigned s, uint64_t now)
 								d->cfg->node[i].name, "why",
 								ps.group->failed_why[i], "age_ms",
 								age(now, ps.failed_ms[i])));
+	for (unsigned i = 0; i < d->cfg->n_nodes; i++)
+		if (nodeset_has(ps.allowed, d->cfg->node[i].id))
+			json_array_append_new(allowed, json_string(d->cfg->node[i].name));
 	reason(d, s, &ps, why, sizeof(why));
-	return json_pack("{s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o}", "name",
+	return json_pack("{s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o, s:o}", "name",
 			 d->cfg->service[s].name, "enabled", ps.group->enabled, "state",
 			 place_shown_name(ps.shown), "node", node_or_null(d, ps.group->node),
 			 "target", node_or_null(d, ps.group->target), "starts",
 			 (json_int_t)ps.group->starts, "since_ms", age(now, ps.since_ms), "why",
 			 text_or_null(why), "gate", place_gate_name(ps.wait.gate), "failed_on",
-			 failed, "resources", resources_json(d, s, &ps, now));
+			 failed, "allowed", allowed, "resources", resources_json(d, s, &ps, now));
 }
 
 static const char *volume_state(const struct service *v)

@@ -22,12 +22,12 @@
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
  *	silent N storaged|dlmd|none              that daemon of N does not answer its fenced
  *	watchdog N MS                           its watchdog is armed (0: disarmed); `nodes N levels L watchdog 1`: the last level is that
- *	gateway N fresh|stale | drill N VICTIM | admit N WHOM
+ *	gateway N fresh|stale | drill N VICTIM [LEVEL] | admit N WHOM
  *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
  *	attest N VICTIM [BOOT]                  N hears a hypervisor say that this (the latest) boot of VICTIM is over
  *	wait MS
  *	expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
- *	expect held BY NODE yes|no | expect pets N yes|no
+ *	expect held BY NODE yes|no | expect pets N yes|no | expect drill BY NODE none|untested|tested (then of which level: tested1)
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
 #include "fenced/core/fence.h"
@@ -142,6 +142,9 @@ static const char *note_name(enum fence_note n)
 	case FENCE_NOTE_HELD: return "held";
 	case FENCE_NOTE_ADMITTED: return "admitted";
 	case FENCE_NOTE_DOG: return "watchdog";
+	case FENCE_NOTE_DRILL_WAIT: return "drilled, waits";
+	case FENCE_NOTE_DRILLED: return "drilled";
+	case FENCE_NOTE_DRILL_REFUSED: return "no drill";
 	case FENCE_NOTE_STALL: return "slept";
 	}
 	return "?";
@@ -417,6 +420,7 @@ static void start(uint32_t id, uint64_t join)
 				    .retry_max_ms = 8000,
 				    .ready_interval_ms = 60000,
 				    .ready_age_ms = 150000,
+				    .drill_wait_ms = 20000,
 				    .confirm_ms = 4000,
 				    .stall_ms = 1000,
 				    .hurry_alone_ms = 100,
@@ -429,6 +433,7 @@ static void start(uint32_t id, uint64_t join)
 	cfg.loop_ms = w.loop_ms;
 	cfg.held = n->disk.held;
 	memcpy(cfg.fenced, n->disk.fenced, sizeof(cfg.fenced));
+	memcpy(cfg.drill, n->disk.drill, sizeof(cfg.drill));
 	for (uint32_t i = 1; i <= w.n; i++)
 		for (unsigned k = 0; k < cfg.fenced[i].n; k++)
 			cfg.fenced[i].age_ms[k] += (uint32_t)(w.now_ms - n->disk_ms);
@@ -639,6 +644,11 @@ static void cmd_expect(char **a)
 			got = n->held ? "yes" : "no";
 		else if (is(a[1], "phase"))
 			got = phase_name(n->phase);
+		else if (is(a[1], "drill") && n->drill.tested) {
+			snprintf(num, sizeof(num), "tested%u", n->drill.level + 1u);
+			got = num;
+		} else if (is(a[1], "drill"))
+			got = n->drill.number ? "untested" : "none";
 	}
 	if (!is(got, want))
 		fail_msg("%s:%u: expected %s %s, it is %s; so far:\n%s", w.file, w.line, a[1], want,
@@ -786,7 +796,9 @@ static void command(char **a, unsigned n)
 		step(node_arg(a[1]),
 		     (struct fence_event){ .type = FENCE_EV_REQUEST,
 					   .request = { node_arg(a[2]), "an operator asks",
-							is(a[0], "drill") } });
+							is(a[0], "drill"),
+							n > 3 ? (uint8_t)(number(a[3]) - 1)
+							      : FENCE_LEVEL_NONE } });
 	} else if (is(a[0], "ack")) {
 		bool force = is(n > 3 ? a[3] : NULL, "force");
 
