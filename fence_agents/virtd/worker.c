@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fence_agents/virtd/worker.c - the process that talks to one libvirt.
  *
- * Threads: one reads the daemon's questions; up to THREADS_MAX make calls; one runs libvirt's events; one keeps the
- * connections: opens them again when libvirtd was restarted, and tells all guests anew then. A libvirtd serves some five
+ * Threads: up to THREADS_MAX make calls, and one of them at a time leads: it reads the daemon's questions, makes another
+ * one lead, and answers the first question itself. So a question is not handed from thread to thread, which would cost a
+ * wake-up each time, twice in an off. One thread runs libvirt's events; one keeps the connections: opens them again when
+ * libvirtd was restarted, and tells all guests anew then. A libvirtd serves some five
  * calls of a connection at once, so there are several. libvirt's built-in test driver keeps its guests in the connection:
  * of that there is one.
  */
@@ -37,6 +39,7 @@ static struct {
 	bool up, lost;
 	struct backend_msg queue[QUEUE_MAX];
 	unsigned head, len, threads, idle;
+	bool led; /* some thread reads, or is about to */
 	struct {
 		char uuid[37];
 		char *xml;
@@ -359,26 +362,7 @@ static void serve(const struct backend_msg *q)
 	}
 }
 
-static void *thread(void *arg)
-{
-	struct backend_msg q;
-
-	(void)arg;
-	pthread_mutex_lock(&w.lock);
-	for (;;) {
-		w.idle++;
-		while (w.len == 0)
-			pthread_cond_wait(&w.work, &w.lock);
-		w.idle--;
-		q = w.queue[w.head];
-		w.head = (w.head + 1) % QUEUE_MAX;
-		w.len--;
-		pthread_mutex_unlock(&w.lock);
-		serve(&q);
-		pthread_mutex_lock(&w.lock);
-	}
-	return NULL;
-}
+static void *thread(void *arg);
 
 static void start(void *(*run)(void *))
 {
@@ -389,18 +373,101 @@ static void start(void *(*run)(void *))
 	pthread_detach(t);
 }
 
+/* With the lock: somebody is needed. A leader that nobody replaces would let the daemon's questions wait. */
+static void rouse(void)
+{
+	if (w.len + !w.led > w.idle && w.threads < THREADS_MAX) {
+		w.threads++;
+		start(thread);
+	}
+	pthread_cond_signal(&w.work);
+}
+
+static void put(const struct backend_msg *m)
+{
+	if (w.len < QUEUE_MAX) {
+		w.queue[(w.head + w.len++) % QUEUE_MAX] = *m;
+		rouse();
+	}
+}
+
 static void enqueue(const struct backend_msg *m)
 {
 	pthread_mutex_lock(&w.lock);
-	if (w.len < QUEUE_MAX) {
-		w.queue[(w.head + w.len++) % QUEUE_MAX] = *m;
-		if (w.len > w.idle && w.threads < THREADS_MAX) {
-			w.threads++;
-			start(thread);
-		}
-		pthread_cond_signal(&w.work);
-	}
+	put(m);
 	pthread_mutex_unlock(&w.lock);
+}
+
+/* Without the lock. Return: false, there is none now (only when not asked to wait). */
+static bool read_question(struct backend_msg *m, bool wait)
+{
+	for (;;) {
+		ssize_t n = recv(w.fd, m, sizeof(*m), wait ? 0 : MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && !wait && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return false;
+		if (n != (ssize_t)sizeof(*m))
+			_exit(0); /* the daemon is gone */
+		return true;
+	}
+}
+
+/*
+ * The first question is ours; what came with it is put where the others find it. When all the others hang in libvirt, it
+ * is put there too, and we go on reading: the daemon never waits for us.
+ */
+static void lead(struct backend_msg *q)
+{
+	struct backend_msg more;
+
+	for (;;) {
+		read_question(q, true);
+		while (read_question(&more, false))
+			enqueue(&more);
+		pthread_mutex_lock(&w.lock);
+		bool heir = w.idle > 0 || w.threads < THREADS_MAX;
+
+		if (heir) {
+			w.led = false;
+			rouse();
+		} else {
+			put(q);
+		}
+		pthread_mutex_unlock(&w.lock);
+		if (heir)
+			return;
+	}
+}
+
+static void *thread(void *arg)
+{
+	struct backend_msg q;
+
+	(void)arg;
+	for (;;) {
+		bool leads;
+
+		pthread_mutex_lock(&w.lock);
+		w.idle++;
+		while (w.len == 0 && w.led)
+			pthread_cond_wait(&w.work, &w.lock);
+		w.idle--;
+		leads = !w.led;
+		if (leads) {
+			w.led = true;
+		} else {
+			q = w.queue[w.head];
+			w.head = (w.head + 1) % QUEUE_MAX;
+			w.len--;
+		}
+		pthread_mutex_unlock(&w.lock);
+		if (leads)
+			lead(&q);
+		serve(&q);
+	}
+	return NULL;
 }
 
 /* Look at this guest soon, in a thread that may wait: an event's callback may not. */
@@ -593,14 +660,7 @@ int backend_main(int fd, const char *uri, const char *channels)
 		return 1;
 	start(events);
 	start(keeper);
-	for (;;) {
-		struct backend_msg m;
-		ssize_t n = recv(fd, &m, sizeof(m), 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n != (ssize_t)sizeof(m))
-			_exit(0); /* the daemon is gone */
-		enqueue(&m);
-	}
+	w.threads = 1;
+	thread(NULL);
+	return 0;
 }

@@ -193,7 +193,17 @@ static void send_one(struct agent *a, struct virt_request *q, int which, const c
 	(*n)++;
 }
 
-/* getifaddrs() asks for every property of every link, which takes longer than all the rest; for IPv4 there is this. */
+static bool is_loopback(const struct sockaddr *sa)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
+
+	return sa->sa_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127;
+}
+
+/*
+ * getifaddrs() asks for every property of every link, which takes longer than all the rest; for IPv4 there is this. The
+ * loopback comes last: who answers there is this host itself, and the others are at work meanwhile.
+ */
 static bool send_ipv4(struct agent *a, struct virt_request *q, int which, unsigned *n,
 		      unsigned *out)
 {
@@ -202,8 +212,10 @@ static bool send_ipv4(struct agent *a, struct virt_request *q, int which, unsign
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool ok = row && fd >= 0 && ioctl(fd, SIOCGIFCONF, &all) == 0;
 
-	for (size_t i = 0; ok && i < (size_t)all.ifc_len / sizeof(*row); i++)
-		send_one(a, q, which, row[i].ifr_name, &row[i].ifr_addr, n, out);
+	for (int last = 0; last < 2; last++)
+		for (size_t i = 0; ok && i < (size_t)all.ifc_len / sizeof(*row); i++)
+			if (is_loopback(&row[i].ifr_addr) == (last == 1))
+				send_one(a, q, which, row[i].ifr_name, &row[i].ifr_addr, n, out);
 	if (fd >= 0)
 		close(fd);
 	free(row);

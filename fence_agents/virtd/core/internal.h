@@ -90,6 +90,8 @@ struct session {
 
 	/* the operation */
 	enum op_stage op;
+	uint64_t
+		foreseen_ms; /* libvirt was asked before the talk was over (op_foresee()); 0: not */
 	uint64_t op_deadline_ms; /* of the whole */
 	uint64_t poll_at_ms;     /* next read-back; UINT64_MAX: jobs are out */
 	uint64_t job_deadline_ms;
@@ -213,6 +215,7 @@ uint64_t job_start(struct virtd_core *v, uint16_t owner, unsigned uri, enum virt
 		   const char *guest, uint32_t timeout_ms);
 
 /* operation.c */
+void op_foresee(struct virtd_core *v, struct session *s);
 void op_begin(struct virtd_core *v, struct session *s);
 void op_guest(struct virtd_core *v, struct session *s, unsigned uri, const struct virtd_guest *g);
 int op_job(struct virtd_core *v, struct session *s, const struct virtd_event *ev);
@@ -227,6 +230,7 @@ void seen_add(struct seen *set, const uint8_t digest[VIRTD_DIGEST_BYTES]);
 bool recent_has(const struct virtd_core *v, uint64_t key);
 void recent_add(struct virtd_core *v, uint64_t key);
 bool rate_take(struct virtd_core *v, const char *who, bool acts);
+bool rate_has(struct virtd_core *v, const char *who, bool acts); /* takes nothing */
 
 /* keys.c */
 void keys_set(struct virtd_core *v, const struct virtd_event *ev);

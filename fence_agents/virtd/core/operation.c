@@ -10,6 +10,8 @@
  *   reboot  off, then create; as with the agents, it is good when the off part was
  *
  * VIRTD-2, SAFE-3: the byte for "off" needs a libvirt that said off just now. Everything else is the failure byte.
+ * That first question needs no permission and changes nothing: of a signed request it is asked while the client still works
+ * at our challenge (op_foresee()), and its answer is used by nobody but who passes that.
  * The life that is to be ended is known by libvirt's number of the run: a guest that somebody starts again meanwhile is not
  * hit a second time, and not called off.
  */
@@ -26,6 +28,7 @@
 #define AGAIN_MS 1000 /* a destroy that failed */
 #define UP_MS 10000
 #define AWAY_MS 300
+#define FORESEEN_MS 200 /* a look that is older is no look of just now */
 
 bool op_acts(uint8_t op)
 {
@@ -163,13 +166,38 @@ static void resolve_again(struct virtd_core *v, struct session *s)
 	ask(v, s, all, VIRTD_JOB_STATE, RESOLVE_MS);
 }
 
+static bool complete(const struct virtd_core *v, const struct session *s)
+{
+	for (unsigned u = 0; u < v->conf.n_uris; u++)
+		if (!s->answered[u])
+			return false;
+	return true;
+}
+
+static void resolved(struct virtd_core *v, struct session *s);
+
 static void resolve(struct virtd_core *v, struct session *s)
 {
 	s->op = OP_RESOLVE;
 	s->op_deadline_ms = v->now_ms + (s->req.request == VIRT_STATUS ? RESOLVE_MS
 					 : s->req.request == VIRT_ON   ? UP_MS
 								       : v->conf.off_ms);
+	if (s->foreseen_ms == 0 || v->now_ms > s->foreseen_ms + FORESEEN_MS)
+		resolve_again(v, s);
+	else if (complete(v, s))
+		resolved(v, s);
+}
+
+/* The client has shown us a request with a good signature, and listens where it said; it has not proven yet that it is no replay. */
+void op_foresee(struct virtd_core *v, struct session *s)
+{
+	bool of_guest = op_acts(s->req.request) || s->req.request == VIRT_STATUS;
+
+	if (!s->digest_known || !of_guest || s->req.domain[0] == '\0' || v->conf.n_uris == 0 ||
+	    !rate_has(v, s->caller.who, op_acts(s->req.request)))
+		return;
 	resolve_again(v, s);
+	s->foreseen_ms = v->now_ms;
 }
 
 static void list(struct virtd_core *v, struct session *s)
@@ -560,14 +588,6 @@ static void next(struct virtd_core *v, struct session *s)
 	}
 }
 
-static bool complete(const struct virtd_core *v, const struct session *s)
-{
-	for (unsigned u = 0; u < v->conf.n_uris; u++)
-		if (!s->answered[u])
-			return false;
-	return true;
-}
-
 int op_job(struct virtd_core *v, struct session *s, const struct virtd_event *ev)
 {
 	unsigned u = 0;
@@ -582,7 +602,7 @@ int op_job(struct virtd_core *v, struct session *s, const struct virtd_event *ev
 	s->guest[u] = ev->job.guest;
 	if (ev->job.done != VIRTD_DONE && ev->job.text)
 		snprintf(s->text, sizeof(s->text), "%.150s", ev->job.text);
-	if (complete(v, s))
+	if (s->stage == ST_WORK && complete(v, s))
 		next(v, s);
 	return 0;
 }

@@ -103,8 +103,8 @@ static void refill(uint64_t *tokens, uint64_t per_minute, uint64_t ms)
 		*tokens = full;
 }
 
-/* May this caller ask once more? Who is unknown for longest is forgotten, and starts with full buckets. */
-bool rate_take(struct virtd_core *v, const char *who, bool acts)
+/* Who is unknown for longest is forgotten, and starts with full buckets. */
+static uint64_t *tokens_of(struct virtd_core *v, const char *who, bool acts)
 {
 	struct rate *r = NULL, *oldest = &v->rate[0];
 
@@ -127,7 +127,18 @@ bool rate_take(struct virtd_core *v, const char *who, bool acts)
 		refill(&r->queries, v->conf.queries_per_minute, v->now_ms - r->at_ms);
 		r->at_ms = v->now_ms;
 	}
-	uint64_t *tokens = acts ? &r->acts : &r->queries;
+	return acts ? &r->acts : &r->queries;
+}
+
+bool rate_has(struct virtd_core *v, const char *who, bool acts)
+{
+	return *tokens_of(v, who, acts) >= 1000;
+}
+
+/* May this caller ask once more? */
+bool rate_take(struct virtd_core *v, const char *who, bool acts)
+{
+	uint64_t *tokens = tokens_of(v, who, acts);
 
 	if (*tokens < 1000)
 		return false;

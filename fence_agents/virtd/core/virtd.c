@@ -445,6 +445,7 @@ static void on_challenge(struct virtd_core *v, struct session *s)
 	s->stage = ST_RESPONSE;
 	s->deadline_ms = v->now_ms + STEP_MS;
 	session_send(v, s, both, sizeof(both));
+	op_foresee(v, s);
 }
 
 static void on_response(struct virtd_core *v, struct session *s)
@@ -578,7 +579,8 @@ static int on_job(struct virtd_core *v, const struct virtd_event *ev)
 
 	if (owner == NOBODY)
 		return attest_job(v, ev);
-	if (owner >= VIRTD_SESSIONS_MAX || v->session[owner].stage != ST_WORK)
+	if (owner >= VIRTD_SESSIONS_MAX ||
+	    (v->session[owner].stage != ST_WORK && v->session[owner].stage != ST_RESPONSE))
 		return -ENOENT;
 	return op_job(v, &v->session[owner], ev);
 }
