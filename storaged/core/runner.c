@@ -333,13 +333,17 @@ static void on_lock(struct runner *r, unsigned i, bool held)
 		give_up(r, "its lock was lost");
 }
 
+/* Nothing of it may be active, and nothing works on it. */
+static bool may_prepare(const struct runner *r, unsigned i)
+{
+	return r->res[i].state == RUNNER_RES_STOPPED && !r->prepare_run[i] && !r->probe_run[i] &&
+	       !r->deny_run[i];
+}
+
 static void start_prepare(struct runner *r, struct runner_actions *out, bool only_due)
 {
 	for (unsigned i = 0; i < r->cfg.n; i++) {
-		if (r->res[i].state != RUNNER_RES_STOPPED || r->prepare_run[i] || r->probe_run[i] ||
-		    r->deny_run[i])
-			continue;
-		if (only_due && r->prepare_again_ms[i] > r->now_ms)
+		if (!may_prepare(r, i) || (only_due && r->prepare_again_ms[i] > r->now_ms))
 			continue;
 		r->prepare_again_ms[i] = UINT64_MAX;
 		r->res[i].preparing = true;
@@ -373,6 +377,17 @@ static void begin(struct runner *r, unsigned i, enum drive_op op, struct runner_
  * Beside a STOP that may hang, and before it: from here on a volume counts as not known (UNKNOWN), so that whatever is wanted
  * next, it is stopped, and comes back only by a START with its own epoch (RUN-6).
  */
+/* When are the writes of resource @i to be stopped? A START of it that is under way is called back first. */
+static uint64_t deny_at_ms(const struct runner *r, unsigned i)
+{
+	bool starts = r->op.run && r->op.op == DRIVE_START && r->op.res == i;
+
+	return !r->deny || !r->cfg.volume[i] || r->res[i].denied || r->deny_run[i] || starts ||
+			       r->res[i].state == RUNNER_RES_STOPPED
+		       ? UINT64_MAX
+		       : r->deny_again_ms[i];
+}
+
 static void plan_deny(struct runner *r, struct runner_actions *out)
 {
 	for (unsigned i = 0; i < r->cfg.n; i++) {
@@ -386,9 +401,7 @@ static void plan_deny(struct runner *r, struct runner_actions *out)
 			r->deny_over[i] = true;
 			continue;
 		}
-		if (!r->deny || !r->cfg.volume[i] || r->res[i].denied || r->deny_run[i] ||
-		    r->deny_again_ms[i] > r->now_ms ||
-		    (r->op.run && r->op.op == DRIVE_START && r->op.res == i))
+		if (deny_at_ms(r, i) > r->now_ms)
 			continue;
 		r->deny_over[i] = false;
 		r->deny_run[i] = drive(r, i, DRIVE_DENY, out);
@@ -525,14 +538,12 @@ uint64_t runner_deadline_ms(const struct runner *r)
 	uint64_t at = UINT64_MAX;
 
 	for (unsigned i = 0; i < r->cfg.n; i++) {
-		if (!r->go && !r->prepare_run[i] && r->res[i].state == RUNNER_RES_STOPPED &&
-		    r->prepare_again_ms[i] < at)
+		if (!r->go && may_prepare(r, i) && r->prepare_again_ms[i] < at)
 			at = r->prepare_again_ms[i];
 		if (!r->op.run && r->res[i].state == RUNNER_RES_STUCK && r->kill_again_ms < at)
 			at = r->kill_again_ms;
-		if (r->deny && r->cfg.volume[i] && !r->deny_run[i] && !r->res[i].denied &&
-		    r->res[i].state != RUNNER_RES_STOPPED && r->deny_again_ms[i] < at)
-			at = r->deny_again_ms[i];
+		if (deny_at_ms(r, i) < at)
+			at = deny_at_ms(r, i);
 	}
 	return at;
 }
