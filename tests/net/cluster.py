@@ -255,6 +255,13 @@ class Cluster:
             return True
         until(ready, f"fenced of {nodes} synced, all fence paths ready", seconds, 0.05)
 
+    def wait_storaged(self, seconds=20):
+        """Until storaged of all nodes are synced with each other: a node may be a member of fenced's view for a while before."""
+        def synced():
+            views = [self.status(k, "storaged").get("view") or {} for k in self.nodes]
+            return all(v.get("synced") and len(v["members"]) == len(self.nodes) for v in views)
+        until(synced, "storaged of all nodes to be synced", seconds, 0.05)
+
     def wait_service(self, k, want, seconds=20, name="rec"):
         return until(lambda: (s := self.service(k, name)).get("state") == want and s, f"service {want} as n{k} sees it",
                      seconds, 0.02)

@@ -37,8 +37,7 @@ def play(t):
         runs = len(c.writers())
         for k in c.nodes:
             c.lab.boot(k)
-        until(lambda: all(len((c.status(k, "storaged").get("view") or {}).get("members", [])) == 3 for k in c.nodes),
-              "storaged of all nodes in one view", 20)
+        c.wait_storaged()
         time.sleep(2)
         t.equal(len(c.writers()), runs, "runs of the recorder while the configurations differ")
         for k in (1, 2):

@@ -14,6 +14,7 @@ def play(t):
         c.lab.powercut(first.node)
         _, second, _ = c.handover(first)
         c.wait_ready()
+        c.wait_storaged()
         t.equal(c.lab.node(first.node)["life"], life + 1, "lives of the fenced node")
         seen = c.seen(second.node, first.node)
         t.equal((seen["state"], seen["boot_id"]), ("member", c.lab.node(first.node)["boot_id"]), "the node after its return")
