@@ -9,6 +9,7 @@ dist_man_MANS += \
 	%reldir%/stockade-fence_scsi.8 \
 	%reldir%/stockade-fence_xvm.8 \
 	%reldir%/stockade-fenced.8 \
+	%reldir%/stockade-key.8 \
 	%reldir%/stockade-lvm.8 \
 	%reldir%/stockade-storaged.8 \
 	%reldir%/stockade-virtd.8 \

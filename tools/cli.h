@@ -124,7 +124,8 @@ int say_refusal(const json_t *reply);
 /* --- commands ---------------------------------------------------------------------------------------------- */
 
 extern const struct command cmd_init, cmd_check, cmd_timing, cmd_corosync_conf, cmd_status, cmd_why,
-	cmd_service, cmd_node, cmd_fence, cmd_ack, cmd_history, cmd_volume, cmd_locks, cmd_doctor;
+	cmd_service, cmd_node, cmd_fence, cmd_ack, cmd_history, cmd_volume, cmd_locks, cmd_doctor,
+	cmd_key;
 
 /* Everything that is not as it should be: [{"kind", "name", "text", "remedy"}], from three answers to status. */
 json_t *problems_find(const struct answer answer[DAEMONS]);

@@ -259,7 +259,8 @@ static void say_next(const struct config *cfg, const struct file *file, const ch
 			       file[FILE_XVM].wanted ? " etc/cluster" : "", cfg->node[i].link[0]);
 		}
 		if (file[FILE_XVM].wanted)
-			puts("  copy " XVM_KEY " to the host too, and start fence_virtd there");
+			puts("  stockade key push --hypervisor HOST copies " XVM_KEY
+			     " to the host too; start stockade-virtd there");
 	}
 	for (unsigned i = 0; i < cfg->n_devices; i++)
 		for (unsigned k = 0; k < cfg->device[i].n_params; k++)

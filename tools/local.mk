@@ -15,6 +15,7 @@ sbin_PROGRAMS += %reldir%/stockade
 	%reldir%/drill.h \
 	%reldir%/cmd_history.c \
 	%reldir%/cmd_init.c \
+	%reldir%/cmd_key.c \
 	%reldir%/cmd_service.c \
 	%reldir%/cmd_status.c \
 	%reldir%/cmd_timing.c \
@@ -25,6 +26,16 @@ sbin_PROGRAMS += %reldir%/stockade
 	%reldir%/init_ask.c \
 	%reldir%/key_ask.c \
 	%reldir%/key_ask.h \
+	%reldir%/key.h \
+	%reldir%/key_file.c \
+	%reldir%/key_plan.c \
+	%reldir%/key_plan.h \
+	%reldir%/key_push.c \
+	%reldir%/key_remote.c \
+	%reldir%/key_rotate.c \
+	%reldir%/key_state.c \
+	%reldir%/key_verify.c \
+	%reldir%/key_words.c \
 	%reldir%/init.h \
 	%reldir%/stockade.c
 %C%_stockade_CFLAGS = $(AM_CFLAGS) -pthread
@@ -40,3 +51,18 @@ check_PROGRAMS += tests/unit/cli
 tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/cli.h tests/unit/cli_stub.c tools/corosync_conf.c
 tests_unit_cli_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_cli_LDADD = lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/key_plan
+tests_unit_key_plan_SOURCES = tests/unit/key_plan.c tools/key_plan.c
+tests_unit_key_plan_LDADD = $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/key
+tests_unit_key_SOURCES = \
+	tests/unit/key.c \
+	tools/cli_out.c \
+	tools/key_ask.c \
+	tools/key_file.c \
+	tools/key_state.c \
+	tools/key_words.c
+tests_unit_key_LDADD = tests/fuzz/libfuzz.la fence_agents/virt/libfence-virt-wire.la \
+	lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)

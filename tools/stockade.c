@@ -13,7 +13,7 @@ const char *cli_config_path = CONFIG_PATH;
 static const struct command *const commands[] = {
 	&cmd_status, &cmd_why,   &cmd_history, &cmd_service,       &cmd_node,
 	&cmd_fence,  &cmd_ack,   &cmd_volume,  &cmd_locks,         &cmd_init,
-	&cmd_doctor, &cmd_check, &cmd_timing,  &cmd_corosync_conf,
+	&cmd_doctor, &cmd_check, &cmd_timing,  &cmd_corosync_conf, &cmd_key,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
