@@ -50,10 +50,11 @@ def yaml(nodes, *, detect="1s", extra="", node_extra=None, fence=None, timeout=3
 
 class Cluster:
     """Arguments: nodes; detect and extra for the configuration (extra: YAML appended); wait_for_all for corosync;
-    boot: nodes to boot at once; script: shell lines before the recorder's own; conf: {node number: configuration of its own}; others as of yaml()."""
+    boot: nodes to boot at once; script: shell lines before the recorder's own; conf: {node number: configuration of its own}; record: False: the daemons
+    write no records; others as of yaml()."""
 
     def __init__(self, t, nodes=3, *, detect="1s", wait_for_all=None, boot=None, conf=None, two_node=None,
-                 serve=True, script=None, **config):
+                 serve=True, script=None, record=True, **config):
         self.t = t
         self.nodes = tuple(range(1, nodes + 1))
         self.asking = {}
@@ -69,7 +70,7 @@ class Cluster:
         # as packaging/systemd has it: a corosync that dies comes back
         daemons = [{**netlab.COROSYNC, "restart_ms": 1000}] + [
             {"name": d, "argv": [daemon_path(d)], "notify": True, "restart_ms": 100, "runtime_dir": "stockade",
-             "env": {"STOCKADE_RECORD": "/var/log/record"}, "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
+             "env": {"STOCKADE_RECORD": "/var/log/record"} if record else {}, "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
         self.lab = t.lab(nodes=nodes, token=token, wait_for_all=wait_for_all, two_node=two_node, services=daemons,
                          files=files, boot=[])
         try:
