@@ -64,6 +64,7 @@ int fence_state_encode(const struct fence_state *st, void *buf, size_t len)
 	for (unsigned i = 0; i < st->n; i++)
 		w_node(&w, &st->node[i]);
 	wire_w_bool(&w, st->held);
+	wire_w_u32(&w, st->armed_ms);
 	wire_w_close(&w, sec);
 	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
 }
@@ -90,6 +91,7 @@ int fence_state_decode(struct fence_state *ret, const void *buf, size_t len)
 		r_node(&s, &ret->node[i]);
 	if (wire_r_more(&s)) /* else a release without it */
 		ret->held = wire_r_bool(&s);
+	ret->armed_ms = wire_r_more(&s) ? wire_r_u32(&s) : 0;
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }
 
@@ -107,6 +109,15 @@ int fence_signs_encode(const struct fence_signs *signs, void *buf, size_t len)
 	for (unsigned id = 1; id <= NODEID_MAX; id++)
 		wire_w_u8(&w, (uint8_t)signs->peer[id]);
 	wire_w_bool(&w, signs->ended);
+	wire_w_u8(&w, signs->n_words);
+	for (unsigned i = 0; i < signs->n_words && i < FENCE_WORDS_MAX; i++) {
+		const struct fence_word *x = &signs->word[i];
+
+		wire_w_u32(&w, x->nodeid);
+		wire_w_bytes(&w, x->boot_id, BOOT_ID_BYTES);
+		wire_w_u32(&w, x->armed_ms);
+		wire_w_u64(&w, x->at_ms);
+	}
 	wire_w_close(&w, sec);
 	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
 }
@@ -133,6 +144,22 @@ int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len)
 	for (unsigned id = 1; id <= NODEID_MAX; id++)
 		ret->peer[id] = r_sign(&s);
 	ret->ended = wire_r_more(&s) && wire_r_bool(&s);
+	ret->n_words = wire_r_more(&s) ? wire_r_u8(&s) : 0;
+	if (ret->n_words > FENCE_WORDS_MAX)
+		return -EPROTO;
+	for (unsigned i = 0; i < ret->n_words; i++) {
+		struct fence_word *x = &ret->word[i];
+
+		x->nodeid = wire_r_u32(&s);
+		const uint8_t *boot = wire_r_bytes(&s, BOOT_ID_BYTES);
+
+		if (boot)
+			memcpy(x->boot_id, boot, BOOT_ID_BYTES);
+		x->armed_ms = wire_r_u32(&s);
+		x->at_ms = wire_r_u64(&s);
+		if (!nodeid_valid(x->nodeid))
+			wire_r_fail(&s);
+	}
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }
 

@@ -35,6 +35,8 @@ struct fence_state {
 	bool informed; /* fenced knows every victim of this view; while false nothing may start */
 	bool self_victim; /* the others declared this very life dead: stop everything now (SAFE-7) */
 	bool held; /* this node was fenced too often and waits for an operator: nothing may start here */
+	uint32_t
+		armed_ms; /* this node's watchdog, as read back; 0: not armed. For its heartbeat on the disk */
 	unsigned n;
 	struct fence_node
 		node[NODES_MAX]; /* ascending nodeid, every configured node, self included */
@@ -42,6 +44,16 @@ struct fence_state {
 
 /* How a peer looks on a channel other than corosync; from storaged's disk heartbeat. */
 enum life_sign { LIFE_UNKNOWN = 0, LIFE_FRESH, LIFE_STALE };
+
+/* What a node's sealed heartbeat on the disk says about its watchdog (SAFE-12): it was seen to move, so that is its life. */
+struct fence_word {
+	uint32_t nodeid;
+	uint8_t boot_id[BOOT_ID_BYTES];
+	uint32_t armed_ms; /* 0: it says that it is not armed */
+	uint64_t
+		at_ms; /* CLOCK_MONOTONIC of this node: when it was seen to move, or a little before */
+};
+#define FENCE_WORDS_MAX 4
 
 /* storaged to fenced: who serves, and what the disk says. Decides a two-node cut (SAFE-4), gates acks (SAFE-5). */
 struct fence_signs {
@@ -53,6 +65,8 @@ struct fence_signs {
 	enum life_sign peer
 		[NODEID_MAX +
 		 1]; /* by nodeid: LIFE_STALE only if reads work and its heartbeat stands still */
+	uint8_t n_words;
+	struct fence_word word[FENCE_WORDS_MAX];
 };
 
 #define FENCE_STATE_WIRE_MAX 8192

@@ -675,11 +675,17 @@ RECORD_WORD(record_fence_node, RECORD(nodeid), RECORD(state),
 #define T struct fence_state
 RECORD_WORD(record_fence_state, RECORD_STRUCT(self, record_incarnation),
 	    RECORD_STRUCT(view, record_view_id), RECORD(quorate), RECORD(informed),
-	    RECORD(self_victim), RECORD(held), RECORD(n),
+	    RECORD(self_victim), RECORD(held), RECORD(armed_ms), RECORD(n),
 	    RECORD_STRUCT_ARRAY_N(node, n, record_fence_node));
+#undef T
+
+#define T struct fence_word
+RECORD_WORD(record_fence_word, RECORD(nodeid), RECORD_ARRAY(boot_id), RECORD(armed_ms),
+	    RECORD(at_ms));
 #undef T
 
 #define T struct fence_signs
 RECORD_WORD(record_fence_signs, RECORD(weight), RECORD(holds), RECORD(ended), RECORD(self),
-	    RECORD_ARRAY(peer));
+	    RECORD_ARRAY(peer), RECORD(n_words),
+	    RECORD_STRUCT_ARRAY_N(word, n_words, record_fence_word));
 #undef T

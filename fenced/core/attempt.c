@@ -448,10 +448,13 @@ static void plan_dog(struct fence_domain *d, unsigned slot)
 			n->history.ms = (uint32_t)(due - d->now_ms);
 		return;
 	}
+	bool by_disk;
+	uint32_t armed = fence_dog_armed_ms(d, slot, &by_disk);
+
 	snprintf(a->evidence, sizeof(a->evidence),
-		 "armed with %u ms, out of the cluster for %u ms, grace %u ms",
-		 d->local[slot].armed_ms, (unsigned)(d->now_ms - d->local[slot].out_ms),
-		 d->cfg.dog_grace_ms);
+		 "armed with %u ms%s, out of the cluster for %u ms, grace %u ms", armed,
+		 by_disk ? " (says its heartbeat on the disk)" : "",
+		 (unsigned)(d->now_ms - d->local[slot].out_ms), d->cfg.dog_grace_ms);
 	proven(d, slot, PROOF_WATCHDOG_EXPIRED);
 }
 

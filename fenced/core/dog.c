@@ -3,15 +3,16 @@
  *
  * Two halves that both sides know. A node pets its watchdog only while it may decide and its storage answers; when that ends,
  * it goes on for grace_ms at most (a view takes its time), and timeout T later the hardware resets it. The others know T
- * from its own word while it was a member (SYNC, SIGNS; corosync signs them), said only while the device is armed. Out of
- * corosync's membership for
+ * from its own word while it was a member (SYNC, SIGNS; corosync signs them), said only while the device is armed; or, when that
+ * word was never heard here (fenced began anew since), from its sealed heartbeat on the disk, of that very life and seen to move when
+ * we last had to do with it or later. Out of corosync's membership for
  *
  *	grace + 2 T + margin       grace: above;  margin: lib/timing, 4 tokens (so long may it believe in a view that is
  *	                           over, ref/netlab.md 7), rounding, drift of its clock, a second
  *
  * it cannot run any more: 2 T, as a pet that was decided right before the rules ended may reach the device as late as T after
  * the last one. All on our own clock, which stands still while we sleep (stall()): it can only be late. No word of T, a word
- * of another life, or a node that is still in the ring: unknown, and no proof (SAFE-3).
+ * of another life, a node that is still in the ring, or whose heartbeat still moves: unknown, and no proof (SAFE-3).
  *
  * Two nodes: both sides of a cut are quorate, so who is not preferred (cut.c) stops petting, unless it has a proof about the
  * other one within the grace. Of a crash of the preferred one it cannot tell a cut: without another device the two
@@ -20,6 +21,7 @@
 #include "domain.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool has_level(const struct fence_path *p)
 {
@@ -90,19 +92,71 @@ void fence_dog_word(struct local *l, const struct incarnation *life, uint32_t ar
 	l->armed_life = *life;
 }
 
+/* The words are seals of that very life (storaged/drivers/beat), and it moved on this node's disk at at_ms. */
+void fence_dog_disk(struct fence_domain *d, const struct fence_signs *signs)
+{
+	for (unsigned i = 0; i < signs->n_words; i++) {
+		const struct fence_word *x = &signs->word[i];
+
+		if (!rec_of(d, x->nodeid))
+			continue;
+		struct local *l = &d->local[d->slot[x->nodeid]];
+
+		l->disk.life = (struct incarnation){ .nodeid = x->nodeid };
+		memcpy(l->disk.life.boot_id, x->boot_id, BOOT_ID_BYTES);
+		l->disk.armed_ms = x->armed_ms;
+		l->disk.at_ms = (int64_t)x->at_ms - (int64_t)d->lost_ms;
+	}
+}
+
+/* Does its heartbeat say something about this life, and is that as new as the last we had to do with it? */
+static bool disk_counts(const struct fence_domain *d, unsigned slot)
+{
+	const struct local *l = &d->local[slot];
+
+	return l->disk.life.nodeid &&
+	       incarnation_same_boot(&l->disk.life, &d->book.rec[slot].life) &&
+	       l->disk.at_ms + (int64_t)d->cfg.word_fresh_ms >=
+		       (int64_t)(l->out_ms ? l->out_ms : d->now_ms);
+}
+
+uint32_t fence_dog_armed_ms(const struct fence_domain *d, unsigned slot, bool *by_disk)
+{
+	const struct local *l = &d->local[slot];
+	uint32_t ring = fence_dog_ready(d, slot) ? l->armed_ms : 0;
+	uint32_t disk = disk_counts(d, slot) ? l->disk.armed_ms : 0;
+
+	*by_disk = ring == 0 && disk > 0;
+	return ring > disk ? ring : disk;
+}
+
+/* Does a member see its heartbeat on the disk move? */
+static bool heart_moves(const struct fence_domain *d, uint32_t node)
+{
+	bool moves = nodeset_has(d->fresh, node);
+
+	for (unsigned i = 0; i < d->n; i++)
+		moves = moves || nodeset_has(d->local[i].fresh, node);
+	return moves;
+}
+
 /* Since when may this victim not run any more? 0: unknown, @why says why. */
 uint64_t fence_dog_due_ms(const struct fence_domain *d, unsigned slot, char why[FENCE_TEXT_MAX])
 {
-	const struct record *r = &d->book.rec[slot];
 	const struct local *l = &d->local[slot];
+	bool by_disk;
+	uint32_t armed = fence_dog_armed_ms(d, slot, &by_disk);
+	uint64_t due = l->out_ms + d->cfg.dog_grace_ms + 2 * (uint64_t)armed + d->cfg.dog_margin_ms;
 
-	if (l->armed_ms == 0 || !incarnation_same_boot(&l->armed_life, &r->life))
+	if (armed == 0)
 		fence_text_copy(why, "watchdog: this life never said that it was armed");
 	else if (l->out_ms == 0)
 		fence_text_copy(why, "watchdog: it is in corosync's membership, and may pet it");
+	else if (d->now_ms >= due && heart_moves(d, d->book.rec[slot].nodeid))
+		fence_text_copy(
+			why, "watchdog: it should have fired, and its heartbeat on the disk moves");
 	else
-		return l->out_ms + d->cfg.dog_grace_ms + 2 * (uint64_t)l->armed_ms +
-		       d->cfg.dog_margin_ms;
+		return due;
 	return 0;
 }
 

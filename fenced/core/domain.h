@@ -181,6 +181,11 @@ struct local {
 	struct nodeset fresh;
 	uint32_t armed_ms; /* its watchdog */
 	struct incarnation armed_life;
+	struct { /* what its sealed heartbeat on the disk says about that; nodeid 0: nothing */
+		struct incarnation life;
+		uint32_t armed_ms;
+		int64_t at_ms; /* of the clock inside: last seen to move */
+	} disk;
 	uint64_t out_ms; /* out of the ring since; 0: it is in */
 };
 
@@ -346,6 +351,9 @@ void fence_dog_facts(struct fence_domain *d);
 void fence_dog_word(struct local *l, const struct incarnation *life, uint32_t armed_ms);
 uint64_t fence_dog_due_ms(const struct fence_domain *d, unsigned slot, char why[FENCE_TEXT_MAX]);
 bool fence_dog_ready(const struct fence_domain *d, unsigned slot);
+void fence_dog_disk(struct fence_domain *d, const struct fence_signs *signs);
+uint32_t fence_dog_armed_ms(const struct fence_domain *d, unsigned slot,
+			    bool *by_disk); /* 0: unknown */
 
 /* loop.c */
 unsigned fence_loop_recent(const struct fence_domain *d, unsigned slot);

@@ -100,6 +100,8 @@ struct fence_config {
 	struct proof stored[NODES_MAX];
 	/* lib/timing.h: a node pets on for so long after its rules ended; what the others wait beyond that and twice its timeout */
 	uint32_t dog_grace_ms, dog_margin_ms;
+	uint32_t
+		word_fresh_ms; /* what a heartbeat on the disk said so long before its node was lost still counts */
 	bool dog_not_storage, dog_not_daemons; /* it is petted also when these are gone */
 	/* Fence loops: fenced so often within this time, a node is held until an operator lets it in. 0: no limit. */
 	uint8_t loop_max;
@@ -332,6 +334,7 @@ struct fence_node_status {
 	uint64_t config_hash;     /* as it said itself; 0: it said nothing */
 	uint32_t weight;          /* services it runs, as it said itself */
 	uint32_t armed_ms;        /* its watchdog's timeout, as this life said; 0: unknown */
+	bool armed_by_disk;       /* only its heartbeat on the disk says so */
 	bool held;                /* fenced too often: waits to be let in */
 	unsigned fenced_recently; /* within loop_ms */
 	struct fence_drill drill; /* the last one */

@@ -231,6 +231,7 @@ int fence_on_signs(struct fence_domain *d, const struct fence_signs *signs)
 	d->changes += signs->weight != d->signs.weight;
 	d->signs = *signs;
 	d->fresh = fresh;
+	fence_dog_disk(d, signs);
 	return 0;
 }
 

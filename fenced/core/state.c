@@ -134,6 +134,7 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 	ret->view.rep = d->view.id.rep;
 	ret->quorate = d->view.quorate;
 	ret->self_victim = d->rebooting;
+	ret->armed_ms = d->armed_ms;
 	ret->held = d->informed && d->book.rec[d->self].held;
 	ret->informed = d->informed && fence_may_decide(d) && !d->leaving &&
 			!d->book.rec[d->self].held;
@@ -216,7 +217,7 @@ static void node_status(const struct fence_domain *d, unsigned slot, uint64_t no
 	s->config_hash = l->said ? l->hash : 0;
 	s->weight = l->weight;
 	s->held = r->held;
-	s->armed_ms = fence_dog_ready(d, slot) ? l->armed_ms : 0;
+	s->armed_ms = fence_dog_armed_ms(d, slot, &s->armed_by_disk);
 	s->fenced_recently = fence_loop_recent(d, slot);
 	s->drill = r->drill;
 	s->drill_pending = l->request && l->drill;

@@ -255,6 +255,9 @@ static json_t *node_json(struct fenced *f, const struct config_node *cn, uint64_
 	json_object_set_new(o, "ready_by", n ? names(f, n->ready_by) : json_array());
 	json_object_set_new(o, "watchdog_ms",
 			    n && n->armed_ms ? json_integer(n->armed_ms) : json_null());
+	json_object_set_new(o, "watchdog_by",
+			    n && n->armed_ms ? json_string(n->armed_by_disk ? "disk" : "ring")
+					     : json_null());
 	json_object_set_new(o, "held", n ? json_boolean(n->held) : json_null());
 	json_object_set_new(o, "fenced_recently",
 			    n ? json_integer(n->fenced_recently) : json_null());

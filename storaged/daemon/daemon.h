@@ -79,6 +79,9 @@ struct beat {
 	uint32_t child_node; /* of the child that runs; 0: none */
 	uint64_t since_ms;
 	uint64_t again_ms; /* the child died: start it again then; 0: no */
+	bool word;         /* what its sealed heartbeat says */
+	uint32_t armed_ms;
+	uint8_t boot_id[BOOT_ID_BYTES];
 };
 
 /* One volume's EX lock (locks.c). */
@@ -177,6 +180,7 @@ void look_soon(
 	struct daemon *d); /* what is active here, whoever did it; feeds the core from the loop */
 int watch_start(struct daemon *d);
 void signs_update(struct daemon *d);
+void beats_armed(struct daemon *d); /* fenced's word on our watchdog, for the heartbeats */
 
 /* locks.c */
 int locks_start(struct daemon *d);

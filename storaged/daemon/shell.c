@@ -246,6 +246,7 @@ static void on_fence_state(void *arg, const struct fence_state *st)
 	struct daemon *d = arg;
 
 	d->fence_state = *st;
+	beats_armed(d);
 	if (d->place)
 		feed(d,
 		     (struct place_event){ .type = PLACE_EV_FENCE, .fence = { &d->fence_state } });

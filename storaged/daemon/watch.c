@@ -257,6 +257,11 @@ static void on_beat_line(void *arg, const char *text)
 
 	if (driver_line_parse(&line, text) < 0)
 		return;
+	if (line.kind == DRIVER_LINE_LIFE && line.word && b->child_node == line.node) {
+		b->word = true;
+		b->armed_ms = line.armed_ms;
+		memcpy(b->boot_id, line.boot_id, BOOT_ID_BYTES);
+	}
 	if (line.kind == DRIVER_LINE_LIFE)
 		log_info("heartbeat", "volume=%s node=%s life=%d",
 			 b->d->cfg->volume[b->volume].name, node_name(b->d, line.node),
@@ -290,8 +295,10 @@ static void on_beat_done(void *arg, const struct spawn_result *r)
 static void beat_begin(struct beat *b)
 {
 	b->again_ms = 0;
+	b->word = false;
 	b->page = page_new();
 	if (b->page) {
+		atomic_store(&b->page->armed_ms, b->d->fence_state.armed_ms);
 		b->since_ms = mono_ms();
 		b->spawn = spawn_work(b->d->loop, beat_work, b, 0, on_beat_line, on_beat_done, b);
 	}
@@ -340,6 +347,34 @@ static enum life_sign beat_life(const struct beat *b, uint64_t now)
 	return now - b->since_ms >= stale ? LIFE_STALE : LIFE_UNKNOWN;
 }
 
+void beats_armed(struct daemon *d)
+{
+	for (unsigned v = 0; v < d->cfg->n_volumes; v++)
+		if (d->beat[v].page)
+			atomic_store(&d->beat[v].page->armed_ms, d->fence_state.armed_ms);
+}
+
+/* What the owner's heartbeat says of its watchdog. The time in steps, downwards: each new one is a message to fenced. */
+static void word_update(const struct beat *b, struct fence_signs *s)
+{
+	uint32_t step = b->d->cfg->timing.watchdog_ms / 8;
+
+	if (!config_uses_watchdog(b->d->cfg) || !b->word || !b->page || b->child_node != b->node ||
+	    s->n_words == FENCE_WORDS_MAX)
+		return;
+	uint64_t at = atomic_load(&b->page->word_ms);
+
+	if (at == 0 || atomic_load(&b->page->word_boot) != driver_word_boot(b->boot_id) ||
+	    atomic_load(&b->page->word_ms) < at)
+		return; /* another life's, whose line is still to come */
+	struct fence_word *w = &s->word[s->n_words++];
+
+	w->nodeid = b->node;
+	memcpy(w->boot_id, b->boot_id, BOOT_ID_BYTES);
+	w->armed_ms = b->armed_ms;
+	w->at_ms = at / step * step;
+}
+
 void signs_update(struct daemon *d)
 {
 	struct fence_signs s;
@@ -361,6 +396,8 @@ void signs_update(struct daemon *d)
 		if (!b->node)
 			continue;
 		life = beat_life(b, now);
+		if (b->node != d->self->id)
+			word_update(b, &s);
 		if (b->node == d->self->id) {
 			/* Fresh only if every volume of ours is. */
 			if (!own || life != LIFE_FRESH)

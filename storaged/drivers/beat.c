@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* beat.c - DRIVER_HEARTBEAT: one thread does the I/O and may hang on a dead disk, the other says what that means. */
 #include "owner.h"
+#include "word.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,6 +20,11 @@ struct beats {
 	bool spoke, deaf;  /* a line was written; nobody reads them any more */
 	enum life_sign told;
 	uint64_t told_epoch;
+	struct word_key key;
+	bool word, told_word; /* watching: `worded` is sealed, and moved */
+	struct epoch_beat worded;
+	uint32_t told_armed_ms;
+	uint8_t told_boot[BOOT_ID_BYTES];
 };
 
 static enum life_sign life(const struct beats *b)
@@ -39,13 +45,21 @@ static void tell(struct beats *b)
 	struct driver_line line = { .kind = DRIVER_LINE_LIFE,
 				    .node = b->op->job->owner,
 				    .life = life(b),
-				    .epoch = b->epoch };
+				    .epoch = b->epoch,
+				    .word = b->word,
+				    .armed_ms = b->worded.armed_ms };
+	memcpy(line.boot_id, b->worded.life.boot_id, BOOT_ID_BYTES);
+	bool news = b->word && (!b->told_word || b->told_armed_ms != line.armed_ms ||
+				memcmp(b->told_boot, line.boot_id, BOOT_ID_BYTES) != 0);
 
-	if (!b->spoke || line.life != b->told || line.epoch != b->told_epoch) {
+	if (!b->spoke || line.life != b->told || line.epoch != b->told_epoch || news) {
 		b->deaf = driver_line_write(b->op->fd, &line) < 0;
 		b->spoke = true;
 		b->told = line.life;
 		b->told_epoch = line.epoch;
+		b->told_word = line.word;
+		b->told_armed_ms = line.armed_ms;
+		memcpy(b->told_boot, line.boot_id, BOOT_ID_BYTES);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
@@ -86,6 +100,8 @@ static int beat_own(struct beats *b, const struct area *a, struct epoch_beat *be
 	beat->life = job->self;
 	beat->epoch = b->epoch;
 	beat->counter++;
+	beat->armed_ms = job->beat ? atomic_load(&job->beat->armed_ms) : 0;
+	word_seal(&b->key, job->cfg->cluster, job->vol->name, beat);
 	int r = area_beat_write(a, beat, look);
 
 	if (r < 0)
@@ -106,13 +122,33 @@ static int beat_watch(struct beats *b, const struct area *a)
 		return r;
 	uint64_t now = op_now_ms();
 
+	/* Only what moves is this life's word: a block that stands still is from a time that nobody knows. */
+	bool onward = b->watch.valid && r == 0 && beat.counter > b->watch.beat.counter &&
+		      incarnation_same_boot(&beat.life, &b->watch.beat.life);
+
 	pthread_mutex_lock(&b->lock);
 	bool changed = epoch_watch_read(&b->watch, r == 0 ? &beat : NULL, now);
+	bool word = changed && onward &&
+		    word_sealed(&b->key, job->cfg->cluster, job->vol->name, &beat);
+
+	if (word) {
+		b->word = true;
+		b->worded = beat;
+	}
 
 	b->epoch = r == 0 ? beat.epoch : 0;
 	pthread_mutex_unlock(&b->lock);
 	if (changed && job->beat)
 		atomic_store(&job->beat->changed_ms, now);
+	if (word && job->beat) {
+		uint64_t boot = driver_word_boot(beat.life.boot_id);
+
+		if (atomic_load(&job->beat->word_boot) != boot) {
+			atomic_store(&job->beat->word_ms, 0);
+			atomic_store(&job->beat->word_boot, boot);
+		}
+		atomic_store(&job->beat->word_ms, now);
+	}
 	return 0;
 }
 
@@ -161,6 +197,8 @@ enum driver_result owner_beat(struct op *op, int (*open)(struct op *op, struct a
 	struct beats b = { .op = op, .open = open, .lock = PTHREAD_MUTEX_INITIALIZER };
 	uint32_t look = op->job->cfg->timing.stale_ms / 2;
 	pthread_t io;
+
+	word_key_read(&b.key);
 
 	if (!nodeid_valid(op->job->owner))
 		return op_fail(op, "internal", "report this", "a heartbeat of nobody");

@@ -32,6 +32,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum driver_op {
 	/* Harmless early work; runs on every node of the domain, standby nodes too, at start-up, at each
@@ -81,7 +82,20 @@ struct driver_beat {
 	_Atomic uint64_t io_ok_ms;   /* end of the last read or write that succeeded */
 	_Atomic uint64_t changed_ms; /* watching: when the owner's block was last seen to change */
 	_Atomic uint64_t epoch;      /* owner: the epoch it writes; watching: the epoch read */
+	_Atomic uint32_t
+		armed_ms; /* owner: set by the daemon, to be written: this node's watchdog; 0: not armed */
+	/* Watching: when a sealed block was last seen to move, and whose: the first bytes of its boot id. The LIFE line says
+	 * what it said. word_ms is 0 while word_boot changes. */
+	_Atomic uint64_t word_ms, word_boot;
 };
+
+static inline uint64_t driver_word_boot(const uint8_t boot_id[BOOT_ID_BYTES])
+{
+	uint64_t v;
+
+	memcpy(&v, boot_id, sizeof(v));
+	return v;
+}
 
 struct driver_job {
 	enum driver_op op;
@@ -191,6 +205,9 @@ struct driver_line {
 	enum life_sign life;          /* LIFE */
 	uint32_t node;  /* LIFE: whose block; RESULT of PROBE: owner in the epoch record, 0 none */
 	uint64_t epoch; /* LIFE, RESULT: of the record as read or written; 0: not known */
+	bool word; /* LIFE: its block is sealed, moves, and says armed_ms of the boot `boot_id` */
+	uint32_t armed_ms;
+	uint8_t boot_id[BOOT_ID_BYTES];
 	bool ours; /* RESULT: the epoch record is active and names this life of the node ("record":"ours") */
 	bool record_active; /* RESULT of PREPARE, PROBE: the epoch record says active ("record":"active") */
 };

@@ -98,6 +98,8 @@ void epoch_beat_encode(const struct epoch_beat *beat, uint8_t *block)
 	life_w(&w, &beat->life);
 	wire_w_u64(&w, beat->epoch);
 	wire_w_u64(&w, beat->counter);
+	wire_w_u32(&w, beat->armed_ms);
+	wire_w_bytes(&w, beat->seal, EPOCH_SEAL_BYTES);
 	block_end(&w, s, block);
 }
 
@@ -137,6 +139,13 @@ enum epoch_read epoch_beat_decode(struct epoch_beat *ret, const uint8_t *block)
 	life_r(&s, &beat.life);
 	beat.epoch = wire_r_u64(&s);
 	beat.counter = wire_r_u64(&s);
+	if (wire_r_more(&s)) { /* else a release that does not say it */
+		beat.armed_ms = wire_r_u32(&s);
+		const uint8_t *seal = wire_r_bytes(&s, EPOCH_SEAL_BYTES);
+
+		if (seal)
+			memcpy(beat.seal, seal, EPOCH_SEAL_BYTES);
+	}
 	if (wire_r_done(&r) < 0 || !nodeid_valid(beat.life.nodeid))
 		return EPOCH_READ_DAMAGED;
 	*ret = beat;

@@ -29,6 +29,7 @@
 #define EPOCH_AREA_BYTES (EPOCH_AREA_BLOCKS * EPOCH_BLOCK)
 #define EPOCH_COPY_BLOCK 64 /* of the record; the first is block 0 */
 #define EPOCH_NAME_MAX 64
+#define EPOCH_SEAL_BYTES 32
 #define EPOCH_MAX (INT64_MAX - 1) /* so that it fits a JSON number, and one more too */
 
 enum epoch_state { EPOCH_CLEAN = 1, EPOCH_ACTIVE = 2 };
@@ -44,6 +45,9 @@ struct epoch_beat {
 	struct incarnation life;
 	uint64_t epoch;   /* the one it holds */
 	uint64_t counter; /* grows by one at each beat */
+	/* its node's watchdog as read back from the driver, 0: not armed; and the seal of all this (word.h), zeros: none */
+	uint32_t armed_ms;
+	uint8_t seal[EPOCH_SEAL_BYTES];
 };
 
 enum epoch_read {

@@ -94,6 +94,15 @@ int driver_line_write(int fd, const struct driver_line *line)
 	case DRIVER_LINE_LIFE:
 		json_object_set_new(o, "life", json_string(NAME(life_names, line->life)));
 		json_object_set_new(o, "node", json_integer(line->node));
+		if (line->word) {
+			struct incarnation inc = { .nodeid = line->node };
+			char boot[BOOT_ID_TEXT];
+
+			memcpy(inc.boot_id, line->boot_id, BOOT_ID_BYTES);
+			incarnation_boot_text(&inc, boot);
+			json_object_set_new(o, "boot", json_string(boot));
+			json_object_set_new(o, "armed_ms", json_integer(line->armed_ms));
+		}
 		break;
 	case DRIVER_LINE_RESULT:
 		json_object_set_new(o, "result", json_string(driver_result_name(line->result)));
@@ -178,6 +187,11 @@ static int parse(struct driver_line *ret, const json_t *o)
 			return -EPROTO;
 		ret->kind = DRIVER_LINE_LIFE;
 		ret->life = (enum life_sign)i;
+		s = json_string_value(json_object_get(o, "boot"));
+		ret->word = s && incarnation_boot_parse(s, ret->boot_id) == 0;
+		if (number(o, "armed_ms", UINT32_MAX, &took) < 0)
+			return -EPROTO;
+		ret->armed_ms = (uint32_t)took;
 	} else if ((s = json_string_value(json_object_get(o, "result")))) {
 		i = index_of(result_names, sizeof(result_names) / sizeof(*result_names), s);
 		if (i < 0)

@@ -8,6 +8,8 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/deny.c \
 	%reldir%/deny.h \
 	%reldir%/dm.c \
+	%reldir%/word.c \
+	%reldir%/word.h \
 	%reldir%/dm.h \
 	%reldir%/driver.c \
 	%reldir%/driver.h \
@@ -43,7 +45,7 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/volume.c \
 	%reldir%/volume_new.c
 %C%_libstoraged_drivers_la_LIBADD = lib/shell/libstockade-shell.la $(DEVMAPPER_LIBS) \
-	$(MOUNT_LIBS) $(BLKID_LIBS) $(OPENISCSIUSR_LIBS) -lpthread
+	$(MOUNT_LIBS) $(BLKID_LIBS) $(OPENISCSIUSR_LIBS) $(NETTLE_LIBS) -lpthread
 
 # liblvm2cmd lives in a process of its own: it cannot be killed while a disk hangs.
 pkglibexec_PROGRAMS += %reldir%/stockade-lvm

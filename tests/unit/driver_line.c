@@ -60,6 +60,15 @@ static void every_kind_reads_back(void **state)
 	assert_int_equal(out.life, LIFE_STALE);
 	assert_int_equal(out.node, 2);
 	assert_int_equal(out.epoch, 17);
+	assert_false(out.word);
+	in.word = true;
+	in.armed_ms = 12000;
+	in.boot_id[0] = 0xb2;
+	in.boot_id[15] = 1;
+	through(&in, &out, raw, sizeof(raw));
+	assert_true(out.word);
+	assert_int_equal(out.armed_ms, 12000);
+	assert_memory_equal(out.boot_id, in.boot_id, BOOT_ID_BYTES);
 
 	for (int r = DRIVER_UNKNOWN; r <= DRIVER_HEALTHY; r++) {
 		in = (struct driver_line){ .kind = DRIVER_LINE_RESULT,

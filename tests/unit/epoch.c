@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "storaged/drivers/epoch.h"
+#include "storaged/drivers/word.h"
 #include "tests/fuzz/target.h"
 
 static struct incarnation life(uint32_t nodeid, uint8_t boot)
@@ -263,6 +265,65 @@ static void watch_tells_fresh_stale_and_unknown(void **state)
 	assert_int_equal(epoch_watch_life(&w, 60200, 1500), LIFE_FRESH);
 }
 
+/* SAFE-12: a beat says that its node's watchdog is armed only with the cluster's key, for this volume, unchanged. */
+static void word_is_sealed_for_one_volume_by_one_key(void **state)
+{
+	struct epoch_beat b = {
+		.life = life(2, 0xb2), .epoch = 5, .counter = 100, .armed_ms = 12000
+	};
+	struct epoch_beat back, x;
+	uint8_t block[EPOCH_BLOCK];
+	struct word_key key, other, none = { 0 };
+
+	(void)state;
+	word_key_derive(&key, "secret of the cluster", 21);
+	word_key_derive(&other, "secret of another one", 21);
+	assert_true(key.have);
+	word_seal(&key, "web", "data", &b);
+	epoch_beat_encode(&b, block);
+	assert_int_equal(epoch_beat_decode(&back, block), EPOCH_READ_OK);
+	assert_int_equal(back.armed_ms, 12000);
+	assert_true(word_sealed(&key, "web", "data", &back));
+	assert_false(word_sealed(&other, "web", "data", &back));
+	assert_false(word_sealed(&none, "web", "data", &back));
+	assert_false(word_sealed(&key, "web", "other", &back));
+	assert_false(word_sealed(&key, "other", "data", &back));
+	x = back;
+	x.armed_ms++;
+	assert_false(word_sealed(&key, "web", "data", &x));
+	x = back;
+	x.counter++;
+	assert_false(word_sealed(&key, "web", "data", &x));
+	x = back;
+	x.life.boot_id[15] ^= 1;
+	assert_false(word_sealed(&key, "web", "data", &x));
+	/* without a key nothing is said, also not to one that has none either */
+	word_seal(&none, "web", "data", &b);
+	assert_false(word_sealed(&key, "web", "data", &b));
+	assert_false(word_sealed(&none, "web", "data", &b));
+}
+
+/* The secret is read as corosync reads it; no file is no key. */
+static void key_is_that_of_corosync(void **state)
+{
+	char path[] = "/tmp/stockade-authkey.XXXXXX";
+	struct word_key a, b;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0 && write(fd, "0123456789abcdef", 16) == 16);
+	close(fd);
+	setenv("STOCKADE_AUTHKEY", path, 1);
+	word_key_read(&a);
+	word_key_derive(&b, "0123456789abcdef", 16);
+	assert_true(a.have);
+	assert_memory_equal(a.bytes, b.bytes, WORD_KEY_BYTES);
+	unlink(path);
+	word_key_read(&a);
+	assert_false(a.have);
+	unsetenv("STOCKADE_AUTHKEY");
+}
+
 static void corpus_is_read_soundly(void **state)
 {
 	(void)state;
@@ -274,6 +335,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(corpus_is_read_soundly),
 		cmocka_unit_test(record_and_beat_read_back),
+		cmocka_unit_test(word_is_sealed_for_one_volume_by_one_key),
+		cmocka_unit_test(key_is_that_of_corosync),
 		cmocka_unit_test(every_flipped_bit_is_damage),
 		cmocka_unit_test(torn_copy_falls_back_to_the_other),
 		cmocka_unit_test(higher_epoch_counts_and_active_before_clean),

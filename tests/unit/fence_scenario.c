@@ -18,7 +18,7 @@
  *	answer BY RUN ANSWER                    an agent's answer reaches fenced of BY, whether or not that waits for it
  *	path N ok|fail | check N                readiness checks of N; N is to ask all of them now
  *	send N newer|flood                      a message with an operation of a later release; with more than a message can hold
- *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale]
+ *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale] [M:MS]     M:MS: M's heartbeat on the disk moves and says that it is armed
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
  *	silent N storaged|dlmd|none              that daemon of N does not answer its fenced
  *	watchdog N MS                           its watchdog is armed (0: disarmed); `nodes N levels L watchdog 1`: the last level is that
@@ -429,6 +429,7 @@ static void start(uint32_t id, uint64_t join)
 	boot_id(id, n->boot, cfg.self.boot_id);
 	cfg.dog_grace_ms = 5000;
 	cfg.dog_margin_ms = 5000;
+	cfg.word_fresh_ms = 3000;
 	cfg.loop_max = w.loop_max;
 	cfg.loop_ms = w.loop_ms;
 	cfg.held = n->disk.held;
@@ -586,9 +587,17 @@ static void cmd_signs(char **a, unsigned n)
 
 	ev.signs.weight = number(a[2]);
 	for (unsigned i = 3; i < n; i++) {
-		char *eq = strchr(a[i], '=');
+		char *eq = strchr(a[i], '='), *colon = strchr(a[i], ':');
 
-		if (is(a[i], "holds"))
+		if (colon) {
+			struct fence_word *x = &ev.signs.word[ev.signs.n_words++];
+
+			*colon = '\0';
+			x->nodeid = number(a[i]);
+			x->armed_ms = number(colon + 1);
+			x->at_ms = w.now_ms;
+			boot_id(x->nodeid, w.node[x->nodeid].boot, x->boot_id);
+		} else if (is(a[i], "holds"))
 			ev.signs.holds = true;
 		else if (eq)
 			ev.signs.peer[number((*eq = '\0', a[i]))] = is(eq + 1, "fresh")
@@ -776,11 +785,10 @@ static void command(char **a, unsigned n)
 		step(node_arg(a[1]),
 		     (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = number(a[2]) });
 	} else if (is(a[0], "silent")) {
+		uint32_t mute = is(a[2], "storaged") ? 1 : is(a[2], "dlmd") ? 2 : 0;
+
 		step(node_arg(a[1]),
-		     (struct fence_event){ .type = FENCE_EV_DAEMONS,
-					   .mute = is(a[2], "storaged") ? FENCE_DAEMON_STORAGED
-						   : is(a[2], "dlmd")   ? FENCE_DAEMON_DLMD
-									: 0 });
+		     (struct fence_event){ .type = FENCE_EV_DAEMONS, .mute = mute });
 	} else if (is(a[0], "loop")) {
 		w.loop_max = (uint8_t)number(a[1]);
 		w.loop_ms = number(a[2]);

@@ -103,10 +103,24 @@ static void signs_survive_and_unknown_ones_stay_unknown(void **state)
 	len = fence_signs_encode(&a, buf, sizeof(buf));
 	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len), 0);
 	assert_true(b.ended);
-	buf[1] = (uint8_t)(buf[1] - 1); /* an older storaged: it may hold something */
-	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len - 1), 0);
+	buf[1] = (uint8_t)(buf[1] - 2); /* an older storaged: it may hold something */
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len - 2), 0);
 	assert_false(b.ended);
 	assert_int_equal(fence_signs_decode(&b, buf, 5), -EPROTO);
+	a.n_words = FENCE_WORDS_MAX;
+	for (unsigned i = 0; i < FENCE_WORDS_MAX; i++)
+		a.word[i] = (struct fence_word){ .nodeid = i + 1,
+						 .boot_id = { 7, (uint8_t)i },
+						 .armed_ms = 12000 + i,
+						 .at_ms = UINT64_C(1) << 40 | i };
+	len = fence_signs_encode(&a, buf, sizeof(buf));
+	assert_true(len > 0);
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len), 0);
+	assert_int_equal(b.n_words, FENCE_WORDS_MAX);
+	assert_memory_equal(b.word, a.word, sizeof(a.word));
+	a.word[1].nodeid = 0; /* of nobody */
+	len = fence_signs_encode(&a, buf, sizeof(buf));
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len), -EPROTO);
 }
 
 static void corpus_is_read_soundly(void **state)

@@ -27,7 +27,7 @@ def apart(c, op):
 
 
 def history(c, node, since_ms):
-    out = json.loads(c.stockade(node, "history", "--json", "--max", "400", check=False).out or "{}").get("entries", [])
+    out = json.loads(c.stockade(node, "history", "--json", "-n", "400", check=False).out or "{}").get("entries", [])
     return [e for e in out if e["mono_ms"] >= since_ms and e["node"] == node]
 
 
