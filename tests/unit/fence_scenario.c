@@ -45,6 +45,7 @@
 
 #include <cmocka.h>
 
+#include "fence_notes.h"
 #include "golden.h"
 
 #define N_MAX 5
@@ -116,38 +117,6 @@ static void trace(const char *fmt, ...)
 	w.len += (size_t)vsnprintf(w.trace + w.len, sizeof(w.trace) - w.len, fmt, ap);
 	va_end(ap);
 	assert_true(w.len < sizeof(w.trace));
-}
-
-static const char *note_name(enum fence_note n)
-{
-	switch (n) {
-	case FENCE_NOTE_VIEW: return "view";
-	case FENCE_NOTE_MEMBER: return "member";
-	case FENCE_NOTE_ABSENT: return "absent";
-	case FENCE_NOTE_VICTIM: return "victim";
-	case FENCE_NOTE_PARDON: return "pardon";
-	case FENCE_NOTE_WAIT: return "waits";
-	case FENCE_NOTE_ATTEMPT: return "attempt";
-	case FENCE_NOTE_FAILED: return "failed";
-	case FENCE_NOTE_PROOF: return "proof";
-	case FENCE_NOTE_OUTLIVED: return "outlived";
-	case FENCE_NOTE_CONTRADICTED: return "contradicted";
-	case FENCE_NOTE_ON: return "on";
-	case FENCE_NOTE_READY: return "ready";
-	case FENCE_NOTE_CONFIG: return "config";
-	case FENCE_NOTE_LEAVING: return "goodbye";
-	case FENCE_NOTE_CONFIRM: return "unconfirmed";
-	case FENCE_NOTE_SELF_VICTIM: return "self";
-	case FENCE_NOTE_ATTESTED: return "attested";
-	case FENCE_NOTE_HELD: return "held";
-	case FENCE_NOTE_ADMITTED: return "admitted";
-	case FENCE_NOTE_DOG: return "watchdog";
-	case FENCE_NOTE_DRILL_WAIT: return "drilled, waits";
-	case FENCE_NOTE_DRILLED: return "drilled";
-	case FENCE_NOTE_DRILL_REFUSED: return "no drill";
-	case FENCE_NOTE_STALL: return "slept";
-	}
-	return "?";
 }
 
 static void boot_id(uint32_t node, unsigned boot, uint8_t id[BOOT_ID_BYTES])
