@@ -36,6 +36,7 @@ int attest_encode(const struct attest_msg *m, void *buf, size_t len)
 		wire_w_str(&w, m->why);
 		break;
 	case ATTEST_STATEMENT:
+	case ATTEST_DYING:
 		wire_w_u64(&w, m->seq);
 		wire_w_u64(&w, m->run);
 		wire_w_u32(&w, m->nodeid);
@@ -71,7 +72,7 @@ int attest_decode(struct attest_msg *m, const void *buf, size_t len)
 		return -EBADMSG;
 	uint8_t type = wire_r_u8(&r);
 
-	if (type < ATTEST_HELLO || type > ATTEST_ACK)
+	if (type < ATTEST_HELLO || type > ATTEST_DYING)
 		return -EBADMSG;
 	m->type = (enum attest_type)type;
 	wire_r_section(&r, &s);
@@ -91,7 +92,8 @@ int attest_decode(struct attest_msg *m, const void *buf, size_t len)
 		m->accepted = wire_r_bool(&s);
 		wire_r_str(&s, m->why, sizeof(m->why));
 		break;
-	case ATTEST_STATEMENT: {
+	case ATTEST_STATEMENT:
+	case ATTEST_DYING: {
 		m->seq = wire_r_u64(&s);
 		m->run = wire_r_u64(&s);
 		m->nodeid = wire_r_u32(&s);

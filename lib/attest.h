@@ -3,6 +3,7 @@
  *
  *   node  HELLO      I am node N of cluster C, guest U, kernel life B; my nonce; your challenge, when I know it
  *   host  WELCOME    my instance, a challenge; accepted: your challenge was mine, and guest U runs here
+ *   host  DYING      guest U, in which node N had kernel life B, has paniced, and I destroy it: prepare; this proves nothing
  *   host  STATEMENT  guest U, in which node N had kernel life B, is over and verified off; your nonce; sequence number
  *   node  ACK        I have it
  *
@@ -24,7 +25,7 @@
 #define ATTEST_SEAL_BYTES 32
 #define ATTEST_MSG_MAX 512 /* encoded, without the seal */
 
-enum attest_type { ATTEST_HELLO = 1, ATTEST_WELCOME, ATTEST_STATEMENT, ATTEST_ACK };
+enum attest_type { ATTEST_HELLO = 1, ATTEST_WELCOME, ATTEST_STATEMENT, ATTEST_ACK, ATTEST_DYING };
 
 /* How the guest's life ended. Wire value, name, words. */
 #define ATTEST_ENDS(X)                                                             \
@@ -45,18 +46,18 @@ struct attest_msg {
 	uint8_t instance[ATTEST_ID_BYTES];  /* the daemon's life; HELLO: zero when not known yet */
 	uint8_t challenge[ATTEST_ID_BYTES]; /* HELLO, WELCOME */
 	uint8_t nonce[ATTEST_ID_BYTES];     /* the node's */
-	uint32_t nodeid;                    /* HELLO: the sender; STATEMENT: who is over */
-	uint8_t boot_id[ATTEST_ID_BYTES];   /* HELLO, STATEMENT */
-	char cluster[ATTEST_NAME_MAX];      /* HELLO */
+	uint32_t nodeid; /* HELLO: the sender; STATEMENT: who is over; DYING: who will be */
+	uint8_t boot_id[ATTEST_ID_BYTES]; /* HELLO, STATEMENT, DYING */
+	char cluster[ATTEST_NAME_MAX];    /* HELLO */
 	char name
-		[ATTEST_NAME_MAX]; /* HELLO: the guest as the cluster's configuration names it; STATEMENT: as libvirt does */
-	char uuid[ATTEST_NAME_MAX]; /* HELLO, STATEMENT: of the guest, text */
+		[ATTEST_NAME_MAX]; /* HELLO: the guest as the cluster's configuration names it; STATEMENT, DYING: as libvirt does */
+	char uuid[ATTEST_NAME_MAX]; /* HELLO, STATEMENT, DYING: of the guest, text */
 	bool accepted;              /* WELCOME */
 	char why[ATTEST_NAME_MAX];  /* WELCOME that does not accept: why */
-	uint64_t seq;               /* STATEMENT, ACK: grows in one instance */
-	uint64_t run;               /* STATEMENT: which start of this guest, as the daemon counts */
-	enum attest_end end;        /* STATEMENT */
-	uint32_t age_ms;            /* STATEMENT: since the daemon heard of it */
+	uint64_t seq;               /* STATEMENT, ACK: grows in one instance; DYING: 0 */
+	uint64_t run;        /* STATEMENT, DYING: which start of this guest, as the daemon counts */
+	enum attest_end end; /* STATEMENT, DYING */
+	uint32_t age_ms;     /* STATEMENT: since the daemon heard of it */
 };
 
 /* Return: bytes, or -ENOBUFS. */

@@ -26,6 +26,7 @@ static void w_node(struct wire_w *w, const struct fence_node *n)
 	proof_write(&n->proof, w);
 	wire_w_bool(w, n->ready);
 	wire_w_u32(w, n->ready_age_ms);
+	wire_w_bool(w, n->ending);
 	wire_w_close(w, sec);
 }
 
@@ -42,6 +43,7 @@ static void r_node(struct wire_r *r, struct fence_node *n)
 	r_proof(&s, &n->proof);
 	n->ready = wire_r_bool(&s);
 	n->ready_age_ms = wire_r_u32(&s);
+	n->ending = wire_r_more(&s) && wire_r_bool(&s);
 	if (!nodeid_valid(n->nodeid))
 		wire_r_fail(&s);
 }

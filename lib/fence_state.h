@@ -26,6 +26,7 @@ struct fence_node {
 	struct proof proof;      /* the latest about this node; kind PROOF_NONE: none */
 	bool ready; /* some member's fence path to it passed its readiness check within the configured age */
 	uint32_t ready_age_ms; /* since the check that counts; UINT32_MAX: never */
+	bool ending; /* a hypervisor says that its life is over, or about to be: prepare; nothing else follows from it */
 };
 
 struct fence_state {

@@ -669,7 +669,7 @@ RECORD_WORD(record_proof, RECORD_STRUCT(victim, record_incarnation), RECORD(kind
 #define T struct fence_node
 RECORD_WORD(record_fence_node, RECORD(nodeid), RECORD(state),
 	    RECORD_STRUCT(life, record_incarnation), RECORD_STRUCT(proof, record_proof),
-	    RECORD(ready), RECORD(ready_age_ms));
+	    RECORD(ready), RECORD(ready_age_ms), RECORD(ending));
 #undef T
 
 #define T struct fence_state

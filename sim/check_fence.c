@@ -299,14 +299,19 @@ void check_fence_hurry(struct world *w, uint32_t id, const struct fence_action *
 	nodeset_for_each (over, a->hurry.over) {
 		const struct host *h = &w->host[over];
 
-		if (h->runs && same_boot(&fence_state_node(&st, over)->life, over, h->boot))
+		/* at first it asks only who is there */
+		if (a->hurry.again && h->runs &&
+		    same_boot(&fence_state_node(&st, over)->life, over, h->boot))
 			broken(w, "FENCE-17", id, "hurries corosync to lose n%u, which runs", over);
 	}
+	/* who takes the other for dead cannot wait for it */
 	if (w->hurried.ring == ring && by != id && w->host[by].runs &&
-	    w->host[by].boot == w->hurried.boot)
+	    w->host[by].boot == w->hurried.boot && !nodeset_has(a->hurry.over, by) &&
+	    !nodeset_has(w->hurried.over, id))
 		broken(w, "FENCE-17", id, "hurries corosync in a ring in which n%u does", by);
 	w->hurried.ring = ring;
 	w->hurried.by = id;
+	w->hurried.over = a->hurry.over;
 	w->hurried.boot = w->host[id].boot;
 }
 

@@ -308,7 +308,9 @@ void fenced_event(struct world *w, const struct timed *t)
 		struct fence_event ev = { .type = FENCE_EV_ATTEST };
 
 		ev.attest.life = life_of(t->a, (uint32_t)t->b, 0);
-		ev.attest.text = "the hypervisor says that it is destroyed";
+		ev.attest.dying = t->data != NULL;
+		ev.attest.text = ev.attest.dying ? "the hypervisor says that it will destroy it"
+						 : "the hypervisor says that it is destroyed";
 		fenced_feed(w, t->node, &ev);
 		break;
 	}

@@ -210,6 +210,19 @@ void corosync(struct world *w, uint32_t id, bool on)
 	net_up(w->net, id, on, w->now_ms);
 }
 
+/* A hypervisor takes the guest for one whose kernel has paniced, or will: nothing may follow from that but haste. */
+static void attest_dying(struct world *w, uint32_t id, uint32_t permille)
+{
+	struct prng aside = w->host[id].prng; /* what else happens to it does not depend on this */
+
+	if (!w->plan->attest || !has_part(w, PART_FENCE) || !prng_permille(&aside, permille))
+		return;
+	for (uint32_t to = 1; to <= w->n; to++)
+		if (to != id && w->host[to].proc[PART_FENCE].on)
+			push(w, prng_range(&aside, 1, 300), EV_ATTEST, to, PART_FENCE, id,
+			     w->host[id].boot, keep("dying", 6));
+}
+
 void freeze(struct world *w, uint32_t id, bool on)
 {
 	struct host *h = &w->host[id];
@@ -219,6 +232,8 @@ void freeze(struct world *w, uint32_t id, bool on)
 	if (on)
 		beat_touch(w, id);
 	h->frozen = on;
+	if (on)
+		attest_dying(w, id, 200); /* wrongly: it goes on */
 	check_fence_sleep(w, id);
 	net_freeze(w->net, id, on, w->now_ms);
 	say(w, "n%u %s", id, on ? "freezes" : "thaws");
@@ -267,6 +282,7 @@ static void attest(struct world *w, uint32_t id)
 	struct host *h = &w->host[id];
 	bool late = prng_permille(&h->prng, 200);
 
+	attest_dying(w, id, 600);
 	if (prng_permille(&h->prng, 200))
 		return;
 	disk_flush(w, id);

@@ -304,6 +304,7 @@ struct world {
 	struct {                            /* corosync, FENCE-17 */
 		uint64_t ring;
 		uint32_t by, boot;
+		struct nodeset over;
 	} hurried;
 	uint64_t alone_ms[N_MAX + 1]; /* nobody could confirm its attempt, and it goes on alone */
 	struct attempt_seen attempt[N_MAX + 1][N_MAX + 1]; /* on whom, by whom */

@@ -240,7 +240,8 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
  *  3. it is a victim: whether it is one is not for a hypervisor to say (a goodbye stays a goodbye).
  * It spares the agent's run, nothing else: quorum, the synced view and the order of messages stay what they are.
  */
-int fence_on_attest(struct fence_domain *d, const struct incarnation *life, const char *text)
+int fence_on_attest(struct fence_domain *d, const struct incarnation *life, bool dying,
+		    const char *text)
 {
 	struct record *r = rec_of(d, life->nodeid);
 
@@ -252,10 +253,17 @@ int fence_on_attest(struct fence_domain *d, const struct incarnation *life, cons
 	if (!incarnation_same_boot(&r->life, life) || incarnation_unseen(life))
 		return fence_refuse(d, -ESTALE, "it is not the life that we know of node %u",
 				    life->nodeid);
-	if (incarnation_same_boot(&l->attested, life) || r->state == FENCE_NODE_DEAD)
+	if (incarnation_same_boot(&l->attested, life) || r->state == FENCE_NODE_DEAD ||
+	    (dying && incarnation_same_boot(&l->dying, life)))
 		return 0; /* known */
+	if (!incarnation_same_boot(&l->dying, life))
+		l->hurried = false;
+	l->dying = *life;
+	if (dying) {
+		fence_note(d, FENCE_NOTE_ATTESTED, life->nodeid, text);
+		return 0;
+	}
 	l->attested = *life;
-	l->hurried = false;
 	size_t n = strnlen(text, sizeof(l->attest_text) - 1);
 
 	memset(l->attest_text, 0, sizeof(l->attest_text));
@@ -271,12 +279,23 @@ void fence_attest_heard(struct fence_domain *d, unsigned slot, const struct inca
 {
 	struct local *l = &d->local[slot];
 
+	memset(&l->dying, 0, sizeof(l->dying));
 	if (l->attested.nodeid == 0)
 		return;
 	if (incarnation_same_boot(&l->attested, life))
 		fence_note(d, FENCE_NOTE_ATTESTED, life->nodeid,
 			   "the node was heard since: the hypervisor's word is not used");
 	memset(&l->attested, 0, sizeof(l->attested));
+}
+
+/* Is there a hypervisor's word that the present life is over, or about to be? Nothing follows from it but that one may prepare. */
+bool fence_attest_ending(const struct fence_domain *d, unsigned slot)
+{
+	const struct record *r = &d->book.rec[slot];
+	const struct local *l = &d->local[slot];
+
+	return l->dying.nodeid && incarnation_same_boot(&l->dying, &r->life) &&
+	       r->state != FENCE_NODE_DEAD;
 }
 
 /* Return: there is a word of a hypervisor about this victim; its proof is sent, or will be. */

@@ -156,6 +156,7 @@ struct local {
 	uint8_t proof_level; /* NONE: by none */
 	bool proof_sent, declare_sent, request_sent, failed_sent;
 	struct incarnation attested; /* by a hypervisor; nodeid 0: none */
+	struct incarnation dying;    /* a hypervisor is about to end it; no proof */
 	char attest_text[PROOF_EVIDENCE_MAX];
 	bool hurried; /* corosync was asked about it, or need not be by us */
 	bool request, drill, admit;
@@ -256,7 +257,8 @@ struct fence_domain {
 	struct {
 		struct view_id view; /* of the ring that this is about */
 		unsigned asked;
-		uint64_t again_ms, until_ms; /* real: the second question */
+		bool sure;         /* all that we asked about is off */
+		uint64_t again_ms; /* real: the second question */
 	} hurry;
 
 	/* The clock inside stands still while we sleep: no wait is over because nobody ran. */
@@ -329,7 +331,9 @@ int fence_on_run_done(struct fence_domain *d, uint64_t run, enum fence_answer an
 		      const char *text);
 void fence_attempt_drop(struct fence_domain *d, struct local *l); /* cancels a run in flight */
 void fence_plan_attempts(struct fence_domain *d);
-int fence_on_attest(struct fence_domain *d, const struct incarnation *life, const char *text);
+int fence_on_attest(struct fence_domain *d, const struct incarnation *life, bool dying,
+		    const char *text);
+bool fence_attest_ending(const struct fence_domain *d, unsigned slot);
 void fence_attest_heard(struct fence_domain *d, unsigned slot, const struct incarnation *life);
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r);
 uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r);

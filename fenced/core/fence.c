@@ -227,7 +227,9 @@ int fence_step(struct fence_domain *d, const struct fence_event *ev, struct fenc
 		break;
 	case FENCE_EV_DAEMONS: d->mute = ev->mute; break;
 	case FENCE_EV_GATEWAY: d->gateway = ev->gateway; break;
-	case FENCE_EV_ATTEST: r = fence_on_attest(d, &ev->attest.life, ev->attest.text); break;
+	case FENCE_EV_ATTEST:
+		r = fence_on_attest(d, &ev->attest.life, ev->attest.dying, ev->attest.text);
+		break;
 	case FENCE_EV_TIMEOUT: break; /* only the clock moved; plan() sees it */
 	}
 	plan(d);

@@ -162,8 +162,8 @@ struct fence_event {
 		FENCE_EV_ADMIT,    /* an operator lets a held node in again */
 		FENCE_EV_GATEWAY,  /* do the ping targets answer this node? */
 		FENCE_EV_TIMEOUT,  /* fence_deadline_ms() was reached */
-		FENCE_EV_ATTEST,   /* a hypervisor says that this life is over (SAFE-11) */
-		FENCE_EV_DAEMONS,  /* which of this node's other daemons do not answer */
+		FENCE_EV_ATTEST, /* a hypervisor says that this life is over, or will be (SAFE-11) */
+		FENCE_EV_DAEMONS, /* which of this node's other daemons do not answer */
 	} type;
 	uint64_t now_ms; /* monotonic */
 	int64_t wall_s;  /* only to be written into proofs, for people (SAFE-8) */
@@ -207,6 +207,7 @@ struct fence_event {
 		uint32_t mute;     /* DAEMONS: FENCE_DAEMON_*, or'ed */
 		struct {
 			struct incarnation life; /* join counts for nothing: it is about a kernel */
+			bool dying;       /* paniced, and not off yet: time to prepare, no proof */
 			const char *text; /* borrowed: which hypervisor, what it saw; evidence */
 		} attest;
 		struct {

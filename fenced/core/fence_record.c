@@ -72,7 +72,7 @@ RECORD_TYPE(record_ack, RECORD(node), RECORD(force), RECORD(text));
 #undef T
 
 #define T typeof(((struct fence_event *)0)->attest)
-RECORD_TYPE(record_attest, RECORD_STRUCT(life, record_incarnation), RECORD(text));
+RECORD_TYPE(record_attest, RECORD_STRUCT(life, record_incarnation), RECORD(dying), RECORD(text));
 #undef T
 
 #define T struct fence_event

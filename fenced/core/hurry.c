@@ -2,10 +2,11 @@
 /* fenced/core/hurry.c - a node is attested dead and still in corosync's membership: it is looked for at once.
  *
  * Corosync misses a dead node after its token time-out, and leaves it out after its consensus time-out. Both are there as silence
- * alone says little. With a hypervisor's word (SAFE-11) one survivor, the lowest, asks corosync twice: now, as if the token were lost,
- * to ask everybody who is there; and a pause later, as if the consensus time-out were over, to go on with those who answered.
- * The pause is what a living node has to answer in: a node that is heard stays in, whoever says that it is dead, and its
- * statement is void (fence_attest_heard()). So this changes when a view comes, never what it says; no setting of corosync is touched.
+ * alone says little. With a hypervisor's word (SAFE-11) one survivor, the lowest, asks corosync twice: as if the token were lost, to
+ * ask everybody who is there, as soon as there is any word; and, when the node is known to be off and a pause is over, as if the
+ * consensus time-out were over, to go on with those who answered. The pause is what a living node has to answer in: a node that is
+ * heard stays in, whoever says that it is dead, and its statement is void (fence_attest_heard()). So this changes when a
+ * view comes, never what it says; no setting of corosync is touched.
  *
  * Once for a life: were its node's next corosync in the ring already, each new ring would be asked again. And only by one node: a
  * second survivor that asks while the first one's question is out would leave those behind who are about to answer.
@@ -13,24 +14,29 @@
  */
 #include "domain.h"
 
-/* Attested, and still in corosync's membership. *ret_news: some of it was asked for by nobody yet. */
-static struct nodeset attested_here(struct fence_domain *d, bool *ret_news)
-{
-	struct nodeset over = NODESET_EMPTY;
+struct ends {
+	struct nodeset
+		over; /* nodes whose life is over, or about to be, and that corosync still counts */
+	bool sure;    /* all of them are off */
+	bool news;    /* nobody was asked about one of them */
+};
 
-	*ret_news = false;
+static struct ends ends_here(struct fence_domain *d)
+{
+	struct ends e = { NODESET_EMPTY, true, false };
+
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct record *r = &d->book.rec[i];
 		struct local *l = &d->local[i];
 
-		if (l->attested.nodeid == 0 || !incarnation_same_boot(&l->attested, &r->life) ||
-		    !nodeset_has(d->view.nodes, r->nodeid))
+		if (!fence_attest_ending(d, i) || !nodeset_has(d->view.nodes, r->nodeid))
 			continue;
-		nodeset_add(&over, r->nodeid);
-		*ret_news = *ret_news || !l->hurried;
+		nodeset_add(&e.over, r->nodeid);
+		e.sure = e.sure && incarnation_same_boot(&l->attested, &r->life);
+		e.news = e.news || !l->hurried;
 		l->hurried = true;
 	}
-	return over;
+	return e;
 }
 
 static void ask(struct fence_domain *d, struct nodeset over)
@@ -43,31 +49,32 @@ static void ask(struct fence_domain *d, struct nodeset over)
 
 void fence_plan_hurry(struct fence_domain *d)
 {
-	struct nodeset over, rest;
-	bool news;
-
 	if (!view_id_equal(d->hurry.view, d->view.id))
 		d->hurry.asked = 0;
 	if (!fence_may_decide(d))
 		return;
-	over = attested_here(d, &news);
-	rest = nodeset_minus(d->view.nodes, over);
-	if (nodeset_empty(over) || nodeset_lowest(rest) != d->cfg.self.nodeid)
-		return;
-	bool alone = nodeset_count(rest) == 1;
+	struct ends e = ends_here(d);
+	struct nodeset rest = nodeset_minus(d->view.nodes, e.over);
 
-	if (d->hurry.asked == 0 && news) {
-		ask(d, over);
+	if (nodeset_empty(e.over) || nodeset_lowest(rest) != d->cfg.self.nodeid)
+		return;
+	if (d->hurry.asked == 0 && e.news) {
+		bool alone = nodeset_count(rest) == 1;
+
+		ask(d, e.over);
 		d->hurry.view = d->view.id;
 		d->hurry.again_ms = d->real_ms + (alone ? d->cfg.hurry_alone_ms : d->cfg.hurry_ms);
-		d->hurry.until_ms = d->hurry.again_ms + d->cfg.hurry_ms;
+		d->hurry.sure = false;
 	}
-	if (d->hurry.asked != 1)
+	if (d->hurry.asked != 1 || !e.sure)
 		return;
+	if (!d->hurry.sure && d->hurry.again_ms < d->real_ms)
+		d->hurry.again_ms = d->real_ms; /* the pause was over before the word came */
+	d->hurry.sure = true;
 	if (d->real_ms < d->hurry.again_ms)
 		fence_want(d, d->hurry.again_ms - d->lost_ms);
-	else if (d->real_ms < d->hurry.until_ms)
-		ask(d, over);
+	else if (d->real_ms < d->hurry.again_ms + d->cfg.hurry_ms)
+		ask(d, e.over);
 	else
 		d->hurry.asked = 2; /* we slept: what others answered may not have been read yet */
 }

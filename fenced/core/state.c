@@ -147,6 +147,7 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 		n->state = d->informed ? r->state : FENCE_NODE_UNKNOWN;
 		n->life = r->life;
 		n->proof = r->proof;
+		n->ending = d->informed && fence_attest_ending(d, i);
 		n->ready = fence_ready_now(d, i, now_ms, &n->ready_age_ms) && !config_differs(d, i);
 	}
 }

@@ -261,30 +261,27 @@ void attest_hurry(struct fenced *f, struct nodeset over, bool again)
 		 r < 0 ? " error=\"" : "", r < 0 ? strerror(-r) : "", r < 0 ? "\"" : "");
 }
 
-static void on_statement(struct watch *w, const struct sockaddr_storage *from, socklen_t len,
-			 const struct attest_msg *m)
+/* Did we ask for it, and does it speak of the guest that fencing of that node would switch off? */
+static struct host *asked_for(struct watch *w, const struct sockaddr_storage *from, socklen_t len,
+			      const struct attest_msg *m)
+{
+	struct host *h = host_of(w, from, len, false);
+
+	if (h && memcmp(h->instance, m->instance, ATTEST_ID_BYTES) == 0 && h->nonce_ms != 0 &&
+	    (memcmp(h->nonce, m->nonce, ATTEST_ID_BYTES) == 0 ||
+	     memcmp(h->before, m->nonce, ATTEST_ID_BYTES) == 0))
+		return h;
+	log_warning("attest.stale",
+		    "guest=%s text=\"a statement that nobody here asked for: not believed\"",
+		    m->name);
+	return NULL;
+}
+
+static int tell_core(struct watch *w, const struct host *h, const struct attest_msg *m,
+		     const char *text)
 {
 	struct fenced *f = w->f;
-	struct host *h = host_of(w, from, len, false);
 	struct fence_event ev = { .type = FENCE_EV_ATTEST };
-	struct attest_msg ack = { .type = ATTEST_ACK, .seq = m->seq };
-	char text[FENCE_TEXT_MAX];
-
-	if (!h || memcmp(h->instance, m->instance, ATTEST_ID_BYTES) != 0 || h->nonce_ms == 0 ||
-	    (memcmp(h->nonce, m->nonce, ATTEST_ID_BYTES) != 0 &&
-	     memcmp(h->before, m->nonce, ATTEST_ID_BYTES) != 0)) {
-		log_warning(
-			"attest.stale",
-			"guest=%s text=\"a statement that nobody here asked for: not believed\"",
-			m->name);
-		return;
-	}
-	memcpy(ack.instance, m->instance, sizeof(ack.instance));
-	memcpy(ack.nonce, h->nonce, sizeof(ack.nonce));
-	send_msg(w, &ack, from, len);
-	if (m->seq <= h->seq)
-		return; /* heard */
-	h->seq = m->seq;
 	const char *guest = guest_of(f, w->device, m->nodeid);
 
 	if (!guest || (strcasecmp(guest, m->name) != 0 && strcasecmp(guest, m->uuid) != 0)) {
@@ -292,19 +289,53 @@ static void on_statement(struct watch *w, const struct sockaddr_storage *from, s
 			"attest.guest",
 			"host=%s guest=%s uuid=%s node=%u text=\"the configuration names another guest\"",
 			h->text, m->name, m->uuid, m->nodeid);
-		return;
+		return -ENOENT;
 	}
-	snprintf(text, sizeof(text),
-		 "%.40s: guest %.60s %s, read back as off, %u ms old (run %" PRIu64 ")", h->text,
-		 m->name, attest_end_name(m->end), m->age_ms, m->run);
 	ev.attest.life.nodeid = m->nodeid;
 	memcpy(ev.attest.life.boot_id, m->boot_id, BOOT_ID_BYTES);
+	ev.attest.dying = m->type == ATTEST_DYING;
 	ev.attest.text = text;
 	int r = feed(f, ev);
 
-	log_notice("attest.statement", "host=%s guest=%s end=%s age_ms=%u rc=%d text=\"%s\"",
-		   h->text, m->name, attest_end_name(m->end), m->age_ms, r,
+	log_notice(ev.attest.dying ? "attest.dying" : "attest.statement",
+		   "host=%s guest=%s end=%s age_ms=%u rc=%d text=\"%s\"", h->text, m->name,
+		   attest_end_name(m->end), m->age_ms, r,
 		   r < 0 && f->dom ? fence_refusal(f->dom) : "");
+	return r;
+}
+
+static void on_dying(struct watch *w, const struct sockaddr_storage *from, socklen_t len,
+		     const struct attest_msg *m)
+{
+	struct host *h = asked_for(w, from, len, m);
+	char text[FENCE_TEXT_MAX];
+
+	if (!h)
+		return;
+	snprintf(text, sizeof(text), "%.40s: guest %.60s %s, and is being switched off", h->text,
+		 m->name, attest_end_name(m->end));
+	tell_core(w, h, m, text);
+}
+
+static void on_statement(struct watch *w, const struct sockaddr_storage *from, socklen_t len,
+			 const struct attest_msg *m)
+{
+	struct attest_msg ack = { .type = ATTEST_ACK, .seq = m->seq };
+	struct host *h = asked_for(w, from, len, m);
+	char text[FENCE_TEXT_MAX];
+
+	if (!h)
+		return;
+	memcpy(ack.instance, m->instance, sizeof(ack.instance));
+	memcpy(ack.nonce, h->nonce, sizeof(ack.nonce));
+	send_msg(w, &ack, from, len);
+	if (m->seq <= h->seq)
+		return; /* heard */
+	h->seq = m->seq;
+	snprintf(text, sizeof(text),
+		 "%.40s: guest %.60s %s, read back as off, %u ms old (run %" PRIu64 ")", h->text,
+		 m->name, attest_end_name(m->end), m->age_ms, m->run);
+	tell_core(w, h, m, text);
 }
 
 static void on_datagram(void *arg, int fd, int revents)
@@ -329,6 +360,8 @@ static void on_datagram(void *arg, int fd, int revents)
 			on_welcome(w, &from, len, &m);
 		else if (m.type == ATTEST_STATEMENT)
 			on_statement(w, &from, len, &m);
+		else if (m.type == ATTEST_DYING)
+			on_dying(w, &from, len, &m);
 	}
 }
 

@@ -559,6 +559,23 @@ static int on_operator(struct place *p, const struct place_event *ev)
 	return 0;
 }
 
+static void on_fence(struct place *p, const struct fence_state *st)
+{
+	struct nodeset ending = NODESET_EMPTY;
+
+	for (unsigned i = 0; st && i < st->n; i++) {
+		const struct fence_node *was =
+			p->have_fence ? fence_state_node(&p->fence, st->node[i].nodeid) : NULL;
+
+		if (st->node[i].ending && !(was && was->ending))
+			nodeset_add(&ending, st->node[i].nodeid);
+	}
+	p->have_fence = st != NULL;
+	if (st)
+		p->fence = *st;
+	place_prepare_early(p, ending);
+}
+
 int place_step(struct place *p, const struct place_event *ev, struct place_actions *out)
 {
 	const struct service_frame *f = &p->cfg.frame;
@@ -582,11 +599,7 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 	case PLACE_EV_DELIVER:
 		r = on_deliver(p, ev->deliver.from, ev->deliver.data, ev->deliver.len);
 		break;
-	case PLACE_EV_FENCE:
-		p->have_fence = ev->fence.state != NULL;
-		if (p->have_fence)
-			p->fence = *ev->fence.state;
-		break;
+	case PLACE_EV_FENCE: on_fence(p, ev->fence.state); break;
 	case PLACE_EV_DRIVER:
 		/* The epoch first: a report that follows from the result carries it. */
 		for (unsigned s = 0; s < f->n_services; s++) {

@@ -85,8 +85,9 @@ struct place {
 	uint64_t epoch_own[SERVICES_MAX][RUNNER_RESOURCES_MAX]; /* of them, written by this node */
 	uint64_t prep_asked[SERVICES_MAX], prep_told[SERVICES_MAX]; /* move numbers */
 	uint64_t soon_told[SERVICES_MAX];                           /* the same */
-	bool expected[SERVICES_MAX];                                /* as the runner was told */
-	uint64_t go_ms[SERVICES_MAX], stop_ms[SERVICES_MAX];        /* for took_ms; 0: no */
+	uint64_t early_ms[SERVICES_MAX]; /* prepared as its node's end was announced; 0: never */
+	bool expected[SERVICES_MAX];     /* as the runner was told */
+	uint64_t go_ms[SERVICES_MAX], stop_ms[SERVICES_MAX]; /* for took_ms; 0: no */
 	enum runner_fact fact_last[SERVICES_MAX];
 	struct {
 		uint64_t req;         /* 0: free */
@@ -171,6 +172,7 @@ void place_feed(struct place *p, unsigned s,
 uint64_t place_halt_next_ms(const struct place *p);
 void place_duties(struct place *p); /* after every event: runners, reports, halting, absentees */
 void place_prepare_all(struct place *p);
+void place_prepare_early(struct place *p, struct nodeset ending);
 
 /* place_gate.c */
 void place_gate(const struct place *p, unsigned s, uint32_t at,

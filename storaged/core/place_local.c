@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define EARLY_MS \
+	5000 /* a view follows such a word within a second, or the word was about nothing */
+
 /* What fenced does not let in yet gives its placements back, or the services would wait here while others could run them. */
 static bool held(const struct place *p)
 {
@@ -99,13 +102,33 @@ void place_feed(struct place *p, unsigned s, struct runner_event ev)
 	}
 }
 
+/* What was prepared moments ago, for the very loss that a view now tells, stands ready: it is not made anew in the way of the START. */
 void place_prepare_all(struct place *p)
 {
 	const struct service_frame *f = &p->cfg.frame;
 
-	for (unsigned s = 0; s < f->n_services; s++)
-		if (service_allowed(f, s, p->cfg.self))
+	for (unsigned s = 0; s < f->n_services; s++) {
+		bool early = p->early_ms[s] && p->now_ms - p->early_ms[s] < EARLY_MS;
+
+		if (service_allowed(f, s, p->cfg.self) && !early)
 			place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
+	}
+}
+
+/* A hypervisor has told fenced that a node's life is over, or about to be: what it served may come here. Nothing is decided by that. */
+void place_prepare_early(struct place *p, struct nodeset ending)
+{
+	const struct service_frame *f = &p->cfg.frame;
+
+	for (unsigned s = 0; s < f->n_services; s++) {
+		uint32_t node = p->group.service[s].node;
+
+		if (!node || node == p->cfg.self || !nodeset_has(ending, node) ||
+		    !service_allowed(f, s, p->cfg.self))
+			continue;
+		p->early_ms[s] = p->now_ms;
+		place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
+	}
 }
 
 static bool mine(const struct place *p, unsigned s)

@@ -11,8 +11,7 @@
  *	crash N                                 its kernel is gone, it is still powered; nobody is told yet
  *	kill N | start N [JOIN]                 its fenced is gone, a new one starts, or one of an earlier number; the ring stays
  *	knows N N,N                             before boot: the nodes of its configuration file; else all
- *	freeze N | thaw N                       it takes nothing meanwhile; time goes on
- *	mute N | speak N                        its messages are held back, then come
+ *	freeze N | thaw N | mute N | speak N    it takes nothing meanwhile; its messages are held back, then come; time goes on
  *	agent N off|status|on done|failed|timeout|unknown|off|on|lie|hang [COUNT]     for runs about N
  *	return N ANSWER                         what hangs there ends so
  *	answer BY RUN ANSWER                    an agent's answer reaches fenced of BY, whether or not that waits for it
@@ -22,11 +21,9 @@
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
  *	silent N storaged|dlmd|none              that daemon of N does not answer its fenced
  *	watchdog N MS                           its watchdog is armed (0: disarmed); `nodes N levels L watchdog 1`: the last level is that
- *	gateway N fresh|stale | drill N VICTIM [LEVEL] | admit N WHOM
- *	request N VICTIM | ack N VICTIM [force] TEXT... | leave N
- *	attest N VICTIM [BOOT]                  N hears a hypervisor say that this (the latest) boot of VICTIM is over
- *	wait MS
- *	expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
+ *	gateway N fresh|stale | drill N VICTIM [LEVEL] | admit N WHOM | request N VICTIM | ack N VICTIM [force] TEXT... | leave N
+ *	attest N VICTIM [BOOT] | dying N VICTIM [BOOT]    N hears a hypervisor: this (the latest) boot of VICTIM is, or will be, over
+ *	wait MS | expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
  *	expect held BY NODE yes|no | expect pets N yes|no | expect drill BY NODE none|untested|tested (then of which level: tested1)
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
@@ -274,10 +271,7 @@ static void carry_out(uint32_t id, const struct fence_actions *out, const struct
 		      a->ack.rc ? strerror(-a->ack.rc) : "ok", a->ack.text);
 		break;
 	case FENCE_ACT_HURRY:
-		trace("  n%u hurries corosync:%s", id, a->hurry.again ? " again," : "");
-		nodeset_for_each (over, a->hurry.over)
-			trace(" n%u", over);
-		trace(" is over\n");
+		trace("  n%u hurries corosync%s\n", id, a->hurry.again ? " again" : "");
 		break;
 	case FENCE_ACT_HISTORY: show(id, a); break;
 	case FENCE_ACT_STORE:
@@ -728,12 +722,13 @@ static void command(char **a, unsigned n)
 				w.run[i].answer = answer_of(a[2]);
 				w.run[i].end_ms = w.now_ms;
 			}
-	} else if (is(a[0], "attest")) {
+	} else if (is(a[0], "attest") || is(a[0], "dying")) {
 		uint32_t victim = node_arg(a[2]);
 		struct fence_event ev = { .type = FENCE_EV_ATTEST };
 
 		ev.attest.life.nodeid = victim;
 		boot_id(victim, n > 3 ? number(a[3]) : w.node[victim].boot, ev.attest.life.boot_id);
+		ev.attest.dying = is(a[0], "dying");
 		ev.attest.text = "its hypervisor: paniced, destroyed, off";
 		step(node_arg(a[1]), ev);
 	} else if (is(a[0], "answer")) {

@@ -36,6 +36,7 @@ static void fill(struct fence_state *st)
 		memset(n->proof.evidence, 'e', PROOF_EVIDENCE_MAX - 1);
 		n->ready = i & 1;
 		n->ready_age_ms = i ? i * 1000 : UINT32_MAX;
+		n->ending = i % 3 == 1;
 	}
 }
 
@@ -57,6 +58,7 @@ static void the_largest_state_survives_the_wire(void **state)
 		assert_true(incarnation_equal(&a.node[i].proof.victim, &b.node[i].proof.victim));
 		assert_string_equal(b.node[i].proof.evidence, a.node[i].proof.evidence);
 		assert_int_equal(b.node[i].ready_age_ms, a.node[i].ready_age_ms);
+		assert_int_equal(b.node[i].ending, a.node[i].ending);
 	}
 	assert_string_equal(fence_node_state_name(fence_state_node(&b, 4)->state), "victim");
 	assert_null(fence_state_node(&b, NODEID_MAX));

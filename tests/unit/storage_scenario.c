@@ -10,6 +10,7 @@
  *	service NAME [order N,N] [ordered] [restricted] [failback] [disabled]     resources: volume, unit, ip
  *	boot N-N | crash N | return N | view N,N [noquorum]
  *	victim N | proof N | ready N yes|no | fenced N yes|no | held N yes|no (waits for an operator)
+ *	ending N                                      fenced heard a hypervisor say that it is, or will be, over
  *	kill N | respawn N | leave N
  *	op N COMMAND SERVICE|- [NODE]
  *	driver N OP RESOURCE ok|fail|unknown|hang|refused     for every such run from now on; refused: the disk names another
@@ -24,6 +25,7 @@
  *	config N HASH | tag N NAME | knows N N,N      before boot; the initiator's name; whom its fenced knows (else all)
  *	wait MS
  *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
+ *	expect prepares N COUNT (resources, since this was asked last)
  *	expect released SERVICE EPOCH | expect halt N none|order|deny|kill|reboot
  *	record SERVICE N (the record on its disk: active, by N; 0: nobody)
  */
@@ -77,8 +79,9 @@ struct node {
 	struct nodeset standby;
 	bool enabled[SERVICES_MAX];
 	enum answer says[DRIVE_DENY + 1][3];
-	bool has_fenced, not_ready, held, look_fails;
+	bool has_fenced, not_ready, held, ending, look_fails;
 	bool victim, dead;
+	unsigned prepares; /* since they were asked for last */
 	unsigned dead_boot;
 	struct nodeset left_clean;
 };
@@ -154,6 +157,7 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 
 		f->nodeid = id;
 		f->ready = !n->not_ready;
+		f->ending = n->ending;
 		f->life = life_of(id, n->boot);
 		f->state = n->victim ? FENCE_NODE_VICTIM
 			   : n->dead ? FENCE_NODE_DEAD
@@ -198,6 +202,8 @@ static void carry_out(uint32_t id, const struct place_action *a)
 		}
 		break;
 	case PLACE_ACT_DRIVE:
+		if (a->drive.op == DRIVE_PREPARE)
+			w.node[id].prepares++;
 		if (a->drive.op != DRIVE_PREPARE && a->drive.op != DRIVE_PROBE)
 			trace("  n%u %s %s.%s%s\n", id, drive_op_name(a->drive.op),
 			      w.cfg.frame.service[a->drive.service].name, res_name[a->drive.res],
@@ -611,6 +617,15 @@ static void cmd_expect(char **a)
 				 place_halt_name(sum.halt), a[3]);
 		return;
 	}
+	if (strcmp(a[1], "prepares") == 0) {
+		struct node *nd = &w.node[node_arg(a[2])];
+
+		if (nd->prepares != strtoul(a[3], NULL, 10))
+			fail_msg("%s:%u: n%s prepared %u resources, not %s", w.file, w.line, a[2],
+				 nd->prepares, a[3]);
+		nd->prepares = 0;
+		return;
+	}
 	if (strcmp(a[1], "released") == 0) {
 		unsigned volume = w.cfg.frame.service[service_arg(a[2])].volume[0];
 
@@ -724,6 +739,9 @@ static void play_line(char *line)
 		tell_fenced();
 	} else if (strcmp(a[0], "held") == 0) {
 		w.node[node_arg(a[1])].held = strcmp(a[2], "yes") == 0;
+		tell_fenced();
+	} else if (strcmp(a[0], "ending") == 0) {
+		w.node[node_arg(a[1])].ending = true;
 		tell_fenced();
 	} else if (strcmp(a[0], "kill") == 0) {
 		daemon_gone(node_arg(a[1]));

@@ -91,6 +91,49 @@ static void started(struct life *l, int32_t id)
 	unbind(l);
 }
 
+static struct attest_msg *to_sub(struct virtd_core *v, uint64_t to, unsigned key,
+				 enum attest_type type)
+{
+	struct virtd_action *a = act(v, VIRTD_ACT_ATTEST);
+
+	a->attest.to = to;
+	a->attest.key = key;
+	a->attest.msg.type = type;
+	memcpy(a->attest.msg.instance, v->attest.instance, ATTEST_ID_BYTES);
+	return &a->attest.msg;
+}
+
+static void about(struct attest_msg *m, const struct life *l)
+{
+	m->run = l->was.run;
+	m->nodeid = l->was.nodeid;
+	memcpy(m->boot_id, l->was.boot_id, ATTEST_ID_BYTES);
+	copy_word(m->name, l->name);
+	copy_word(m->uuid, l->uuid);
+	m->end = l->end;
+}
+
+static bool concerns(const struct subscriber *s, const struct life *l)
+{
+	return s->used && s->accepted && strcmp(s->cluster, l->was.cluster) == 0 &&
+	       s->nodeid != l->was.nodeid;
+}
+
+/* To destroy it takes libvirt a fifth of a second, in which the others may prepare. Nothing hangs on this word, so it is said once. */
+static void warn_of(struct virtd_core *v, const struct life *l)
+{
+	for (unsigned i = 0; i < SUBS_MAX && l->was.bound && room(v); i++) {
+		const struct subscriber *s = &v->attest.sub[i];
+
+		if (!concerns(s, l))
+			continue;
+		struct attest_msg *m = to_sub(v, s->from, s->key, ATTEST_DYING);
+
+		memcpy(m->nonce, s->nonce, ATTEST_ID_BYTES);
+		about(m, l);
+	}
+}
+
 /* The run that was on is over, or is to be ended: see that it is, then say so. */
 static void ended(struct virtd_core *v, struct life *l, enum attest_end end, bool destroy)
 {
@@ -109,8 +152,10 @@ static void ended(struct virtd_core *v, struct life *l, enum attest_end end, boo
 	l->since_ms = l->next_ms = v->now_ms;
 	l->job = 0;
 	l->tries = 0;
-	if (destroy)
+	if (destroy) {
 		note(v, VIRTD_NOTE_CRASHED, "", l->name, "its kernel paniced: destroying it");
+		warn_of(v, l);
+	}
 }
 
 /* A guest that is no node of a cluster is its owner's: what becomes of it after a panic is for libvirt's on_crash to say. */
@@ -204,18 +249,6 @@ static struct subscriber *sub_of(struct virtd_core *v, const struct attest_msg *
 		memcpy(hole->cluster, m->cluster, sizeof(hole->cluster));
 	}
 	return hole;
-}
-
-static struct attest_msg *to_sub(struct virtd_core *v, uint64_t to, unsigned key,
-				 enum attest_type type)
-{
-	struct virtd_action *a = act(v, VIRTD_ACT_ATTEST);
-
-	a->attest.to = to;
-	a->attest.key = key;
-	a->attest.msg.type = type;
-	memcpy(a->attest.msg.instance, v->attest.instance, ATTEST_ID_BYTES);
-	return &a->attest.msg;
 }
 
 /* Does the guest run here that the node says it is? NULL: yes, and this life is bound to it. */
@@ -330,19 +363,12 @@ static void state(struct virtd_core *v, struct life *l)
 	memcpy(st->cluster, l->was.cluster, sizeof(st->cluster));
 	st->msg.type = ATTEST_STATEMENT;
 	st->msg.seq = st->seq;
-	st->msg.run = l->was.run;
-	st->msg.nodeid = l->was.nodeid;
-	memcpy(st->msg.boot_id, l->was.boot_id, ATTEST_ID_BYTES);
-	copy_word(st->msg.name, l->name);
-	copy_word(st->msg.uuid, l->uuid);
-	st->msg.end = l->end;
+	about(&st->msg, l);
 	for (unsigned i = 0; i < SUBS_MAX; i++) {
 		struct subscriber *s = &v->attest.sub[i];
-		bool to = s->used && s->accepted && strcmp(s->cluster, st->cluster) == 0 &&
-			  s->nodeid != l->was.nodeid;
 
 		s->pending &= ~(UINT64_C(1) << k);
-		if (to) {
+		if (concerns(s, l)) {
 			s->pending |= UINT64_C(1) << k;
 			told++;
 		}
