@@ -98,7 +98,7 @@ void dlmd_start(struct world *w, uint32_t id)
 	struct nodeset all = { ((UINT64_C(1) << w->n) - 1) << 1 };
 	struct incarnation self = life_of(id, h->boot, local_ms(w, id) * 1000 + 1);
 
-	h->dlm_view = false;
+	h->dlm_view = h->dlm_joined = false;
 	memset(&h->dview, 0, sizeof(h->dview));
 	check_dlm_begin(w, id);
 	h->dlm = dlm_new(&self, all);
@@ -153,9 +153,14 @@ void dlmd_view(struct world *w, uint32_t id, const struct net_view *v)
 
 void dlmd_state(struct world *w, uint32_t id, const struct fence_state *st)
 {
+	struct host *h = &w->host[id];
 	struct dlm_event ev = { .type = DLM_EV_FENCE, .fence = st };
 
 	dlmd_feed(w, id, &ev);
+	if (h->dlm_joined || !st->informed || h->proc[PART_DLM].leaving || !h->dlm)
+		return;
+	h->dlm_joined = true; /* join_when_member() of dlm/daemon/main.c */
+	proc_join(w, id, PART_DLM);
 }
 
 void dlmd_event(struct world *w, const struct timed *t)

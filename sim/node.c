@@ -82,8 +82,7 @@ static void proc_start(struct world *w, uint32_t id, unsigned p)
 	case PART_DLM: dlmd_start(w, id); break;
 	case PART_STORAGE: storaged_start(w, id); break;
 	}
-	if (p == PART_DLM) /* fenced unfences its node first, storaged looks what is active */
-		proc_join(w, id, p);
+	/* fenced unfences its node first, dlmd waits until fenced is a member, storaged looks what is active */
 }
 
 void proc_start_later(struct world *w, uint32_t id, unsigned p, uint32_t in_ms)
@@ -429,9 +428,9 @@ void node_event(struct world *w, const struct timed *t)
 		}
 		break;
 	case EV_JOIN:
-		if (t->proc == PART_FENCE     ? h->unfenced
-		    : t->proc == PART_STORAGE ? h->joined
-					      : true)
+		if (t->proc == PART_FENCE ? h->unfenced
+		    : t->proc == PART_DLM ? h->dlm_joined
+					  : h->joined)
 			proc_join(w, t->node, t->proc);
 		break;
 	}

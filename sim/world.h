@@ -192,7 +192,7 @@ struct host {
 	/* dlmd */
 	struct dlm *dlm;
 	uint32_t client_last;
-	bool evicted, dlm_view;
+	bool evicted, dlm_view, dlm_joined;
 	struct net_view dview;
 	struct client client[CLIENTS];
 

@@ -213,6 +213,28 @@ static void on_cluster_lost(void *arg, const char *why)
 	dlmd_feed(d, &ev);
 }
 
+/*
+ * SAFE-2: no locks before this node is a member of the fence domain in this life of ours. Else it may be one that said goodbye
+ * earlier, for the others, and cannot join again (it hangs, it cannot unfence itself); when it falls out then, its old
+ * goodbye is the proof that it held nothing.
+ */
+static void join_when_member(struct dlmd *d, const struct fence_state *st)
+{
+	static const struct cluster_ops ops = { .view = on_view,
+						.deliver = on_deliver,
+						.lost = on_cluster_lost };
+
+	if (d->cluster || !st->informed || d->leaving)
+		return;
+	d->cluster = cluster_open(d->loop, "stockade-dlmd", &ops, d);
+	if (!d->cluster) {
+		log_error("join", "error=\"%s\"", strerror(errno));
+		loop_stop(d->loop, 1);
+		return;
+	}
+	tell_systemd(d);
+}
+
 static void on_fence_state(void *arg, const struct fence_state *st)
 {
 	struct dlm_event ev = { .type = DLM_EV_FENCE, .fence = st };
@@ -222,6 +244,7 @@ static void on_fence_state(void *arg, const struct fence_state *st)
 		history_add(d->history, "fence.back", NULL, "fenced answers again");
 	d->fence_lost = false;
 	dlmd_feed(d, &ev);
+	join_when_member(d, st);
 }
 
 static void on_fence_lost(void *arg)
@@ -267,9 +290,6 @@ static void usage(FILE *to)
 /* With corosync there: who we are, and everything that needs to know it. */
 static int join_cluster(struct dlmd *d)
 {
-	static const struct cluster_ops cluster_ops = { .view = on_view,
-							.deliver = on_deliver,
-							.lost = on_cluster_lost };
 	static const struct fence_link_ops fence_ops = { .state = on_fence_state,
 							 .lost = on_fence_lost };
 	struct nodeset configured = NODESET_EMPTY;
@@ -295,8 +315,7 @@ static int join_cluster(struct dlmd *d)
 		return -ENOMEM;
 	d->history = history_open("dlmd", d->self->name);
 	d->fence = fence_link_open(d->loop, &fence_ops, d);
-	d->cluster = cluster_open(d->loop, "stockade-dlmd", &cluster_ops, d);
-	if (!d->fence || !d->cluster)
+	if (!d->fence)
 		return -ENOMEM;
 	if (config_uses_watchdog(d->cfg) &&
 	    fence_link_alive(d->fence, "dlmd", d->cfg->timing.watchdog_ms / 8) < 0)
