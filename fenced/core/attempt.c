@@ -531,6 +531,17 @@ static void plan_attempt(struct fence_domain *d, unsigned slot)
 	}
 }
 
+/* SAFE-5: an operator's word that no view has heard yet, and the node is back meanwhile: it is not said again
+ * (scenario/fence/ack_before_it_came_back.scn). */
+static void ack_outlived(struct fence_domain *d, unsigned slot)
+{
+	struct local *l = &d->local[slot];
+
+	if (l->proof.kind == PROOF_OPERATOR && !l->proof_forced &&
+	    nodeset_has(d->view.nodes, d->book.rec[slot].nodeid))
+		l->proof.kind = PROOF_NONE;
+}
+
 void fence_plan_attempts(struct fence_domain *d)
 {
 	bool may = fence_may_decide(d);
@@ -555,6 +566,7 @@ void fence_plan_attempts(struct fence_domain *d)
 			continue;
 		/* As long as there is a victim, notice when we slept: what we hear then may be old. */
 		fence_want(d, d->now_ms + d->cfg.stall_ms);
+		ack_outlived(d, i);
 		if (!attested(d, i))
 			plan_attempt(d, i);
 		if (l->proof.kind != PROOF_NONE && !l->proof_sent)

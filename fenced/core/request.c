@@ -91,7 +91,8 @@ static void ack_end(struct fence_domain *d, int rc, const char *text)
 	memset(&d->ack, 0, sizeof(d->ack));
 }
 
-static void ack_accept(struct fence_domain *d, uint32_t node, const char *how, const char *text)
+static void ack_accept(struct fence_domain *d, uint32_t node, const char *how, const char *text,
+		       bool force)
 {
 	struct record *r = rec_of(d, node);
 	struct local *l = &d->local[d->slot[node]];
@@ -102,6 +103,7 @@ static void ack_accept(struct fence_domain *d, uint32_t node, const char *how, c
 				   .wall_s = d->wall_s };
 	l->proof_level = FENCE_LEVEL_NONE;
 	snprintf(l->proof.evidence, sizeof(l->proof.evidence), "%s: %.120s", how, text);
+	l->proof_forced = force;
 	l->proof_sent = false;
 }
 
@@ -147,7 +149,7 @@ int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *
 				    d->ack.node);
 	text = text ? text : "";
 	if (force) {
-		ack_accept(d, node, "forced", text);
+		ack_accept(d, node, "forced", text, true);
 		d->ack.node = node;
 		ack_end(d, 0, "forced");
 		return 0;
@@ -166,7 +168,7 @@ int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *
 	fence_text_copy(d->ack.text, text);
 	ack_skip_dogs(d);
 	if (d->ack.level == d->cfg.path[node].n_levels) {
-		ack_accept(d, node, "no device to ask", text);
+		ack_accept(d, node, "no device to ask", text, false);
 		ack_end(d, 0, "no device to ask");
 		return 0;
 	}
@@ -196,7 +198,8 @@ bool fence_ack_run_done(struct fence_domain *d, uint64_t run, enum fence_answer 
 		ack_probe(d);
 		return true;
 	}
-	ack_accept(d, d->ack.node, "operator", d->ack.text[0] ? d->ack.text : "no reason given");
+	ack_accept(d, d->ack.node, "operator", d->ack.text[0] ? d->ack.text : "no reason given",
+		   false);
 	ack_end(d, 0, d->ack.seen);
 	return true;
 }
