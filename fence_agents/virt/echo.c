@@ -18,6 +18,7 @@ enum echo_offset {
 	AT_NONCE = 8,
 	AT_OTHER_NONCE = 40,
 	AT_HOST = 72,
+	AT_VIEW = 136,
 	AT_MAC = 144,
 	MAC_BYTES = 32,
 };
@@ -93,6 +94,30 @@ int echo_check(const void *ask, size_t len, const struct echo_key *key, unsigned
 	return -EKEYREJECTED;
 }
 
+/* Two bits each, from the lowest: group, snoops, queries, libvirt. */
+static void put_view(uint8_t out[ECHO_BYTES], const struct echo_view *v)
+{
+	const char *const names[] = { v->source, v->heard, v->joined, v->bridge };
+	uint8_t *at = out + AT_VIEW;
+	size_t n = strnlen((char *)out + AT_HOST, ECHO_HOST_MAX) + 1;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		size_t len = strlen(names[i]);
+
+		if (n + len + 1 > AT_VIEW - AT_HOST)
+			break;
+		memcpy(out + AT_HOST + n, names[i], len);
+		n += len + 1;
+	}
+	at[0] = 1;
+	at[1] = (uint8_t)(v->group | v->snoops << 2 | v->queries << 4 | v->libvirt << 6);
+	at[2] = v->back;
+	at[4] = (uint8_t)v->query_age_s;
+	at[5] = (uint8_t)(v->query_age_s >> 8);
+	at[6] = (uint8_t)v->watched_s;
+	at[7] = (uint8_t)(v->watched_s >> 8);
+}
+
 int echo_answer(uint8_t out[ECHO_BYTES], const uint8_t ask[ECHO_BYTES], const struct echo_key *key,
 		const struct echo_answer *a, const uint8_t nonce[ECHO_NONCE_BYTES])
 {
@@ -102,6 +127,8 @@ int echo_answer(uint8_t out[ECHO_BYTES], const uint8_t ask[ECHO_BYTES], const st
 	out[AT_ROLE] = a->role;
 	memcpy(out + AT_OTHER_NONCE, nonce, ECHO_NONCE_BYTES);
 	memcpy(out + AT_HOST, a->host, strnlen(a->host, ECHO_HOST_MAX));
+	if (a->view.there)
+		put_view(out, &a->view);
 	return seal(key, out, out + AT_MAC);
 }
 
@@ -120,14 +147,42 @@ static enum echo_verdict refused(uint8_t why)
 	}
 }
 
-/* What a terminal or a log may show of a name that came from afar. */
-static void take_host(char to[ECHO_HOST_MAX + 1], const uint8_t *from)
+/* What a terminal or a log may show of a name that came from afar. Return: behind it, @end at most. */
+static const uint8_t *take_name(char *to, size_t size, const uint8_t *from, const uint8_t *end)
 {
-	size_t n = strnlen((const char *)from, ECHO_HOST_MAX);
+	size_t n = strnlen((const char *)from, (size_t)(end - from));
 
-	memset(to, 0, ECHO_HOST_MAX + 1);
-	for (size_t i = 0; i < n; i++)
+	memset(to, 0, size);
+	for (size_t i = 0; i < n && i + 1 < size; i++)
 		to[i] = from[i] > ' ' && from[i] < 0x7f ? (char)from[i] : '?';
+	return n < (size_t)(end - from) ? from + n + 1 : end;
+}
+
+static enum echo_known known(uint8_t bits)
+{
+	return (bits & 3) == ECHO_YES ? ECHO_YES : (bits & 3) == ECHO_NO ? ECHO_NO : ECHO_UNKNOWN;
+}
+
+static void take_names(struct echo_answer *a, const uint8_t *bytes)
+{
+	const uint8_t *at = bytes + AT_HOST, *end = bytes + AT_VIEW, *flags = end;
+	struct echo_view *v = &a->view;
+
+	at = take_name(a->host, sizeof(a->host), at, end);
+	v->there = flags[0] == 1;
+	if (!v->there)
+		return;
+	at = take_name(v->source, sizeof(v->source), at, end);
+	at = take_name(v->heard, sizeof(v->heard), at, end);
+	at = take_name(v->joined, sizeof(v->joined), at, end);
+	take_name(v->bridge, sizeof(v->bridge), at, end);
+	v->group = known(flags[1]);
+	v->snoops = known(flags[1] >> 2);
+	v->queries = known(flags[1] >> 4);
+	v->libvirt = known(flags[1] >> 6);
+	v->back = flags[2];
+	v->query_age_s = (uint16_t)(flags[4] | flags[5] << 8);
+	v->watched_s = (uint16_t)(flags[6] | flags[7] << 8);
 }
 
 enum echo_verdict echo_judge(const void *data, size_t len, const struct echo_key *key,
@@ -152,7 +207,7 @@ enum echo_verdict echo_judge(const void *data, size_t len, const struct echo_key
 	*ret = (struct echo_answer){ .slot = bytes[AT_SLOT],
 				     .keys = bytes[AT_KEYS],
 				     .role = bytes[AT_ROLE] };
-	take_host(ret->host, bytes + AT_HOST);
+	take_names(ret, bytes);
 	return ECHO_SAME;
 }
 

@@ -6,8 +6,9 @@
  *
  *	  0  4  "SKE1"                              8  32  nonce of who asks
  *	  4  1  enum echo_type                     40  32  nonce of who answers; else zero
- *	  5  1  ANSWER: which of its keys it was    72  64  host name of who answers, zero filled; else zero
- *	       (0 the key file, 1 KEY.new);        136   8  zero; a reader does not look at them
+ *	  5  1  ANSWER: which of its keys it was    72  64  host name of who answers, then the names of its view, each
+ *	       (0 the key file, 1 KEY.new);                 ended by a zero, as many as there is room; zero filled; else zero
+ *	                                           136   8  the view's flags, call-back, IGMP query; zero: none
  *	       REFUSAL: enum echo_why              144  32  HMAC-SHA-256(echo key, bytes 0..143); REFUSAL: zero
  *	  6  1  ANSWER: how many keys it holds
  *	  7  1  ANSWER: enum echo_role
@@ -42,6 +43,26 @@ enum echo_type { ECHO_ASK = 1, ECHO_ANSWER, ECHO_REFUSAL };
 enum echo_why { ECHO_OTHER_KEY = 1, ECHO_REPLAY, ECHO_NO_KEY };
 enum echo_role { ECHO_VIRTD = 1, ECHO_FILE }; /* keys in use; the files alone */
 
+enum echo_known { ECHO_UNKNOWN = 0, ECHO_YES, ECHO_NO };
+#define ECHO_NAME_MAX 46 /* an address, too */
+#define ECHO_NO_BACK 255
+#define ECHO_NEVER 65535
+
+/* How who answers sees the way between the two, for stockade doctor fence; under the seal as all else. */
+struct echo_view {
+	bool there;
+	char source[ECHO_NAME_MAX]; /* the address that the question came from */
+	char heard[16];             /* the interface that it came by */
+	char joined[16];            /* the only interface on which the group is joined; "": all */
+	char bridge[16];       /* that the interface is, or is a port of; "": none, or not known */
+	enum echo_known group; /* it was sent to the group, not to the host */
+	enum echo_known snoops, queries; /* the bridge: multicast_snooping, multicast_querier */
+	enum echo_known libvirt;         /* every libvirt answers */
+	uint8_t back; /* errno of the last call-back to that address, 0: it came through; ECHO_NO_BACK: none */
+	uint16_t query_age_s; /* since an IGMP query was heard; ECHO_NEVER */
+	uint16_t watched_s;   /* for so long one was listened for; 0: not at all */
+};
+
 struct echo_key {
 	const uint8_t *bytes;
 	size_t len;
@@ -52,6 +73,7 @@ struct echo_answer {
 	uint8_t keys; /* how many it holds: 2 while keys are being changed */
 	uint8_t role; /* enum echo_role, unknown ones as they came */
 	char host[ECHO_HOST_MAX + 1];
+	struct echo_view view;
 };
 
 /* Is it ours, of whatever type? Everything else is for virt_request_decode(). */

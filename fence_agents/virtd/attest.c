@@ -53,7 +53,7 @@ static void on_datagram(void *arg, int fd, int revents)
 		if (n < 0)
 			return;
 		if (echo_is(buf, (size_t)n)) { /* does this host hold my key? asked of it alone */
-			net_datagram(d, fd, d->seal_listener, &from, len, buf, (size_t)n);
+			net_datagram(d, fd, d->seal_listener, &from, len, buf, (size_t)n, NULL);
 			continue;
 		}
 		int key = seal_read((const uint8_t(*)[SEAL_KEY_BYTES])d->seal_key, d->n_seal_keys,

@@ -4,6 +4,7 @@
  *   main.c     options, keys, start and stop      backend.c  libvirt's processes, seen from here
  *   net.c      sockets                            worker.c   libvirt's processes, from inside
  *   attest.c   statements over UDP, sealed        report.c   audit, log, status, what survives a restart
+ *   view.c     how we see the way to who asks
  */
 #ifndef STOCKADE_VIRTD_DAEMON_H
 #define STOCKADE_VIRTD_DAEMON_H
@@ -40,12 +41,16 @@ struct virtd {
 	struct loop_timer *deadline, *channels_timer, *nag;
 	uint64_t start_ms;
 	int listen_fd[VIRTD_LISTENERS_MAX];
-	struct { /* of the datagram that is being fed */
+	int alone_fd
+		[VIRTD_LISTENERS_MAX]; /* multicast: its port by unicast, for echoes of this host alone */
+	struct {                       /* of the datagram that is being fed */
 		int fd;
 		struct sockaddr_storage to;
 		socklen_t len;
 	} reply;
 	char host[ECHO_HOST_MAX + 1];
+	int igmp_fd; /* hears queries; -1: we may not */
+	uint64_t query_ms;
 	struct conn *conns;
 	uint64_t conn_last;                   /* numbers given out to accepted ones */
 	uint8_t seal_key[VIRTD_KEYS_MAX][32]; /* derived: never the key itself */
@@ -60,10 +65,17 @@ struct virtd {
 void feed(struct virtd *d, struct virtd_event ev);
 bool reload(struct virtd *d); /* false: something was wrong, and what was before stays */
 
+/* view.c: how this host sees the way to who asks */
+void view_listen(struct virtd *d);
+void view_done(struct virtd *d);
+/* @ifindex: that the datagram came by, 0: not known; @group: was it sent to the group? */
+void view_take(const struct virtd *d, unsigned listener, unsigned ifindex, enum echo_known group,
+	       struct echo_view *ret);
+
 /* net.c */
 /* Feed a datagram that came to @fd; VIRTD_ACT_REPLY goes back to where it came from. */
 void net_datagram(struct virtd *d, int fd, unsigned listener, const struct sockaddr_storage *from,
-		  socklen_t from_len, const void *data, size_t len);
+		  socklen_t from_len, const void *data, size_t len, const struct echo_view *view);
 void net_reply(struct virtd *d, const struct virtd_action *a);
 int net_listen(struct virtd *d); /* 0, or -errno after a line that says what is wrong */
 void net_done(struct virtd *d);

@@ -24,6 +24,7 @@ stockade_virtd_SOURCES = \
 	%reldir%/main.c \
 	%reldir%/net.c \
 	%reldir%/report.c \
+	%reldir%/view.c \
 	%reldir%/worker.c
 stockade_virtd_LDADD = \
 	%reldir%/core/libvirtd-core.la \

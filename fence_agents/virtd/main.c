@@ -297,6 +297,7 @@ static bool start(struct virtd *d, const char *pidfile)
 			channels = d->conf->listener[i].vmchannel ? "channel" : "serial";
 	if (!load_keys(d, false) || net_listen(d) < 0)
 		return false;
+	view_listen(d);
 	if (d->conf->attest && d->n_seal_keys && attest_listen(d) < 0)
 		return false;
 	if (pidfile) {
@@ -317,7 +318,7 @@ static int serve(struct virtd *d, const char *pidfile)
 {
 	int r = 1;
 
-	d->attest_fd = d->keep_fd = d->reply.fd = -1;
+	d->attest_fd = d->keep_fd = d->reply.fd = d->igmp_fd = -1;
 	if (start(d, pidfile)) {
 		nag(d);
 		log_notice("virtd.start", "version=%s listeners=%u libvirts=%u map=%s",
@@ -331,6 +332,7 @@ static int serve(struct virtd *d, const char *pidfile)
 	d->backends = backends_free(d->backends);
 	if (d->loop) {
 		net_done(d);
+		view_done(d);
 		attest_done(d);
 		report_close(d);
 		notify_done();

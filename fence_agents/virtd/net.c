@@ -138,7 +138,7 @@ static void on_conn(void *arg, int fd, int revents)
 		else
 			rearm(c);
 		feed(d, (struct virtd_event){ .type = VIRTD_EV_CONNECTED,
-					      .connected = { id, err == 0 } });
+					      .connected = { id, err == 0, err } });
 		return;
 	}
 	if (revents & POLLOUT) {
@@ -238,13 +238,13 @@ static unsigned listener_of(const struct virtd *d, int fd)
 {
 	unsigned i = 0;
 
-	while (i < d->conf->n_listeners && d->listen_fd[i] != fd)
+	while (i < d->conf->n_listeners && d->listen_fd[i] != fd && d->alone_fd[i] != fd)
 		i++;
 	return i;
 }
 
 void net_datagram(struct virtd *d, int fd, unsigned listener, const struct sockaddr_storage *from,
-		  socklen_t from_len, const void *data, size_t len)
+		  socklen_t from_len, const void *data, size_t len, const struct echo_view *view)
 {
 	char source[VIRTD_WORD_MAX];
 
@@ -253,7 +253,7 @@ void net_datagram(struct virtd *d, int fd, unsigned listener, const struct socka
 	d->reply.to = *from;
 	d->reply.len = from_len;
 	feed(d, (struct virtd_event){ .type = VIRTD_EV_DATAGRAM,
-				      .datagram = { listener, source, data, len } });
+				      .datagram = { listener, source, data, len, view } });
 	d->reply.fd = -1;
 }
 
@@ -264,21 +264,61 @@ void net_reply(struct virtd *d, const struct virtd_action *a)
 		log_debug("virtd.echo", "error=\"%s\"", strerror(errno)); /* it asks again */
 }
 
+/* Which interface it came by, and whether to the group: IP_PKTINFO. */
+static unsigned way_of(struct msghdr *msg, enum echo_known *group)
+{
+	unsigned ifindex = 0;
+
+	*group = ECHO_UNKNOWN;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo p;
+
+			memcpy(&p, CMSG_DATA(c), sizeof(p));
+			ifindex = (unsigned)p.ipi_ifindex;
+			*group = IN_MULTICAST(ntohl(p.ipi_addr.s_addr)) ? ECHO_YES : ECHO_NO;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo p;
+
+			memcpy(&p, CMSG_DATA(c), sizeof(p));
+			ifindex = p.ipi6_ifindex;
+			*group = IN6_IS_ADDR_MULTICAST(&p.ipi6_addr) ? ECHO_YES : ECHO_NO;
+		}
+	}
+	return ifindex;
+}
+
 static void on_multicast(void *arg, int fd, int revents)
 {
 	struct virtd *d = arg;
-	uint8_t buf[512];
+	uint8_t buf[512], control[256];
 
 	(void)revents;
 	for (unsigned i = 0; i < DATAGRAMS_AT_ONCE; i++) {
-		struct sockaddr_storage from;
-		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC,
-				     (struct sockaddr *)&from, &len);
+		struct sockaddr_storage from = { 0 };
+		struct iovec iov = { buf, sizeof(buf) };
+		struct msghdr msg = { .msg_name = &from,
+				      .msg_namelen = sizeof(from),
+				      .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
+		struct echo_view view;
+		enum echo_known group;
 
 		if (n < 0)
 			return;
-		net_datagram(d, fd, listener_of(d, fd), &from, len, buf, (size_t)n);
+		unsigned ifindex = way_of(&msg, &group), k = listener_of(d, fd);
+
+		/* requests come to the group, as they always did */
+		if (k < d->conf->n_listeners && fd == d->alone_fd[k] && !echo_is(buf, (size_t)n))
+			continue;
+		/* to look at a bridge takes time that only an echo is worth */
+		if (echo_is(buf, (size_t)n))
+			view_take(d, k, ifindex, group, &view);
+		net_datagram(d, fd, k, &from, msg.msg_namelen, buf, (size_t)n,
+			     echo_is(buf, (size_t)n) ? &view : NULL);
 	}
 }
 
@@ -334,6 +374,8 @@ static int listen_multicast(struct virtd *d, unsigned i)
 	d->listen_fd[i] = fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	setsockopt(fd, l->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, l->ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
+		   &one, sizeof(one));
 	if (bind(fd, l->ipv6 ? (void *)&a6 : (void *)&a4, l->ipv6 ? sizeof(a6) : sizeof(a4)) < 0)
 		return complain(l, "bind");
 	if (l->ipv6) {
@@ -361,6 +403,35 @@ static int listen_multicast(struct virtd *d, unsigned i)
 			return complain(l, "joining the group");
 	}
 	return loop_fd_add(d->loop, fd, POLLIN, on_multicast, d);
+}
+
+/*
+ * The group's socket hears the group alone. Who cannot reach it by multicast asks whether that is multicast's fault: by unicast to
+ * the same port. Without this socket everything else works, so it may fail.
+ */
+static void listen_alone(struct virtd *d, unsigned i)
+{
+	const struct virtd_listener *l = &d->conf->listener[i];
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(l->port) };
+	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(l->port) };
+	int family = l->ipv6 ? AF_INET6 : AF_INET, level = l->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, none = 0;
+
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, level, l->ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one));
+	setsockopt(fd, level, l->ipv6 ? IPV6_MULTICAST_ALL : IP_MULTICAST_ALL, &none, sizeof(none));
+	if (l->ipv6)
+		setsockopt(fd, level, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, l->ipv6 ? (void *)&a6 : (void *)&a4, l->ipv6 ? sizeof(a6) : sizeof(a4)) < 0 ||
+	    loop_fd_add(d->loop, fd, POLLIN, on_multicast, d) < 0) {
+		log_info("virtd.listen", "port=%u text=\"no echoes by unicast: %s\"", l->port,
+			 strerror(errno));
+		close(fd);
+		return;
+	}
+	d->alone_fd[i] = fd;
 }
 
 static int listen_stream(struct virtd *d, unsigned i)
@@ -439,10 +510,14 @@ int net_listen(struct virtd *d)
 	int r = 0;
 
 	for (unsigned i = 0; i < VIRTD_LISTENERS_MAX; i++)
-		d->listen_fd[i] = -1;
+		d->listen_fd[i] = d->alone_fd[i] = -1;
 	for (unsigned i = 0; i < d->conf->n_listeners && r == 0; i++)
 		switch (d->conf->listener[i].kind) {
-		case VIRTD_MULTICAST: r = listen_multicast(d, i); break;
+		case VIRTD_MULTICAST:
+			r = listen_multicast(d, i);
+			if (r == 0)
+				listen_alone(d, i);
+			break;
 		case VIRTD_TCP:
 		case VIRTD_VSOCK: r = listen_stream(d, i); break;
 		case VIRTD_SERIAL: break; /* channels come from libvirt */
@@ -458,5 +533,10 @@ void net_done(struct virtd *d)
 		if (d->listen_fd[i] >= 0) {
 			loop_fd_del(d->loop, d->listen_fd[i]);
 			close(d->listen_fd[i]);
+		}
+	for (unsigned i = 0; i < VIRTD_LISTENERS_MAX; i++)
+		if (d->alone_fd[i] >= 0) {
+			loop_fd_del(d->loop, d->alone_fd[i]);
+			close(d->alone_fd[i]);
 		}
 }

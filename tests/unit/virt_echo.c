@@ -176,6 +176,42 @@ static void host_names_are_shown_as_plain_text(void **state)
 	assert_memory_equal(a.host, "??x", 3);
 }
 
+/* For stockade doctor fence: how the host sees the way. A long host name goes before what it sees. */
+static void views_are_carried_under_the_seal(void **state)
+{
+	uint8_t ask[ECHO_BYTES], answer[ECHO_BYTES];
+	struct echo_answer a, full = said;
+
+	(void)state;
+	full.view = (struct echo_view){ .there = true,
+					.source = "10.99.0.99",
+					.heard = "eth0",
+					.joined = "eth1",
+					.bridge = "br0",
+					.group = ECHO_NO,
+					.snoops = ECHO_YES,
+					.queries = ECHO_NO,
+					.libvirt = ECHO_YES,
+					.back = 110,
+					.query_age_s = 300,
+					.watched_s = ECHO_NEVER };
+	assert_int_equal(echo_ask(ask, &key, nonce[1]), 0);
+	assert_int_equal(echo_answer(answer, ask, &key, &full, theirs), 0);
+	assert_int_equal(judge(answer, &a), ECHO_SAME);
+	assert_memory_equal(&a.view, &full.view, sizeof(a.view));
+	memset(full.host, 'h', 50);
+	assert_int_equal(echo_answer(answer, ask, &key, &full, theirs), 0);
+	assert_int_equal(judge(answer, &a), ECHO_SAME);
+	assert_string_equal(a.host, full.host);
+	assert_string_equal(a.view.source, "10.99.0.99");
+	assert_string_equal(a.view.heard, "");
+	assert_int_equal(a.view.back, 110);
+	/* an older stockade-virtd tells none */
+	made(ask, answer);
+	assert_int_equal(echo_judge(answer, sizeof(answer), &key, nonce, 2, &a), ECHO_SAME);
+	assert_false(a.view.there);
+}
+
 /* Computed by another hand (Python's hmac): derived key, seal, fingerprint. */
 static void vectors_of_another_hand(void **state)
 {
@@ -234,6 +270,7 @@ int main(void)
 		cmocka_unit_test(echo_is_never_a_request),
 		cmocka_unit_test(not_one_bit_can_be_turned),
 		cmocka_unit_test(host_names_are_shown_as_plain_text),
+		cmocka_unit_test(views_are_carried_under_the_seal),
 		cmocka_unit_test(vectors_of_another_hand),
 		cmocka_unit_test(damaged_bytes_and_the_corpus_are_survived),
 	};

@@ -3,6 +3,8 @@
  */
 #include "tests/unit/virtd_table.h"
 
+#include <errno.h>
+
 static void keys_now(unsigned n, struct virtd_key a, struct virtd_key b)
 {
 	step((struct virtd_event){ .type = VIRTD_EV_KEYS, .keys = { 0, n, { a, b } } });
@@ -49,6 +51,60 @@ static void echo_proves_each_key_and_no_other(void **s)
 	/* nothing was begun by any of them */
 	assert_int_equal(t.connects + t.n_jobs + t.audits, 0);
 	finish();
+}
+
+/* What became of the last call-back to who asks, also while it hangs; nobody without our key is told. */
+static void echoes_tell_the_way_back(void **s)
+{
+	struct echo_view view = { .heard = "eth0" };
+	uint8_t bytes[ECHO_BYTES], packet[176], nonce[1][ECHO_NONCE_BYTES] = { { 7 } };
+	struct echo_answer a = { 0 };
+	const struct {
+		unsigned wait_ms;
+		int err;
+		uint8_t want;
+	} rows[] = {
+		{ 0, -1, ECHO_NO_BACK },
+		{ 200, -1, ECHO_NO_BACK },
+		{ 1500, -1, ETIMEDOUT },
+		{ 0, EACCES, EACCES },
+		{ 0, 0, 0 },
+	};
+
+	(void)s;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		begin(open_conf);
+		if (i > 0) {
+			make(packet, VIRT_STATUS, "test", 2);
+			datagram(packet, 176, "10.99.0.2");
+			pass(rows[i].wait_ms);
+		}
+		if (rows[i].err >= 0)
+			step((struct virtd_event){
+				.type = VIRTD_EV_CONNECTED,
+				.connected = { t.conn, rows[i].err == 0, rows[i].err } });
+		nonce[0][0]++;
+		assert_int_equal(echo_ask(bytes, &echo_1, nonce[0]), 0);
+		step((struct virtd_event){
+			.type = VIRTD_EV_DATAGRAM,
+			.datagram = { 0, "10.99.0.2", bytes, sizeof(bytes), &view } });
+		assert_int_equal(echo_judge(t.reply, sizeof(t.reply), &echo_1,
+					    (const uint8_t(*)[ECHO_NONCE_BYTES])nonce, 1, &a),
+				 ECHO_SAME);
+		assert_true(a.view.there);
+		assert_int_equal(a.view.back, rows[i].want);
+		assert_string_equal(a.view.source, "10.99.0.2");
+		assert_string_equal(a.view.heard, "eth0");
+		assert_int_equal(a.view.libvirt, ECHO_YES);
+		step((struct virtd_event){ .type = VIRTD_EV_URI, .uri = { 0, false } });
+		nonce[0][0]++;
+		assert_int_equal(echo_ask(bytes, &echo_3, nonce[0]), 0);
+		step((struct virtd_event){
+			.type = VIRTD_EV_DATAGRAM,
+			.datagram = { 0, "10.99.0.2", bytes, sizeof(bytes), &view } });
+		assert_null(memmem(t.reply, sizeof(t.reply), "eth0", 4));
+		finish();
+	}
 }
 
 static void echoes_by_the_thousand_are_not_answered(void **s)
@@ -159,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo_proves_each_key_and_no_other),
+		cmocka_unit_test(echoes_tell_the_way_back),
 		cmocka_unit_test(echoes_by_the_thousand_are_not_answered),
 		cmocka_unit_test(echo_over_a_connection_is_answered_and_closed),
 		cmocka_unit_test(keys_change_under_requests_in_hand),

@@ -175,11 +175,20 @@ struct keyring {
 	uint8_t bytes[KEYS_KEPT][VIRTD_KEY_MAX];
 };
 
+/* How the last call-backs went, for the views of echoes. */
+#define BACKS_MAX 64
+struct back {
+	char who[VIRTD_WORD_MAX];
+	uint8_t err; /* 0: it came through */
+};
+
 struct virtd_core {
 	struct virtd_setup setup;
 	struct virtd_conf conf;
 	struct keyring keys[VIRTD_LISTENERS_MAX], keys_next;
 	uint64_t echo_tokens, echo_at_ms;
+	struct back back[BACKS_MAX];
+	unsigned back_next;
 	struct session *session; /* [VIRTD_SESSIONS_MAX]; from top on all are free */
 	unsigned top;
 	struct list_entry *list; /* [VIRTD_GUESTS_MAX] */
@@ -238,7 +247,8 @@ void keys_set(struct virtd_core *v, const struct virtd_event *ev);
 const uint8_t *keys_of(const struct virtd_core *v, const struct session *s, size_t *ret_len);
 /* What to answer to an echo; false: nothing. */
 bool keys_echo(struct virtd_core *v, unsigned listener, const char *who, const uint8_t *ask,
-	       uint8_t out[ECHO_BYTES]);
+	       const struct echo_view *view, uint8_t out[ECHO_BYTES]);
+void back_note(struct virtd_core *v, const char *who, int err);
 
 /* attest.c */
 int attest_new(struct virtd_core *v);

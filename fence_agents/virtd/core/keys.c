@@ -80,8 +80,49 @@ static bool echo_allowed(struct virtd_core *v)
 	return true;
 }
 
+void back_note(struct virtd_core *v, const char *who, int err)
+{
+	unsigned i = 0;
+
+	while (i < BACKS_MAX && strcmp(v->back[i].who, who) != 0)
+		i++;
+	if (i == BACKS_MAX)
+		i = v->back_next++ % BACKS_MAX;
+	copy_word(v->back[i].who, who);
+	v->back[i].err = err >= 0 && err < ECHO_NO_BACK ? (uint8_t)err : EIO;
+}
+
+/* One that is under way for so long will not come through any more. */
+#define SLOW_BACK_MS 1000
+
+static uint8_t last_back(const struct virtd_core *v, const char *who)
+{
+	for (unsigned i = 0; i < v->top; i++)
+		if (v->session[i].stage == ST_CONNECTING &&
+		    strcmp(v->session[i].caller.who, who) == 0 &&
+		    v->now_ms - v->session[i].began_ms >= SLOW_BACK_MS)
+			return ETIMEDOUT;
+	for (unsigned i = 0; i < BACKS_MAX; i++)
+		if (strcmp(v->back[i].who, who) == 0)
+			return v->back[i].err;
+	return ECHO_NO_BACK;
+}
+
+static void put_view(const struct virtd_core *v, const char *who, const struct echo_view *of_shell,
+		     struct echo_view *ret)
+{
+	*ret = *of_shell;
+	ret->there = true;
+	snprintf(ret->source, sizeof(ret->source), "%.45s", who);
+	ret->back = last_back(v, who);
+	ret->libvirt = ECHO_YES;
+	for (unsigned u = 0; u < v->conf.n_uris; u++)
+		if (!v->uri_up[u])
+			ret->libvirt = ECHO_NO;
+}
+
 bool keys_echo(struct virtd_core *v, unsigned listener, const char *who, const uint8_t *ask,
-	       uint8_t out[ECHO_BYTES])
+	       const struct echo_view *view, uint8_t out[ECHO_BYTES])
 {
 	const struct keyring *ring = &v->keys[listener];
 	struct echo_key key[VIRTD_KEYS_MAX];
@@ -115,6 +156,8 @@ bool keys_echo(struct virtd_core *v, unsigned listener, const char *who, const u
 				 .role = ECHO_VIRTD };
 
 	seen_add(&v->queries, id);
+	if (view)
+		put_view(v, who, view, &a.view);
 	snprintf(a.host, sizeof(a.host), "%s", v->setup.host ? v->setup.host : "");
 	v->setup.random(v->setup.arg, nonce, sizeof(nonce));
 	return echo_answer(out, ask, &key[slot], &a, nonce) == 0;

@@ -277,7 +277,8 @@ static void on_datagram(struct virtd_core *v, const struct virtd_event *ev)
 	if (echo_is(ev->datagram.data, ev->datagram.len)) {
 		uint8_t reply[ECHO_BYTES];
 
-		if (keys_echo(v, ev->datagram.listener, source, ev->datagram.data, reply))
+		if (keys_echo(v, ev->datagram.listener, source, ev->datagram.data,
+			      ev->datagram.view, reply))
 			memcpy(act(v, VIRTD_ACT_REPLY)->reply, reply, sizeof(reply));
 		return;
 	}
@@ -378,6 +379,10 @@ static int on_connected(struct virtd_core *v, const struct virtd_event *ev)
 
 	if (!s || s->stage != ST_CONNECTING)
 		return -ENOENT;
+	back_note(v, s->caller.who,
+		  ev->connected.ok    ? 0
+		  : ev->connected.err ? ev->connected.err
+				      : EHOSTUNREACH);
 	if (!ev->connected.ok) {
 		s->peer_gone = true;
 		session_broken(v, s,
@@ -406,7 +411,7 @@ static void on_request(struct virtd_core *v, struct session *s)
 	if (echo_is(s->in, VIRT_REQUEST_BYTES)) {
 		uint8_t reply[ECHO_BYTES];
 
-		if (keys_echo(v, s->listener, s->caller.who, s->in, reply))
+		if (keys_echo(v, s->listener, s->caller.who, s->in, NULL, reply))
 			session_send(v, s, reply, sizeof(reply));
 		session_end(v, s);
 		return;
@@ -635,6 +640,8 @@ static void plan(struct virtd_core *v)
 		} else if (s->deadline_ms <= v->now_ms) {
 			bool connecting = s->stage == ST_CONNECTING;
 
+			if (connecting)
+				back_note(v, s->caller.who, ETIMEDOUT);
 			session_broken(v, s,
 				       connecting ? "calling it back takes too long"
 						  : "it stays silent");

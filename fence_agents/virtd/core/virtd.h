@@ -106,6 +106,8 @@ struct virtd_event {
 			const char *source; /* address, text; borrowed */
 			const void *data;   /* borrowed */
 			size_t len;
+			const struct echo_view
+				*view; /* what the shell knows of its way; borrowed; may be NULL */
 		} datagram;
 		struct {
 			uint64_t conn; /* has VIRTD_CONN_ACCEPTED */
@@ -115,6 +117,7 @@ struct virtd_event {
 		struct {
 			uint64_t conn;
 			bool ok;
+			int err; /* why not; 0: not known */
 		} connected;
 		struct {
 			uint64_t conn;
