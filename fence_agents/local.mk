@@ -11,6 +11,7 @@ include %reldir%/xvm/local.mk
 include %reldir%/ipmilan/local.mk
 include %reldir%/scsi/local.mk
 include %reldir%/virtd/local.mk
+include %reldir%/doctor/local.mk
 
 # Pacemaker finds agents in sbin by name: there each has one that is nobody else's.
 install-exec-hook:

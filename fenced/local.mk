@@ -48,6 +48,7 @@ stockade_fenced_SOURCES = \
 	%reldir%/daemon/answer.c \
 	%reldir%/daemon/attest.c \
 	%reldir%/daemon/daemon.h \
+	%reldir%/daemon/doctor.c \
 	%reldir%/daemon/dog.c \
 	%reldir%/daemon/dog.h \
 	%reldir%/daemon/guard.c \

@@ -5,6 +5,7 @@ dist_man_MANS += \
 	%reldir%/stockade.8 \
 	%reldir%/stockade.yaml.5 \
 	%reldir%/stockade-dlmd.8 \
+	%reldir%/stockade-fence-doctor.8 \
 	%reldir%/stockade-fence_ipmilan.8 \
 	%reldir%/stockade-fence_scsi.8 \
 	%reldir%/stockade-fence_xvm.8 \

@@ -9,6 +9,7 @@
 
 #include "lib/shell/config.h"
 #include "tools/cli.h"
+#include "tools/doctor.h"
 
 #ifndef SYSFS_WATCHDOG
 #define SYSFS_WATCHDOG "/sys/class/watchdog"
@@ -42,7 +43,7 @@ static void bad(unsigned *n, const char *text)
 	++*n;
 }
 
-static int doctor_watchdog(const char *config_path)
+int doctor_watchdog(const char *config_path)
 {
 	char dir[300], identity[80], timeout[24], least[24], most[24], nowayout[8], state[24],
 		boot[24], text[200];
@@ -105,24 +106,3 @@ static int doctor_watchdog(const char *config_path)
 		printf("It would reset this machine %u s after nobody pets it any more.\n", want);
 	return wrong ? EXIT_FAILED : EXIT_OK;
 }
-
-static int doctor_run(int argc, char **argv)
-{
-	const struct option_spec spec[] = { { NULL, NULL, NULL, NULL } };
-
-	if (options_parse(&argc, argv, spec))
-		return EXIT_USAGE;
-	if (argc != 2 || strcmp(argv[1], "watchdog") != 0)
-		return usage_error("expected: stockade doctor watchdog");
-	return doctor_watchdog(cli_config_path);
-}
-
-const struct command cmd_doctor = {
-	.name = "doctor",
-	.usage = "watchdog",
-	.summary = "Look closely at a part that fencing stands on",
-	.help = "  watchdog    this node's watchdog: device, identity, timeouts, nowayout, and whether it would really reset the\n"
-		"              machine; nothing is armed by looking\n"
-		"\nExit: 0 nothing was found; 1 something was; 2 wrong arguments or configuration.\n",
-	.run = doctor_run,
-};

@@ -9,7 +9,10 @@ sbin_PROGRAMS += %reldir%/stockade
 	%reldir%/cli_out.c \
 	%reldir%/cli_problems.c \
 	%reldir%/cmd_check.c \
+	%reldir%/cmd_doctor.c \
+	%reldir%/cmd_doctor_fence.c \
 	%reldir%/cmd_doctor_watchdog.c \
+	%reldir%/doctor.h \
 	%reldir%/cmd_drill.c \
 	%reldir%/cmd_fence.c \
 	%reldir%/drill.h \

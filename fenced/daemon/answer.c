@@ -276,6 +276,8 @@ static void on_json(struct fenced *f, struct ipc_peer *peer, const void *data, s
 	} else if (strcmp(cmd, "leave") == 0) {
 		reply = cmd_leave(f, peer);
 		later = !reply;
+	} else if (strcmp(cmd, "doctor") == 0) {
+		reply = doctor_request(f, req);
 	} else if (strcmp(cmd, "ready") == 0) {
 		int r = feed(f, (struct fence_event){ .type = FENCE_EV_READY });
 

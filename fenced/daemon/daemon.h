@@ -6,6 +6,7 @@
  *   store.c   proofs that survive a restart of fenced     tell.c    history: facts to sentences
  *   unfence.c before this node joins                  store_loop.c  fenced too often: kept over full restarts
  *   agent.c   running agents                          ping.c    who reaches the gateway
+ *   doctor.c  every member looks at its way to every device
  */
 #ifndef STOCKADE_FENCED_DAEMON_DAEMON_H
 #define STOCKADE_FENCED_DAEMON_DAEMON_H
@@ -42,6 +43,7 @@ struct fenced {
 	struct cluster *cluster;
 	struct agents *agents;
 	struct attest *attest;
+	struct doctor *doctor;
 	struct dog dog;
 	struct loop_timer *dog_timer;
 	bool dog_growled;     /* it was said that it is not petted */
@@ -150,6 +152,14 @@ int attest_open(struct fenced *f);
 void attest_close(struct fenced *f);
 void attest_hurry(struct fenced *f, struct nodeset over, bool again);
 json_t *attest_json(const struct fenced *f);
+
+/* doctor.c */
+int doctor_open(struct fenced *f);
+void doctor_close(struct fenced *f);
+bool doctor_deliver(struct fenced *f, uint32_t from, const void *data,
+		    size_t len); /* was it ours? */
+void doctor_view(struct fenced *f);
+json_t *doctor_request(struct fenced *f, const json_t *req);
 
 /* status.c */
 json_t *status_json(struct fenced *f);

@@ -162,6 +162,7 @@ static int serve(struct fenced *f)
 	f->ipc = ipc_server_free(f->ipc);
 	f->cluster = f->cluster ? cluster_close(f->cluster) : NULL;
 	attest_close(f);
+	doctor_close(f);
 	f->agents = agents_free(f->agents);
 	f->pings = pings_free(f->pings);
 	unfence_end(f);

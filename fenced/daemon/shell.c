@@ -169,6 +169,7 @@ static void on_view(void *arg, const struct cluster_view *v)
 	f->view = ev.view;
 	f->view_ms = mono_ms();
 	feed(f, ev);
+	doctor_view(f);
 	try_leave(f);
 }
 
@@ -176,7 +177,8 @@ static void on_deliver(void *arg, uint32_t from, const void *data, size_t len)
 {
 	struct fence_event ev = { .type = FENCE_EV_DELIVER, .deliver = { from, data, len } };
 
-	feed(arg, ev);
+	if (!doctor_deliver(arg, from, data, len))
+		feed(arg, ev);
 }
 
 static void on_lost(void *arg, const char *why)
@@ -337,7 +339,7 @@ int shell_start(struct fenced *f)
 	f->holds_kept = f->signs.holds = holds_load();
 	feed(f, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = f->signs });
 	f->pings = pings_new(f->loop, f->cfg, on_gateway, f);
-	if (attest_open(f) < 0 || guard_begin(f) < 0)
+	if (attest_open(f) < 0 || doctor_open(f) < 0 || guard_begin(f) < 0)
 		return -ENOMEM;
 	if (!unfence_begin(f))
 		shell_join(f);

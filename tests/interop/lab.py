@@ -135,7 +135,7 @@ class Virtd:
     """A fence_virtd on hypervisor number @host (from 0)."""
 
     def __init__(self, lab, stock, host=0, uri="test:///default", listener="multicast", family="ipv4", hash="sha256",
-                 auth="sha256", key=None, groups="", settings="", wait=True):
+                 auth="sha256", key=None, groups="", settings="", wait=True, interface="eth0"):
         self.lab, self.ns, self.stock = lab, lab.hosts[host], stock
         n = host + 1
         name = f"virtd{len(lab.daemons)}-{n}"
@@ -143,7 +143,7 @@ class Virtd:
         uris = [uri] if isinstance(uri, str) else uri
         self.n_uris = len(uris)
         parts = {
-            "multicast": f'key_file = "{key}"; interface = "eth0"; family = "{family}"; '
+            "multicast": f'key_file = "{key}"; interface = "{interface}"; family = "{family}"; '
                          f'address = "{"225.0.0.12" if family == "ipv4" else "ff05::3:1"}"; port = "1229"; '
                          f'hash = "{hash}"; auth = "{auth}";',
             "tcp": f'key_file = "{key}"; family = "{family}"; '

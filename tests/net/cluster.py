@@ -20,6 +20,7 @@ import netlab
 from scene import Refuted, Skip, built, until
 
 DAEMONS = ("fenced", "dlmd", "storaged")
+DOCTOR = "fence_agents/doctor/stockade-fence-doctor"
 DISK = "/run/lab/disk/data"          # as the nodes see it
 MOUNT = "/var/lib/data"
 
@@ -70,7 +71,8 @@ class Cluster:
         # as packaging/systemd has it: a corosync that dies comes back
         daemons = [{**netlab.COROSYNC, "restart_ms": 1000}] + [
             {"name": d, "argv": [daemon_path(d)], "notify": True, "restart_ms": 100, "runtime_dir": "stockade",
-             "env": {"STOCKADE_RECORD": "/var/log/record"} if record else {}, "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
+             "env": {"STOCKADE_LIBEXECDIR": os.path.dirname(built(DOCTOR)), **({"STOCKADE_RECORD": "/var/log/record"} if record else {})},
+             "kill_all": d == "fenced"} for d in DAEMONS]       # as packaging/systemd has it
         self.lab = t.lab(nodes=nodes, token=token, wait_for_all=wait_for_all, two_node=two_node, services=daemons,
                          files=files, boot=[])
         try:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""stockade doctor fence --local tells a map, an interface, a bridge that forgot, a libvirtd that is away, and the stock daemon apart.
+
+Method: as doctor_names_the_hop_to_a_hypervisor, with the hypervisor itself set up otherwise in each row.
+"""
+import json
+import os
+import signal
+import time
+
+from guest import Guest, Rows, hosts, libvirts
+
+
+def igmp_query(lab, where, iface, address):
+    """One membership query, as of a router that then dies: bridges believe in it for minutes (RFC 3376 8.5)."""
+    code = ("import socket, struct\n"
+            "s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 2)\n"
+            f"s.setsockopt(socket.SOL_SOCKET, 25, b'{iface}')\n"
+            "s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)\n"
+            f"s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('{address}'))\n"
+            "s.sendto(struct.pack('!BBHI', 0x11, 1, 0xffff - 0x1101, 0), ('224.0.0.1', 0))\n")
+    hosts.sh("ip", "netns", "exec", where, "python3", "-c", code)
+
+
+def play(t):
+    rows = Rows(t)
+    row = rows.row
+    stock = os.access(hosts.STOCK_VIRTD, os.X_OK)
+
+    # the map, an interface that is not the guest's, and a bridge that forgot
+    with Guest() as lab:
+        uri = lab.machines(["n1", "n2"])
+        d = lab.virtd(stock=False, uri=uri, groups='groups { group { ip = "10.99.0.98"; uuid = "n2"; } }\n')
+        row(lab, "not-mapped")
+        d.stop()
+        lab.eth1(lab.hosts[0], "10.97.0.1/24")
+        lab.conf(device=', hypervisors: "10.99.0.1"')
+        d = lab.virtd(stock=False, uri=uri, interface="eth1")
+        got = row(lab, "wrong-interface")
+        t.check("eth1" in got["text"] and "eth0" in json.dumps(got["remedy"]), f"both interfaces: {got}")
+        d.stop()
+
+        # the hypervisor's address moves to a bridge that its port is in, as on a host of guests; it snoops, and its querier dies
+        lab.host_run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "0",
+                     "mcast_membership_interval", "200", "mcast_startup_query_count", "0")
+        lab.host_run("ip", "addr", "flush", "dev", "eth0")
+        lab.host_run("ip", "link", "set", "eth0", "master", "br0")
+        lab.host_run("ip", "addr", "add", "10.99.0.1/24", "dev", "br0")
+        lab.host_run("ip", "link", "set", "br0", "up")
+        time.sleep(0.5)
+        d = lab.virtd(stock=False, uri=uri, interface="br0")
+        time.sleep(0.5)
+        row(lab, "ok")
+        igmp_query(lab, lab.guest, "eth0", "10.99.0.99")
+        time.sleep(6)
+        got = row(lab, "igmp-snooping")
+        t.check("br0" in json.dumps(got["remedy"]) and any("multicast_snooping 1, multicast_querier 0" in s for s in got["seen"]),
+                f"the bridge is named: {got}")
+        lab.host_run("ip", "link", "set", "br0", "type", "bridge", "mcast_snooping", "0")
+        row(lab, "ok")
+        d.stop()
+
+    # libvirtd away
+    with Guest() as lab:
+        lv = libvirts.Libvirtd(lab)
+        try:
+            lab.conf(plug="test")
+            d = lab.virtd(stock=False, uri=f"test+unix:///default?socket={lv.path}")
+            row(lab, "ok")
+            lv.signal(signal.SIGKILL)
+            end = time.monotonic() + 15
+            while "state=down" not in d.text() and time.monotonic() < end:
+                time.sleep(0.05)
+            row(lab, "libvirt-down")
+            d.stop()
+        finally:
+            lv.stop()
+
+    # the stock daemon says nothing to a wrong key: what cannot be told is said, and both are named
+    if stock:
+        with Guest() as lab:
+            uri = lab.machines(["n1", "n2"])
+            d = lab.virtd(stock=True, uri=uri)
+            row(lab, "ok")
+            lab.conf(plug="nobody")
+            row(lab, "guest-unknown")
+            lab.conf()
+            lab.rules(lab.guest, "input tcp dport 1229 drop")
+            row(lab, "firewall-tcp-back-here")
+            lab.forget(lab.guest)
+            d.stop()  # it would still call back for what it heard before
+            d = lab.virtd(stock=True, uri=uri)
+            lab.conf(key=lab.write("other", b"another key altogether"))
+            got = row(lab, "no-answer")
+            t.check("another key" in got["text"] and "firewall" in got["text"], f"both are named: {got}")
+            d.stop()
+    rows.say()
