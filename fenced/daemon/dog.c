@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dog.h"
 
+#include "lib/shell/watchdog.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/watchdog.h>
@@ -27,6 +29,16 @@ int dog_arm(struct dog *g, const char *device, uint32_t timeout_ms)
 	int seconds = (int)((timeout_ms + 999) / 1000), got = 0;
 
 	snprintf(g->device, sizeof(g->device), "%s", device);
+	struct watchdog_facts facts;
+
+	/* The others would wait for it to fire: what might not, is not armed at all. */
+	watchdog_look(&facts, device, "");
+	const char *why = watchdog_distrust(&facts, seconds);
+
+	if (why) {
+		snprintf(g->why, sizeof(g->why), "%.60s: %s", device, why);
+		return -EPERM;
+	}
 	int fd = open(device, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -37,10 +49,14 @@ int dog_arm(struct dog *g, const char *device, uint32_t timeout_ms)
 
 	if (ioctl(fd, WDIOC_GETSUPPORT, &info) < 0)
 		r = fail(g, -errno, "is no watchdog");
+	else if (!(info.options & WDIOF_KEEPALIVEPING) || !(info.options & WDIOF_SETTIMEOUT))
+		r = fail(g, -EOPNOTSUPP, "cannot be petted, or not be set");
 	else if (ioctl(fd, WDIOC_SETTIMEOUT, &seconds) < 0)
 		r = fail(g, -errno, "does not take this timeout");
 	else if (ioctl(fd, WDIOC_GETTIMEOUT, &got) < 0 || got < 1)
 		r = fail(g, got < 1 ? -ERANGE : -errno, "does not tell its timeout");
+	else if (got < seconds)
+		r = fail(g, -ERANGE, "counts shorter than it was told");
 	else if (ioctl(fd, WDIOC_KEEPALIVE, 0) < 0)
 		r = fail(g, -errno, "cannot be petted");
 	if (r < 0) {

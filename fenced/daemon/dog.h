@@ -17,13 +17,13 @@
 struct dog {
 	int fd; /* -1: not armed */
 	char device[64], identity[40];
-	char why[160]; /* why it is not armed; "": it is, or not wanted */
+	char why[240]; /* why it is not armed; "": it is, or not wanted */
 	uint32_t timeout_ms;
 	uint64_t petted_ms;
 };
 
 void dog_init(struct dog *g);
-/* Open, set @timeout_ms (whole seconds, upwards), read it back. 0, or -errno and g->why; then it is not armed. */
+/* Look whether it can be trusted (lib/shell/watchdog.h), open, set @timeout_ms (whole seconds, upwards), read it back. 0, or -errno and g->why; then it is not armed. */
 int dog_arm(struct dog *g, const char *device, uint32_t timeout_ms);
 int dog_pet(struct dog *g, uint64_t now_ms);   /* 0 or -errno */
 void dog_disarm(struct dog *g);                /* after a goodbye */

@@ -14,6 +14,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/file.c \
 	%reldir%/file.h \
 	%reldir%/history.c \
+	%reldir%/watchdog.c \
+	%reldir%/watchdog.h \
 	%reldir%/hurry.c \
 	%reldir%/hurry.h \
 	%reldir%/history.h \
@@ -117,3 +119,7 @@ tests_unit_config_fuzz_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-shell.
 check_PROGRAMS += tests/unit/scsi_pr
 tests_unit_scsi_pr_SOURCES = tests/unit/scsi_pr.c
 tests_unit_scsi_pr_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/watchdog
+tests_unit_watchdog_SOURCES = tests/unit/watchdog.c
+tests_unit_watchdog_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)

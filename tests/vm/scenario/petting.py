@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each rule of petting by itself: no storage, no daemon, no quorum; the watchdog resets the node, and the disk tells who had not heard.
+
+SAFE-1, SAFE-12. Three nodes, no fence device but i6300esb in each. (1) storaged of the serving node stands still: everything else is
+well, the nodes hear each other, and it is reset. (2) Its storage is gone, and storaged cannot let go of it: reset. (3) It is cut off
+and its daemons stand still; fenced of both others begins anew, so that neither has heard that its
+watchdog is armed: its heartbeat on the disk says so, and they have the proof in time. One writer throughout.
+"""
+import json
+import time
+
+from cluster import Cluster, config
+
+CONF = "fence_timeout: 1s\nfence_check_age: 1min\nfence_loop: off\n"
+ALONE = "[Service]\nWatchdogSec=0\nRestart=no\n"  # systemd would end and begin anew what stands still; here nobody does
+
+
+def growls(c, node, since_ms):
+    return [e["reason"] for e in c.ask(node, "fenced", cmd="history", max=300).get("entries", [])
+            if e["event"] == "watchdog.growl" and e["mono_ms"] >= since_ms]
+
+
+def uptime_ms(c, node):
+    return int(float(c.lab.node(node).run("cat", "/proc/uptime").out.split()[0]) * 1000)
+
+
+def stop(c, node, *daemons):
+    """Only the daemons themselves: the child that writes the heartbeat goes on."""
+    c.lab.node(node).sh("; ".join(f"kill -STOP $(systemctl show -P MainPID stockade-{d})" for d in daemons))
+
+
+def all_members(c):
+    names = [n.name for n in c.lab.nodes.values()]
+    return all(c.seen(a, b).get("state") == "member" for a in names for b in names) and \
+        all((c.status(n, "fenced").get("watchdog") or {}).get("armed") for n in names)
+
+
+def reset_of(c, name, at, within):
+    """When its watchdog reset it, @at being when the rules ended."""
+    reset = c.lab.wait_event(name, "reset", since=at, timeout=within + 60)["mono"]
+    c.t.check(reset - at < within, f"{name} was reset {reset - at:.1f} s after that, within {within:.0f} s")
+    return reset
+
+
+def play(t):
+    conf = config(nodes=3, detect="6s", fence={n: "[dog]" for n in (1, 2, 3)}, extra=CONF,
+                  domain="{nodes: [node1, node2, node3], ordered: true, restricted: true, failback: false}")
+    conf = conf.replace("fence_devices:\n", "fence_devices:\n  dog: {agent: watchdog}\n")
+    c = Cluster(t, conf=conf, nodes=3, serve=False)
+    for node in c.lab.nodes.values():
+        node.put("/etc/modules-load.d/dog.conf", "i6300esb\n")
+        node.run("modprobe", "i6300esb")
+        node.put("/etc/systemd/system/stockade-storaged.service.d/alone.conf", ALONE)
+        node.put("/etc/systemd/system/stockade-fenced.service.d/alone.conf", ALONE.replace("Restart=no\n", ""))
+        node.run("systemctl", "daemon-reload")
+    c.start()
+    with t.step("watchdogs armed, volume prepared, service running"):
+        c.prepare()
+        c.wait_running(timeout=240)
+        t.until(lambda: all_members(c), 120, "all are members, and armed", 0.5)
+    timeout = c.status(1, "fenced")["watchdog"]["timeout_ms"] / 1000
+    grace = json.loads(c.stockade(1, "timing", "--json").out)["values"]["watchdog_grace_ms"] / 1000
+    c.probe = c.lab.http("http://192.0.2.100/").__enter__()
+    c.writer = c.lab.appender("http://192.0.2.100/cgi-bin/append").__enter__()
+    t.closers.append(c.stop_clients)
+    t.until(lambda: len(c.writer.acked) >= 3, 60, "the first records are acknowledged")
+    owners = [c.server()]
+
+    def next_one(name, at, reset, kinds):
+        served = c.wait_served(since=reset, timeout=300)
+        others = [n for n in ("node1", "node2", "node3") if n != name]
+        kind = (c.seen(others[0], name).get("proof") or {}).get("kind")
+        t.check(kind in kinds, f"the proof about {name}: {kind}")
+        if served[2] != owners[-1]:
+            owners.append(served[2])
+        t.say(f"          {name} reset {reset - at:.1f} s after that, watchdog {timeout:.0f} s, grace {grace:.0f} s; served again by {served[2]} {served[1] - at:.1f} s after it ({kind})")
+        mine = [r for r in c.runs() if r[0] == name]
+        t.check(mine[-1][2] <= reset or served[2] == name, f"{name} wrote nothing between its reset and the takeover")
+
+    first = c.server()
+    with t.step("storaged of the serving node stands still; quorum and storage are there"):
+        mark, at = uptime_ms(c, first), time.monotonic()
+        stop(c, first, "storaged")
+        t.until(lambda: any("storaged" in r for r in growls(c, first, mark)), 60, f"fenced of {first} says what is missing", 0.5)
+        reset = reset_of(c, first, at, timeout / 2 + 5 + grace + timeout + 5)
+    next_one(first, at, reset, ("watchdog_expired", "new_boot"))
+    t.until(lambda: all_members(c), 300, f"{first} is back", 1)
+
+    second = c.server()
+    with t.step("the storage of the serving node is gone, and nobody there can let go of it"):
+        mark, at = uptime_ms(c, second), time.monotonic()
+        c.lab.node(second).cut(links=(1,))
+        t.until(lambda: any("storage" in r for r in growls(c, second, mark)), 60, f"fenced of {second} says what is missing", 0.3)
+        stop(c, second, "storaged")
+        reset = reset_of(c, second, at, 6 + 6 + grace + timeout + 10)
+        c.lab.node(second).heal()
+    next_one(second, at, reset, ("watchdog_expired", "new_boot"))
+    t.until(lambda: all_members(c), 300, f"{second} is back", 1)
+
+    third = c.server()
+    number = int(third.removeprefix("node"))
+    others = [n for n in (1, 2, 3) if n != number]
+    with t.step("cut off, daemons still; the others' fenced begin anew and have not heard that it is armed"):
+        at = time.monotonic()
+        stop(c, third, "storaged", "dlmd", "fenced")
+        for other in others:
+            c.lab.split(number, other)
+        t.until(lambda: c.seen(others[0], third).get("state") == "victim", 60, f"{third} is a victim")
+        for other in others:
+            c.lab.node(other).run("systemctl", "kill", "-s", "KILL", "stockade-fenced")
+            t.until(lambda other=other: c.seen(other, third).get("state") == "victim", 60, f"node{other} knows the victim again")
+        t.until(lambda: any(c.seen(n, third).get("watchdog_by") == "disk" for n in others), 60, f"the disk tells that {third} is armed: {c.seen(others[0], third)}", 0.3)
+        reset = reset_of(c, third, at, timeout + 5)
+    with t.step("they have the proof in time"):
+        t.until(lambda: (c.seen(others[0], third).get("proof") or {}).get("kind") == "watchdog_expired", 240,
+                f"a watchdog_expired proof: {c.seen(others[0], third)}", 0.3)
+    proof = c.seen(others[0], third)["proof"]
+    t.check("heartbeat on the disk" in proof["evidence"], f"by what the disk said: {proof}")
+    t.say(f"          proof {time.monotonic() - at:.1f} s after the cut: {proof['evidence']}")
+    next_one(third, at, reset, ("watchdog_expired",))
+    for other in others:
+        c.lab.join(number, other)
+    t.until(lambda: all_members(c), 300, f"{third} is back", 1)
+    runs = [r[0] for r in c.runs()]
+    t.equal(c.wire.missed, 0, "frames that the wire watch missed")
+    t.equal(runs, owners, f"SAFE-1: who wrote to the volume, in order; {c.runs()}")
+    c.finish()
