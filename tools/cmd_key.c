@@ -133,6 +133,8 @@ static const char *device_file(const struct config_device *d)
 /* The key file: as given, else the one that the configuration's devices use. */
 static int choose_file(struct key_run *r, const char *file)
 {
+	static const struct config_device usual = { .agent = "fence_xvm" };
+
 	for (unsigned i = 0; r->cfg && i < r->cfg->n_devices; i++) {
 		const struct config_device *d = &r->cfg->device[i];
 
@@ -149,7 +151,8 @@ static int choose_file(struct key_run *r, const char *file)
 			"the key file must be an absolute path, shorter than %d bytes: %s",
 			CONFIG_PATH_MAX - 20, file);
 	snprintf(r->file, sizeof(r->file), "%s", file);
-	r->has_where = r->device && key_where_of(r->device, &r->where) == 0;
+	r->has_where = (r->device || given.n_hypervisors > 0) &&
+		       key_where_of(r->device ? r->device : &usual, &r->where) == 0;
 	return 0;
 }
 
@@ -276,6 +279,15 @@ int key_new_run(struct key_run *r, bool replace, size_t bytes)
 
 /* --- show --------------------------------------------------------------------------------------------------- */
 
+/* A use may have parameters of its own: they go before the device's. */
+static const char *use_file(const struct config *cfg, const struct config_fence_use *use)
+{
+	for (unsigned i = 0; i < use->n_params; i++)
+		if (strcmp(cfg->use_param[use->first_param + i].key, "key_file") == 0)
+			return cfg->use_param[use->first_param + i].value;
+	return device_file(&cfg->device[use->device]);
+}
+
 /* "node1 level 1 (vm)" for each use of a fence device with this key; and for attestation. */
 static json_t *uses_of(const struct key_run *r)
 {
@@ -284,10 +296,11 @@ static json_t *uses_of(const struct key_run *r)
 	for (unsigned n = 0; r->cfg && n < r->cfg->n_nodes; n++)
 		for (unsigned l = 0; l < r->cfg->node[n].n_levels; l++)
 			for (unsigned u = 0; u < r->cfg->node[n].level[l].n; u++) {
-				const struct config_device *d =
-					&r->cfg->device[r->cfg->node[n].level[l].use[u].device];
+				const struct config_fence_use *use =
+					&r->cfg->node[n].level[l].use[u];
+				const struct config_device *d = &r->cfg->device[use->device];
 
-				if (key_device(d) && strcmp(device_file(d), r->file) == 0)
+				if (key_device(d) && strcmp(use_file(r->cfg, use), r->file) == 0)
 					json_array_append_new(
 						uses,
 						json_pack("{s:s,s:i,s:s,s:b}", "node",
@@ -297,7 +310,8 @@ static json_t *uses_of(const struct key_run *r)
 	return uses;
 }
 
-static json_t *warnings_of(const struct key_run *r, const struct key_file *f, bool *ret_bad)
+static json_t *warnings_of(const struct key_run *r, const struct key_file *f, bool rotating,
+			   bool *ret_bad)
 {
 	json_t *list = json_array();
 	struct key_warnings w;
@@ -309,6 +323,12 @@ static json_t *warnings_of(const struct key_run *r, const struct key_file *f, bo
 		json_array_append_new(list, json_pack("{s:s,s:s?,s:b}", "text", w.v[i].text,
 						      "remedy", w.v[i].remedy, "bad", w.v[i].bad));
 	}
+	snprintf(why, sizeof(why), "%s.old", r->file);
+	if (!rotating && access(why, F_OK) == 0)
+		json_array_append_new(
+			list, json_pack("{s:s,s:s,s:b}", "text",
+					"the key before still lies beside it, as KEY.old", "remedy",
+					"remove it once stockade key verify is content", "bad", 0));
 	if (f->there && key_dir_check(r->file, false, why, sizeof(why)) < 0) {
 		*ret_bad = true;
 		json_array_append_new(list,
@@ -408,8 +428,8 @@ int key_show_run(struct key_run *r, bool peers)
 		echo_fingerprint(&k, print);
 	}
 	snprintf(mode, sizeof(mode), "%04o", now.mode & 07777);
-	json_t *uses = uses_of(r), *warnings = warnings_of(r, &now, &bad),
-	       *rotation = rotation_of(r, &next);
+	json_t *uses = uses_of(r), *rotation = rotation_of(r, &next);
+	json_t *warnings = warnings_of(r, &now, rotation != NULL, &bad);
 	json_t *hosts = peers && now.key.len
 				? key_verify_all(r, &now.key, &next.key, &n_bad, &n_second)
 				: NULL;
@@ -538,7 +558,7 @@ static int key_run(int argc, char **argv)
 	if (e == 0)
 		e = is_new   ? key_new_run(&r, replace, n_bytes)
 		    : show   ? key_show_run(&r, peers)
-		    : push   ? key_push_run(&r, replace)
+		    : push   ? key_push_run(&r, replace, argc > 2)
 		    : verify ? key_verify_run(&r)
 			     : key_rotate_run(&r, abort_it, pause ? pause_ms : pause_of(&r),
 					      n_bytes);

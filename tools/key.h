@@ -59,7 +59,8 @@ int key_dir_check(const char *path, bool make, char *why, size_t why_len);
  */
 int key_file_write(const char *path, const struct key_bytes *k, bool replace, char *why,
 		   size_t why_len);
-int key_random(struct key_bytes *k, size_t len); /* from getrandom() */
+int key_file_rename(const char *from, const char *to); /* at once, and on the disk; 0, -errno */
+int key_random(struct key_bytes *k, size_t len);       /* from getrandom() */
 
 /* --- pure (key_words.c) ------------------------------------------------------------------------------------ */
 
@@ -188,7 +189,7 @@ const char *key_match_name(enum key_match m); /* "same" */
 
 int key_new_run(struct key_run *r, bool replace, size_t bytes);
 int key_show_run(struct key_run *r, bool peers);
-int key_push_run(struct key_run *r, bool replace);
+int key_push_run(struct key_run *r, bool replace, bool some); /* some: hosts were named */
 int key_verify_run(struct key_run *r);
 int key_rotate_run(struct key_run *r, bool abort, uint64_t pause_ms, size_t bytes);
 

@@ -69,8 +69,7 @@ int key_where_of(const struct config_device *dev, struct key_where *ret)
 	const char *family = key_param(dev, "ip_family", "auto");
 	char text[CONFIG_PATH_MAX], *save = NULL;
 
-	if (key_param(dev, "serial_device", NULL) || key_param(dev, "channel_address", NULL) ||
-	    key_param(dev, "vsock", NULL))
+	if (key_param(dev, "serial_device", NULL) || key_param(dev, "channel_address", NULL))
 		return -EINVAL;
 	memset(ret, 0, sizeof(*ret));
 	ret->tcp = tcp != NULL;

@@ -31,7 +31,10 @@ struct key_heard {
 	struct echo_answer answer; /* SAME */
 };
 
-/* The key file, hosts, group and ports of a fence_xvm device: -EINVAL: it takes a way without keys (serial, channel), or vsock. */
+/*
+ * Hosts, group and ports of a fence_xvm device. -EINVAL: it takes a way without keys (serial, channel). With vsock the hypervisor is asked
+ * by network all the same, on the port of statements, once its address is named.
+ */
 int key_where_of(const struct config_device *dev, struct key_where *ret);
 
 /* Is it one of the agents that use such a key? By its name: fence_xvm, fence_virt, stockade-fence_xvm. */

@@ -153,10 +153,23 @@ static int write_whole(int fd, const struct key_bytes *k)
 	return 0;
 }
 
+static void sync_dir_of(const char *path)
+{
+	char dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	int fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+}
+
 int key_file_write(const char *path, const struct key_bytes *k, bool replace, char *why,
 		   size_t why_len)
 {
-	char temp[PATH_MAX], dir[PATH_MAX];
+	char temp[PATH_MAX];
 	int fd, r = key_dir_check(path, true, why, why_len);
 
 	if (r < 0)
@@ -176,12 +189,15 @@ int key_file_write(const char *path, const struct key_bytes *k, bool replace, ch
 		snprintf(why, why_len, "%s: %s", path, strerror(-r));
 		return r;
 	}
-	snprintf(dir, sizeof(dir), "%s", path);
-	fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
+	sync_dir_of(path);
+	return 0;
+}
+
+int key_file_rename(const char *from, const char *to)
+{
+	if (rename(from, to) < 0)
+		return -errno;
+	sync_dir_of(to);
 	return 0;
 }
 

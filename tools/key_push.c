@@ -59,12 +59,12 @@ static bool push_to(struct key_run *r, struct key_peer *p, bool replace, const s
 	return ok;
 }
 
-int key_push_run(struct key_run *r, bool replace)
+int key_push_run(struct key_run *r, bool replace, bool some)
 {
 	static struct key_file now;
 	struct key_state state;
 	struct key_warnings w;
-	unsigned bad = 0;
+	unsigned bad = 0, hypervisors = 0;
 	json_t *rows, *o;
 	size_t i;
 
@@ -86,6 +86,7 @@ int key_push_run(struct key_run *r, bool replace)
 	for (unsigned k = 0; k < r->n; k++) {
 		if (r->peer[k].self)
 			continue;
+		hypervisors += r->peer[k].hypervisor;
 		bad += !push_to(r, &r->peer[k], replace, &now.key, rows);
 		o = json_array_get(rows, json_array_size(rows) - 1);
 		if (r->json)
@@ -112,6 +113,8 @@ int key_push_run(struct key_run *r, bool replace)
 		if (i == 0)
 			return usage_error(
 				"there is nobody to copy it to: name hypervisors with --hypervisor HOST");
+		if (hypervisors == 0 && !some)
+			puts("no hypervisor is named (--hypervisor HOST, or hypervisors: in the fence device): its copy is yours to make");
 		if (bad)
 			printf("%u of %zu hosts are not right; the others are\n", bad, i);
 		else

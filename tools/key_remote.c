@@ -58,6 +58,7 @@ static const char script[] =
 	"  [ -L \"$f\" ] && die \"$f is a symbolic link: put a file there\"\n"
 	"  t=$(mktemp \"$d/.stockade-key.XXXXXX\") || die \"no file can be made in $d\"\n"
 	"  trap \"rm -f \\\"$t\\\"\" EXIT\n"
+	"  trap \"exit 1\" HUP INT TERM PIPE\n"
 	"  cat >\"$t\"\n"
 	"  [ \"$(wc -c <\"$t\")\" -eq \"$n\" ] || die \"the key came cut short\"\n"
 	"  own \"$t\"\n"
@@ -415,9 +416,10 @@ static int order_here(struct key_peer *p, enum key_order order, const char *file
 		if (!key_equal(&next.key, k)) {
 			snprintf(why, KEY_WHY, "%s is not the new key", second);
 			r = -EINVAL;
-		} else if (rename(second, file) < 0) {
-			r = -errno;
-			snprintf(why, KEY_WHY, "%s: %s", file, strerror(errno));
+		} else {
+			r = key_file_rename(second, file);
+			if (r < 0)
+				snprintf(why, KEY_WHY, "%s: %s", file, strerror(-r));
 		}
 		break;
 	case KEY_DROP:
@@ -488,7 +490,7 @@ static int answer_one(const char *file, const uint8_t ask[ECHO_BYTES], uint8_t o
 		slot_of[a.keys] = 0;
 		key[a.keys++] = key_echo(&now.key);
 	}
-	if (next.key.len) {
+	if (next.key.len && !key_equal(&now.key, &next.key)) {
 		slot_of[a.keys] = 1;
 		key[a.keys++] = key_echo(&next.key);
 	}

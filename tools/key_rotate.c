@@ -80,8 +80,9 @@ static enum plan_state state_of(bool hypervisor, bool has_after, const enum echo
 
 	if (v[0] == ECHO_STRAY || (has_after && v[1] == ECHO_STRAY))
 		return PLAN_UNKNOWN;
-	if (v[0] == ECHO_REPEATED || v[0] == ECHO_UNPROVEN || (has_after && v[1] == ECHO_UNPROVEN))
-		return PLAN_UNKNOWN;
+	for (int k = 0; k < 1 + has_after; k++)
+		if (v[k] == ECHO_REPEATED || v[k] == ECHO_UNPROVEN)
+			return PLAN_UNKNOWN;
 	/* how many it holds is under the seal; that it refuses a key is not */
 	if (after && a[1].slot == 0 && (!before || a[1].keys == 1))
 		return a[1].keys == 1 || !hypervisor ? PLAN_NEW : PLAN_OTHER;
@@ -201,6 +202,21 @@ static void pause_now(struct rotation *t)
 	t->paused = true;
 }
 
+/*
+ * The last look before a key is dropped: at all hosts. An order of a run that was killed may have reached its host only now; a
+ * node that it changed begins the pause anew.
+ */
+static void look_again(struct rotation *t)
+{
+	for (unsigned i = 0; i < t->r->n; i++) {
+		enum plan_state was = t->host[i].state;
+
+		look_at(t, i);
+		if (!t->host[i].hypervisor && t->host[i].state != was)
+			t->paused = false;
+	}
+}
+
 static int finish(struct rotation *t)
 {
 	char path[CONFIG_PATH_MAX + 8], text[KEY_WHY], took[DURATION_TEXT];
@@ -238,9 +254,11 @@ static int stopped(struct rotation *t, struct plan_next next, int code, const ch
 		 t->why[next.host][0] ? t->why[next.host] : "it does not answer");
 	return end(
 		t, code, code == EXIT_DEGRADED ? "waiting" : "failed", text,
-		t->state.back
-			? "mend it, then: stockade key rotate --abort"
-			: "mend it, then: stockade key rotate, which goes on; or stockade key rotate --abort");
+		t->state.back ? "mend it, then: stockade key rotate --abort"
+		: p->hypervisor
+			? "mend it, then: stockade key rotate, which goes on; or stockade key rotate --abort"
+			: "mend it (or take a node that is gone for good out of the configuration), then: stockade key rotate, "
+			  "which goes on; or stockade key rotate --abort");
 }
 
 static int refused(struct rotation *t, struct plan_next next)
@@ -286,6 +304,7 @@ static int walk(struct rotation *t)
 		case PLAN_PAUSE:
 			note_stage(t, next.step, NULL);
 			pause_now(t);
+			look_again(t);
 			continue;
 		case PLAN_ADMIT:
 		case PLAN_STAGE:

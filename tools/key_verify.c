@@ -294,10 +294,6 @@ int key_verify_run(struct key_run *r)
 	if (now.key.len == 0)
 		return key_say(now.error ? strerror(now.error) : "there is no key to compare with",
 			       "stockade key new makes one; or push it from where it is");
-	if (!r->has_where && r->n == 0)
-		return usage_error(
-			"there is nobody to ask: no node and no fence_xvm device with this key in %s",
-			cli_config_path);
 	const struct echo_key k = key_echo(&now.key);
 
 	echo_fingerprint(&k, print);
@@ -306,6 +302,13 @@ int key_verify_run(struct key_run *r)
 
 	key_forget(&now.key);
 	key_forget(&next.key);
+	if (n == 0) {
+		json_decref(rows);
+		return usage_error(
+			"there is nobody to ask: no other node, and no fence_xvm device with this key, in %s; "
+			"--hypervisor HOST names one",
+			cli_config_path);
+	}
 	if (r->json) {
 		print_json(json_pack("{s:i,s:b,s:s,s:s,s:o}", "proto", 1, "ok", bad == 0, "file",
 				     r->file, "fingerprint", print, "hosts", rows));

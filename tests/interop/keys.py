@@ -232,7 +232,7 @@ class Requests:
         while not self.over:
             p = subprocess.run(self.m.inside(self.agent), input=text, capture_output=True, text=True)
             self.n += 1
-            time.sleep(0.03)
+            time.sleep(0.08)
             if p.returncode != 0:
                 self.bad.append((time.monotonic(), p.returncode, p.stderr.strip()))
 
@@ -250,6 +250,7 @@ def rotation_is_killed_at_every_step_and_no_request_fails():
         equal(n1.key("push").rc, 0, "push")
         for h in lab.h:
             h.virtd()
+        lab.write_ssh(share=True)
         # kills whoever called it, once before and once after each order to each machine that changes something
         lab.ssh = lab.write("ssh", f"""#!/bin/bash
 last=${{!#}}

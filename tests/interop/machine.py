@@ -151,13 +151,16 @@ class Machines(lab_module.Lab):
 
     def __exit__(self, *_):
         for m in self.machines:
+            sockets = [n for n in os.listdir(self.dir) if n == "cm-" + m.name or n == "cm-" + m.address]
+            for n in sockets:
+                sh("ssh", "-F", f"{self.dir}/ssh_config", "-O", "exit", n[3:], check=False)
             m.stop()
         for ns in self.node_ns:
             sh("ip", "netns", "del", ns, check=False)
         super().__exit__()
 
-    def write_ssh(self, wrong=None, unknown=()):
-        """@wrong: {name: whom it leads to}; @unknown: names whose host key is not known."""
+    def write_ssh(self, wrong=None, unknown=(), share=False):
+        """@share: one connection to a machine for many commands. @wrong: {name: whom it leads to}; @unknown: names whose host key is not known."""
         text = known = ""
         for name, m in self.known.items():
             text += f"Host {name}\n  HostName {self.known[wrong[name]].address if name in (wrong or {}) else m.address}\n"
@@ -168,6 +171,8 @@ class Machines(lab_module.Lab):
                 known += f"{name} {f.read()}"
         text += (f"Host *\n  User root\n  IdentityFile {self.dir}/id\n  IdentitiesOnly yes\n  UserKnownHostsFile {self.dir}/known\n"
                  "  GlobalKnownHostsFile /dev/null\n")
+        if share:
+            text += f"  ControlMaster auto\n  ControlPath {self.dir}/cm-%n\n  ControlPersist 60\n"
         # the alias is what known_hosts is asked for
         text = "".join(line + (f"  HostKeyAlias {line.split()[1]}\n" if line.startswith("Host ") and "*" not in line else "")
                        for line in text.splitlines(True))

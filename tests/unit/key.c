@@ -104,6 +104,12 @@ static void keys_are_made_whole_and_for_their_owner(void **state)
 	key_forget(&other);
 	assert_int_equal(other.len, 0);
 	assert_false(key_equal(&other, &other));
+	char moved[140];
+
+	snprintf(moved, sizeof(moved), "%s.moved", path);
+	assert_int_equal(key_file_rename(path, moved), 0);
+	assert_int_equal(key_file_rename(path, moved), -ENOENT);
+	assert_int_equal(key_file_rename(moved, path), 0);
 	/* what lies beside: nothing */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(dir), 0);
@@ -272,6 +278,8 @@ static void device_tells_where_its_requests_go(void **state)
 	assert_true(w.tcp);
 	assert_string_equal(w.host[0], "192.0.2.9");
 	assert_string_equal(key_param(&d, "ip", "-"), "192.0.2.9");
+	strcpy(d.param[0].key, "vsock");
+	assert_int_equal(key_where_of(&d, &w), 0);
 	strcpy(d.param[0].key, "serial_device");
 	assert_int_equal(key_where_of(&d, &w), -EINVAL);
 	strcpy(d.agent, "fence_ipmilan");

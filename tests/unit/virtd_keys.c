@@ -46,6 +46,9 @@ static void echo_proves_each_key_and_no_other(void **s)
 	assert_int_equal(a.slot, 0);
 	assert_int_equal(a.keys, 1);
 	assert_int_equal(echo(&echo_1, 5, &a), ECHO_OTHER);
+	keys_now(2, (struct virtd_key)K2, (struct virtd_key)K2);
+	assert_int_equal(echo(&echo_2, 7, &a), ECHO_SAME);
+	assert_int_equal(a.keys, 1);
 	keys_now(0, (struct virtd_key){ 0 }, (struct virtd_key){ 0 });
 	assert_int_equal(echo(&echo_1, 6, &a), ECHO_KEYLESS);
 	/* nothing was begun by any of them */
