@@ -24,7 +24,8 @@ void check_corosync(struct check *c); /* its file, its key, what it runs with */
 void check_agents(
 	struct check
 		*c); /* there, executable, speak the API; parameters they know; their secrets */
-void check_resources(struct check *c); /* programs, mount points, units, the initiator's name */
+void check_fence_ways(struct check *c); /* from this node; nothing has to run, nobody is fenced */
+void check_resources(struct check *c);  /* programs, mount points, units, the initiator's name */
 void check_daemons(
 	struct check
 		*c); /* what they say: same configuration everywhere, fence paths, reachability */

@@ -206,8 +206,10 @@ static int check_run(int argc, char **argv)
 	check_corosync(&c);
 	check_agents(&c);
 	check_resources(&c);
-	if (!offline)
+	if (!offline) {
+		check_fence_ways(&c);
 		check_daemons(&c);
+	}
 	if (c.n_errors || c.n_warnings)
 		printf("%u error%s, %u warning%s\n", c.n_errors, c.n_errors == 1 ? "" : "s",
 		       c.n_warnings, c.n_warnings == 1 ? "" : "s");
@@ -222,9 +224,9 @@ const struct command cmd_check = {
 	.usage = "[--offline] [--quiet]",
 	.summary = "Check the configuration and all that a takeover on this node will need",
 	.help = "The whole file; corosync.conf and corosync against it; keys and secrets; fence agents; programs, mount points and\n"
-		"units; and from the daemons: one configuration on all nodes, fence paths, reachable volumes, initiator names.\n"
+		"units; the way from here to every fence device; and from the daemons: one configuration on all nodes, fence paths, reachable volumes, initiator names.\n"
 		"Nothing is changed. Run it on every node.\n\n"
-		"  --offline   do not ask the daemons\n"
+		"  --offline   ask neither fence devices nor the daemons\n"
 		"  --quiet     print errors and warnings only\n"
 		"\nExit: 0 no error; 1 errors; 2 the configuration itself is wrong.\n",
 	.run = check_run,

@@ -102,21 +102,18 @@ struct report {
 	json_t *nodes; /* [{"node", "state", "error", "checks"}] */
 	bool quiet;    /* no progress: --json */
 	uint64_t begin_ms;
-	char said[160];
+	json_t *said; /* node: how many */
 };
 
 static void say(struct report *r, const char *node, unsigned done, unsigned all)
 {
-	char text[160], took[DURATION_TEXT];
+	char took[DURATION_TEXT];
 
-	if (r->quiet || all == 0)
+	if (r->quiet || all == 0 || js_int(r->said, node, -1) == done)
 		return;
-	snprintf(text, sizeof(text), "%s: %u of %u ways looked at", node, done, all);
-	if (strcmp(text, r->said) == 0)
-		return;
-	snprintf(r->said, sizeof(r->said), "%s", text);
-	fprintf(stderr, "  %8s  %s\n", duration_text(mono_ms() - r->begin_ms, took, sizeof(took)),
-		text);
+	json_object_set_new(r->said, node, json_integer(done));
+	fprintf(stderr, "  %8s  %s: %u of %u ways looked at\n",
+		duration_text(mono_ms() - r->begin_ms, took, sizeof(took)), node, done, all);
 }
 
 static void say_local(void *arg, unsigned done, unsigned all)
@@ -228,7 +225,9 @@ static int look_everywhere(struct report *r)
 	size_t i;
 
 	if (!begun) {
-		fputs("  or: stockade doctor fence --local looks from this node alone\n", stderr);
+		if (code == EXIT_NOT_RUNNING)
+			fputs("  or: stockade doctor fence --local looks from this node alone\n",
+			      stderr);
 		return code;
 	}
 	json_int_t run = js_int(begun, "run", 0);
@@ -441,10 +440,13 @@ int doctor_fence(int argc, char **argv)
 		return usage_error("expected: stockade doctor fence [--local] [--json]");
 	if (local && !(cfg = config_read(cli_config_path, stderr)))
 		return EXIT_USAGE;
-	struct report r = { .nodes = json_array(), .quiet = json, .begin_ms = mono_ms() };
+	struct report r = {
+		.nodes = json_array(), .said = json_object(), .quiet = json, .begin_ms = mono_ms()
+	};
 	int code = local ? look_locally(&r, cfg) : look_everywhere(&r);
 
 	config_free(cfg);
+	json_decref(r.said);
 	if (code != EXIT_OK) {
 		json_decref(r.nodes);
 		return code;

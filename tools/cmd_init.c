@@ -269,7 +269,7 @@ static void say_next(const struct config *cfg, const struct file *file, const ch
 				       cfg->device[i].name, cfg->device[i].param[k].value);
 			}
 	puts("Then, on every node\n"
-	     "  stockade check\n"
+	     "  stockade check                   (or for fencing alone: stockade doctor fence --local)\n"
 	     "  systemctl enable --now corosync stockade.target");
 	if (cfg->n_volumes) {
 		puts("and on one of them");

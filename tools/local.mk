@@ -3,6 +3,7 @@
 sbin_PROGRAMS += %reldir%/stockade
 %C%_stockade_SOURCES = \
 	%reldir%/check.h \
+	%reldir%/check_fence.c \
 	%reldir%/check_host.c \
 	%reldir%/cli.h \
 	%reldir%/cli_ask.c \

@@ -429,7 +429,7 @@ static void retry_after_a_failed_call_back_is_welcome(void **s)
 	begin(open_conf);
 	make(packet, VIRT_STATUS, "test", 2);
 	datagram(packet, 176, "10.99.0.2");
-	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, false } });
+	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, false, 0 } });
 	datagram(packet, 176, "10.99.0.2");
 	assert_int_equal(t.connects, 2);
 	finish();
@@ -444,7 +444,7 @@ static void silent_peer_blocks_nobody(void **s)
 	begin(open_conf);
 	make(packet, VIRT_OFF, "test", 2);
 	datagram(packet, 176, "10.99.0.2");
-	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, true } });
+	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, true, 0 } });
 	ask(VIRT_STATUS, "test");
 	state(VIRTD_POWER_ON, 1);
 	expect_byte(0);
@@ -627,7 +627,7 @@ static void verdict_is_sealed_to_the_request(void **s)
 	begin(open_conf);
 	assert_int_equal(virt_request_encode(packet, &q, KEY), 0);
 	datagram(packet, 176, "10.99.0.2");
-	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, true } });
+	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, true, 0 } });
 	memset(mine, 3, sizeof(mine));
 	step((struct virtd_event){ .type = VIRTD_EV_DATA, .data = { t.conn, mine, 64 } });
 	memcpy(theirs, t.sent + 64, 64);

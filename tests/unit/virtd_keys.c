@@ -183,7 +183,7 @@ static void keys_change_under_requests_in_hand(void **s)
 			if (stage == 0)
 				keys_now(1, k2, none);
 			step((struct virtd_event){ .type = VIRTD_EV_CONNECTED,
-						   .connected = { t.conn, true } });
+						   .connected = { t.conn, true, 0 } });
 			step((struct virtd_event){ .type = VIRTD_EV_DATA,
 						   .data = { t.conn, mine, 64 } });
 			assert_int_equal(t.n_sent, 128);

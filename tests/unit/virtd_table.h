@@ -146,7 +146,7 @@ static inline void make(uint8_t packet[176], uint8_t op, const char *domain, uin
 static inline void datagram(const void *packet, size_t len, const char *source)
 {
 	step((struct virtd_event){ .type = VIRTD_EV_DATAGRAM,
-				   .datagram = { 0, source, packet, len } });
+				   .datagram = { 0, source, packet, len, NULL } });
 }
 
 /* Our side of the call-back; false: hung up, or we were not called. */
@@ -158,7 +158,7 @@ static inline bool talk_begin(const uint8_t *key, size_t key_len, uint8_t proof[
 	memset(mine, 0x5a, sizeof(mine));
 	if (t.closed)
 		return false;
-	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, true } });
+	step((struct virtd_event){ .type = VIRTD_EV_CONNECTED, .connected = { t.conn, true, 0 } });
 	t.n_sent = 0;
 	step((struct virtd_event){ .type = VIRTD_EV_DATA, .data = { t.conn, mine, 64 } });
 	assert_int_equal(t.n_sent, 128);

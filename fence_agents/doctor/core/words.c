@@ -13,7 +13,7 @@ static const struct {
 			    { "stockade doctor fence --json, and run the agent by hand: {agent} -o status -v" } },
 	[DOCTOR_NOT_MADE] = { "it was not checked, so whether {device} can fence {node} is unknown: {words}",
 			      { "stockade doctor fence --local, on {self}" } },
-	[DOCTOR_OK] = { "{device} answers for {node}" },
+	[DOCTOR_OK] = { "{device} answers for {node}", { NULL } },
 	[DOCTOR_SNOOPING_SOON] = { "{device} answers now, but the IGMP querier fell silent: bridge {bridge} snoops, and will forget who "
 				   "listens to {group}",
 				   { "ip link set dev {bridge} type bridge mcast_querier 1   (on the machine that has {bridge})",

@@ -45,6 +45,9 @@ def play(t):
         rc, said, err = doctor(c, 3, "--local", "--json")
         t.equal((rc, ways(said)), (0, {("n3", "n1"): "pass", ("n3", "n2"): "pass"}), f"--local: {err}")
 
+        r = c.lab.exec(3, "env", f"STOCKADE_LIBEXECDIR={os.path.dirname(built(DOCTOR))}", built("tools/stockade"), "check", timeout=60)
+        t.check("from here every fence device answers (2 ways)" in r.out, f"stockade check: {r}")
+
         # who is not there was not asked, and unknown is not ok
         until(lambda: len(c.status(1, "fenced")["view"]["members"]) == 2, "n3's fenced gone", 20)
         rc, said, err = doctor(c, 1, "--json")
