@@ -117,6 +117,28 @@ static void halt(json_t *list, const json_t *storaged)
 	}
 }
 
+/* What ends in a reset of this node, and what leaves it without one (SAFE-12). */
+static void watchdog(json_t *list, const json_t *fenced)
+{
+	const json_t *dog = json_object_get(fenced, "watchdog");
+	const char *name = js_text(fenced, "node", "?"), *error = js_str(dog, "error");
+	json_int_t ms = js_int(dog, "timeout_ms", 0);
+
+	if (!json_is_object(dog))
+		return;
+	if (!js_true(dog, "armed"))
+		add(list, "node", name, "stockade doctor watchdog",
+		    "the watchdog of this node is not armed%s%s: nobody may count on it",
+		    error ? ": " : "", error ? error : "");
+	else if (error && js_true(dog, "petted"))
+		add(list, "node", name, "stockade why NODE",
+		    "%s: if that stays so, the watchdog resets this node", error);
+	else if (error)
+		add(list, "node", name, "stockade why NODE",
+		    "%s: the watchdog is not petted any more and resets this node within %.0f s",
+		    error, (double)ms / 1000.0);
+}
+
 static void fence_paths(json_t *list, const json_t *node, const char *name)
 {
 	json_t *path;
@@ -290,6 +312,7 @@ json_t *problems_find(const struct answer answer[DAEMONS])
 	daemons(list, answer);
 	view(list, answer);
 	halt(list, answer[STORAGED].reply);
+	watchdog(list, answer[FENCED].reply);
 	fence_nodes(list, answer[FENCED].reply);
 	gateway(list, answer[FENCED].reply);
 	services(list, answer[STORAGED].reply);

@@ -199,14 +199,16 @@ static json_t *drill_json(const struct config_node *cn, const struct fence_node_
 static json_t *watchdog_json(struct fenced *f)
 {
 	const char *why = "";
+	bool may = false;
 
 	if (!config_uses_watchdog(f->cfg))
 		return json_null();
 	if (f->dom)
-		fence_may_pet(f->dom, mono_ms(), &why);
-	return json_pack("{s:s,s:o,s:b,s:o,s:o}", "device", f->cfg->watchdog_device, "identity",
+		may = fence_may_pet(f->dom, mono_ms(), &why);
+	return json_pack("{s:s,s:o,s:b,s:o,s:b,s:o}", "device", f->cfg->watchdog_device, "identity",
 			 text_or_null(f->dog.identity), "armed", f->dog.fd >= 0, "timeout_ms",
-			 f->dog.fd >= 0 ? json_integer(f->dog.timeout_ms) : json_null(), "error",
+			 f->dog.fd >= 0 ? json_integer(f->dog.timeout_ms) : json_null(), "petted",
+			 f->dog.fd >= 0 && may, "error",
 			 text_or_null(f->dog.why[0] ? f->dog.why : why));
 }
 

@@ -4,9 +4,11 @@
 SAFE-1, SAFE-12. Three nodes, no fence device but i6300esb in each. (1) storaged of the serving node stands still: everything else is
 well, the nodes hear each other, and it is reset. (2) Its storage is gone, and storaged cannot let go of it: reset. (3) It is cut off
 and its daemons stand still; fenced of both others begins anew, so that neither has heard that its
-watchdog is armed: its heartbeat on the disk says so, and they have the proof in time. One writer throughout.
+watchdog is armed: its heartbeat on the disk says so, and they have the proof in time. One writer throughout. On a machine
+without a user (CI) the third alone; STOCKADE_PETTING=all for all.
 """
 import json
+import os
 import time
 
 from cluster import Cluster, config
@@ -40,6 +42,29 @@ def reset_of(c, name, at, within):
     reset = c.lab.wait_event(name, "reset", since=at, timeout=within + 60)["mono"]
     c.t.check(reset - at < within, f"{name} was reset {reset - at:.1f} s after that, within {within:.0f} s")
     return reset
+
+
+def living(t, c, timeout, grace, next_one):
+    """Acts 1 and 2: nodes that are in the ring."""
+    first = c.server()
+    with t.step("storaged of the serving node stands still; quorum and storage are there"):
+        mark, at = uptime_ms(c, first), time.monotonic()
+        stop(c, first, "storaged")
+        t.until(lambda: any("storaged" in r for r in growls(c, first, mark)), 60, f"fenced of {first} says what is missing", 0.5)
+        reset = reset_of(c, first, at, timeout / 2 + 5 + grace + timeout + 5)
+    next_one(first, at, reset, ("watchdog_expired", "new_boot"))
+    t.until(lambda: all_members(c), 300, f"{first} is back", 1)
+
+    second = c.server()
+    with t.step("the storage of the serving node is gone, and nobody there can let go of it"):
+        mark, at = uptime_ms(c, second), time.monotonic()
+        c.lab.node(second).cut(links=(1,))
+        t.until(lambda: any("storage" in r for r in growls(c, second, mark)), 60, f"fenced of {second} says what is missing", 0.3)
+        stop(c, second, "storaged")
+        reset = reset_of(c, second, at, 6 + 6 + grace + timeout + 10)
+        c.lab.node(second).heal()
+    next_one(second, at, reset, ("watchdog_expired", "new_boot"))
+    t.until(lambda: all_members(c), 300, f"{second} is back", 1)
 
 
 def play(t):
@@ -77,26 +102,8 @@ def play(t):
         mine = [r for r in c.runs() if r[0] == name]
         t.check(mine[-1][2] <= reset or served[2] == name, f"{name} wrote nothing between its reset and the takeover")
 
-    first = c.server()
-    with t.step("storaged of the serving node stands still; quorum and storage are there"):
-        mark, at = uptime_ms(c, first), time.monotonic()
-        stop(c, first, "storaged")
-        t.until(lambda: any("storaged" in r for r in growls(c, first, mark)), 60, f"fenced of {first} says what is missing", 0.5)
-        reset = reset_of(c, first, at, timeout / 2 + 5 + grace + timeout + 5)
-    next_one(first, at, reset, ("watchdog_expired", "new_boot"))
-    t.until(lambda: all_members(c), 300, f"{first} is back", 1)
-
-    second = c.server()
-    with t.step("the storage of the serving node is gone, and nobody there can let go of it"):
-        mark, at = uptime_ms(c, second), time.monotonic()
-        c.lab.node(second).cut(links=(1,))
-        t.until(lambda: any("storage" in r for r in growls(c, second, mark)), 60, f"fenced of {second} says what is missing", 0.3)
-        stop(c, second, "storaged")
-        reset = reset_of(c, second, at, 6 + 6 + grace + timeout + 10)
-        c.lab.node(second).heal()
-    next_one(second, at, reset, ("watchdog_expired", "new_boot"))
-    t.until(lambda: all_members(c), 300, f"{second} is back", 1)
-
+    if not os.environ.get("CI") or os.environ.get("STOCKADE_PETTING") == "all":
+        living(t, c, timeout, grace, next_one)
     third = c.server()
     number = int(third.removeprefix("node"))
     others = [n for n in (1, 2, 3) if n != number]
