@@ -154,7 +154,7 @@ struct local {
 	struct attempt att;
 	struct proof proof;  /* ours, to be sent until it is heard; kind NONE: none */
 	uint8_t proof_level; /* NONE: by none */
-	bool proof_forced; /* an operator's, whatever is seen */
+	bool proof_forced;   /* an operator's, whatever is seen */
 	bool proof_sent, declare_sent, request_sent, failed_sent;
 	struct incarnation attested; /* by a hypervisor; nodeid 0: none */
 	struct incarnation dying;    /* a hypervisor is about to end it; no proof */
