@@ -10,6 +10,7 @@
 
 #include "tools/check.h"
 #include "tools/cli.h"
+#include "tools/key.h"
 
 #define AGENT_MS 20000 /* Python agents start slowly on a small machine */
 
@@ -84,6 +85,29 @@ static void check_metadata(struct check *c, const struct config_device *d, const
 			d->name, d->agent);
 }
 
+/* The key that a hypervisor shares: not only its mode. */
+static void check_key(struct check *c, const struct config_device *d, const char *path)
+{
+	static struct key_file f;
+	struct key_warnings w;
+	char why[KEY_WHY];
+	int r = key_file_read(path, &f);
+
+	if (r < 0 || !f.there) {
+		finding(c, FIND_ERROR,
+			"stockade key new makes one; stockade key push copies it from where it is",
+			"fence device %s: %s: %s", d->name, path, strerror(r < 0 ? -r : ENOENT));
+		return;
+	}
+	key_warn(&f, &w);
+	for (unsigned i = 0; i < w.n; i++)
+		finding(c, w.v[i].bad ? FIND_ERROR : FIND_WARNING, w.v[i].remedy,
+			"fence device %s: %s: %s", d->name, path, w.v[i].text);
+	if (key_dir_check(path, false, why, sizeof(why)) < 0)
+		finding(c, FIND_ERROR, NULL, "fence device %s: %s", d->name, why);
+	key_forget(&f.key);
+}
+
 static void check_secrets(struct check *c, const struct config_device *d)
 {
 	for (unsigned i = 0; i < d->n_params; i++) {
@@ -101,7 +125,9 @@ static void check_secrets(struct check *c, const struct config_device *d)
 		}
 		if (len < 5 || strcmp(p->key + len - 5, "_file") != 0 || p->value[0] != '/')
 			continue;
-		if (stat(p->value, &st) != 0)
+		if (key_device(d) && strcmp(p->key, "key_file") == 0)
+			check_key(c, d, p->value);
+		else if (stat(p->value, &st) != 0)
 			finding(c, FIND_ERROR, "make it, or copy it from where the device has it",
 				"fence device %s: %s: %s", d->name, p->value, strerror(errno));
 		else if (st.st_mode & 077)

@@ -7,6 +7,8 @@
 
 #include "tools/key.h"
 
+#define TEXT_ENOUGH 64 /* so many hexadecimal digits are as good as 32 bytes */
+
 static void warn(struct key_warnings *w, bool bad, const char *text, const char *remedy)
 {
 	if (w->n == KEY_WARNINGS_MAX)
@@ -62,7 +64,7 @@ void key_warn(const struct key_file *f, struct key_warnings *ret)
 		warn(ret, true,
 		     "it is a line of text with its newline, which is part of the key: made with echo?",
 		     anew);
-	else if (k->len > 0 && all_text(k))
+	else if (k->len < TEXT_ENOUGH && all_text(k))
 		warn(ret, false, "it is text: that is easier to guess than random bytes", anew);
 	if (k->len > 0 && k->len < KEY_BYTES_MIN)
 		warn(ret, true, "it has fewer than 32 bytes: it can be guessed", anew);
@@ -89,6 +91,20 @@ static void copy(char *to, size_t size, const char *from, size_t len)
 	to[n] = '\0';
 }
 
+/* Listeners may share one. */
+static void take_key_file(struct key_facts *f, const char *value, size_t len)
+{
+	char *to = f->key_file[f->n_key_files];
+
+	if (f->n_key_files == sizeof(f->key_file) / sizeof(f->key_file[0]))
+		return;
+	copy(to, CONFIG_PATH_MAX, value, len);
+	for (unsigned i = 0; i < f->n_key_files; i++)
+		if (strcmp(f->key_file[i], to) == 0)
+			return;
+	f->n_key_files++;
+}
+
 static void take_fact(struct key_facts *f, const char *word, const char *value, size_t len)
 {
 	const struct {
@@ -105,8 +121,8 @@ static void take_fact(struct key_facts *f, const char *word, const char *value, 
 			copy(texts[i].to, texts[i].size, value, len);
 	if (strcmp(word, "address") == 0 && f->n_addresses < KEY_ADDRESSES_MAX)
 		copy(f->address[f->n_addresses++], KEY_HOST_TEXT, value, len);
-	else if (strcmp(word, "keyfile") == 0 && f->n_key_files < 4)
-		copy(f->key_file[f->n_key_files++], CONFIG_PATH_MAX, value, len);
+	else if (strcmp(word, "keyfile") == 0)
+		take_key_file(f, value, len);
 	else if (strcmp(word, "user") == 0 && len > 0 && isdigit((unsigned char)*value))
 		f->uid = atoi(value);
 	else if (strcmp(word, "has") == 0)

@@ -217,6 +217,25 @@ def stock_daemon_is_proven_as_far_as_it_goes():
         lab.h[1].virtd(stock=True)
         r = n1.key("verify", "--json")
         equal((r.rc, rows(r)["10.99.0.2"]["match"]), (1, "no_answer"), f"another key: {r}")
+        # by tcp it hangs up on another key, and ours answers the echo
+        for h in lab.h:
+            for p in h.daemons:
+                p.kill()
+                p.wait()
+        lab.write_config(tcp=True)
+        lab.h[0].virtd(tcp=True)
+        lab.h[1].virtd(tcp=True, stock=True)
+        r = n1.key("verify", "--json")
+        equal((r.rc, rows(r)["10.99.0.1"]["match"], rows(r)["10.99.0.2"]["match"]), (1, "same", "differs"), f"tcp, another key: {r}")
+        for p in lab.h[1].daemons:
+            p.kill()
+            p.wait()
+        r = n1.key("verify", "--json")
+        equal((r.rc, rows(r)["10.99.0.2"]["match"]), (1, "no_answer"), f"tcp, nobody: {r}")
+        lab.h[1].write(n1.read())
+        lab.h[1].virtd(tcp=True, stock=True)
+        r = n1.key("verify", "--json")
+        equal((r.rc, rows(r)["10.99.0.2"]["match"]), (0, "same_stock"), f"tcp, the same key: {r}")
 
 
 class Requests:
@@ -311,6 +330,7 @@ exec /usr/bin/ssh "$@"
 def rotation_waits_for_who_is_away_and_goes_back():
     with Machines() as lab:
         n1, n2 = lab.n
+        lab.write_ssh(share=True)
         n1.key("new")
         old = n1.read()
         n1.key("push")
@@ -342,9 +362,35 @@ exec /usr/bin/ssh "$@"
         for m in lab.machines:
             equal((m.read(), m.files()), (old, ["fence_xvm.key"]), m.name)
         equal(n1.key("verify").rc, 0, "verify")
-        # and forwards, with a node away until the others have switched
-        lab.ssh = None
+        # forwards, with a node that goes away in the middle, and comes back
+        away = f"{lab.dir}/away"
+        lab.ssh = lab.write("ssh", f"""#!/bin/bash
+[ ! -e {away} ] || [ "${{@: -2:1}}" != n2 ] || exit 255
+case "${{!#}}" in *"stockade-key reload "*) [ -e {away}.was ] || touch {away} {away}.was ;; esac
+exec /usr/bin/ssh "$@"
+""", 0o755)
+        r = n1.key("rotate", "--pause", "0s", "--json")
+        check(r.rc in (1, 5) and "n2" in json.loads(r.out)["text"], f"a node that is away: {r}")
+        check(n1.read() == old == n2.read(), "nobody has switched, no key was dropped")
+        os.unlink(away)
         r = n1.key("rotate", "--pause", "0s")
         equal(r.rc, 0, f"rotate: {r}")
-        check(n2.read() == n1.read() != old, "a new key")
+        new = n1.read()
+        check(n2.read() == new != old, "a new key")
         equal(n1.key("rotate", "--abort").rc, 0, "nothing to undo")
+        # back, when a node signs with the new key already
+        lab.ssh = lab.write("ssh", """#!/bin/bash
+case "${!#}" in *"stockade-key swap "*) /usr/bin/ssh "$@"; kill -9 $PPID; exit 1 ;; esac
+exec /usr/bin/ssh "$@"
+""", 0o755)
+        r = n1.key("rotate", "--pause", "0s")
+        check(r.rc != 0 and n2.read() != new and n1.read() == new, f"one node has switched: {r}")
+        lab.ssh = None
+        equal(n1.key("verify").rc, 5, "in between")
+        for m in lab.n:
+            p = m.run(OUR_XVM, stdin=f"action=status\nplug=test\nkey_file={KEYFILE}\ntimeout=5\nhypervisors=10.99.0.1,10.99.0.2\n")
+            equal(p.rc, 0, f"{m.name} can fence: {p}")
+        equal(n1.key("rotate", "--pause", "0s", "--abort").rc, 0, "back")
+        for m in lab.machines:
+            equal((m.read(), m.files()), (new, ["fence_xvm.key"]), m.name)
+        equal(n1.key("verify").rc, 0, "verify")

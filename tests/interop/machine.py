@@ -82,11 +82,12 @@ SetEnv PATH={BUILD}/tools:{BUILD}:/usr/sbin:/usr/bin:/sbin:/bin
     def files(self):
         return sorted(self.run("ls", "-A", os.path.dirname(KEYFILE)).out.split())
 
-    def virtd(self, stock=False, wait=True):
+    def virtd(self, stock=False, wait=True, tcp=False):
         """A fence_virtd on this machine, with its key file."""
         conf = self.lab.write(f"{self.name}/virt.conf",
-                              'fence_virtd { listener = "multicast"; backend = "libvirt"; }\n'
-                              f'listeners {{ multicast {{ key_file = "{KEYFILE}"; interface = "eth0"; address = "225.0.0.12"; }} }}\n'
+                              f'fence_virtd {{ listener = "{"tcp" if tcp else "multicast"}"; backend = "libvirt"; }}\n'
+                              f'listeners {{ tcp {{ key_file = "{KEYFILE}"; address = "{self.address}"; }}\n'
+                              f'multicast {{ key_file = "{KEYFILE}"; interface = "eth0"; address = "225.0.0.12"; }} }}\n'
                               'backends { libvirt { uri = "test:///default"; } }\n')
         # what the tool finds the key file by
         shutil.copy(conf, f"{self.lab.dir}/virt.conf")
@@ -97,7 +98,7 @@ SetEnv PATH={BUILD}/tools:{BUILD}:/usr/sbin:/usr/bin:/sbin:/bin
             p = self.popen(*argv, stdout=out, stderr=out)
         self.daemons.append(p)
         end = time.monotonic() + 20
-        while wait and (":1229 " not in self.run("ss", "-Hlnu").out or not (stock or "state=up" in self.log_text())):
+        while wait and (":1229 " not in self.run("ss", "-Hlntu").out or not (stock or "state=up" in self.log_text())):
             if p.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{argv[0]} does not listen: {self.log_text()[-600:]}")
             time.sleep(0.02)
@@ -179,13 +180,13 @@ class Machines(lab_module.Lab):
         self.write("known", known)
         self.write("ssh_config", text)
 
-    def write_config(self):
+    def write_config(self, tcp=False):
         nodes = "".join(f"  n{i}: {{id: {i}, link0: 10.99.0.{i + 10}, fence: [{{vm: guest{i}}}]}}\n" for i in range(1, self.n_nodes + 1))
         self.write("stockade.yaml", f"""cluster: keys
 detect: 3s
 nodes:
 {nodes}fence_devices:
-  vm: {{agent: {OUR_XVM}, key_file: {KEYFILE}, hypervisors: "{",".join(m.address for m in self.h)}", timeout: "5"}}
+  vm: {{agent: {OUR_XVM}, key_file: {KEYFILE}, {"ip" if tcp else "hypervisors"}: "{",".join(m.address for m in self.h)}", timeout: "5"}}
 """, 0o644)
 
     def key_options(self, what):
