@@ -302,6 +302,8 @@ void act_often(struct world *w, unsigned i, uint32_t node)
 	if (w->healed)
 		return;
 	if (a->kind == ACT_ROLL) {
+		if (a->arg)
+			w->host[node].newer = a->arg == 1;
 		node_leave(w, node, 200);
 		return;
 	}

@@ -39,8 +39,7 @@ static void carry_out(struct world *w, uint32_t id, const struct dlm_actions *ou
 	switch (act->type) {
 	case DLM_ACT_SEND:
 		if (h->proc[PART_DLM].grouped)
-			net_send(w->net, PART_DLM, id, out->bytes + act->send.off, act->send.len,
-				 w->now_ms);
+			release_send(w, PART_DLM, id, out->bytes + act->send.off, act->send.len);
 		break;
 	case DLM_ACT_REPLY: tell(w, id, act->reply.client, act); break;
 	case DLM_ACT_DONE: tell(w, id, act->done.client, act); break;
@@ -68,10 +67,14 @@ int dlmd_feed(struct world *w, uint32_t id, struct dlm_event *ev)
 	if (!h->dlm || w->failed)
 		return -EAGAIN;
 	ev->now_ms = local_ms(w, id);
+	release_begin(w, id, PART_DLM);
 	int rc = dlm_step(h->dlm, ev, &out);
+	release_end();
 
 	stepped(w, id, PART_DLM, ev->type, rc, rc < 0 ? 0 : out.n);
-	if (rc < 0 && ev->type == DLM_EV_DELIVER)
+	/* what a later release says beside it is left out */
+	if (rc < 0 && ev->type == DLM_EV_DELIVER &&
+	    !release_unknown(PART_DLM, ev->deliver.data, ev->deliver.len))
 		broken(w, "DLM-3", id, "a message of a member was refused: %d", rc);
 	check_dlm(w, id, ev, &out);
 	for (unsigned i = 0; rc >= 0 && i < out.n && !w->failed; i++) {

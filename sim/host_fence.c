@@ -38,7 +38,7 @@ static void carry_out(struct world *w, uint32_t id, const struct fence_action *a
 	switch (a->type) {
 	case FENCE_ACT_SEND:
 		if (h->proc[PART_FENCE].grouped)
-			net_send(w->net, PART_FENCE, id, out->msg, out->msg_len, w->now_ms);
+			release_send(w, PART_FENCE, id, out->msg, out->msg_len);
 		break;
 	case FENCE_ACT_RUN:
 		say(w, "n%u runs %s of n%u, level %u device %u (run %" PRIu64 ", attempt %u)", id,
@@ -97,7 +97,9 @@ int fenced_feed(struct world *w, uint32_t id, struct fence_event *ev)
 		return -EAGAIN;
 	ev->now_ms = local_ms(w, id);
 	ev->wall_s = wall_of(w, id);
+	release_begin(w, id, PART_FENCE);
 	int rc = fence_step(h->dom, ev, &out);
+	release_end();
 
 	stepped(w, id, PART_FENCE, ev->type, rc, out.n);
 	h->proc[PART_FENCE].deadline_ms = world_ms(w, id, fence_deadline_ms(h->dom));

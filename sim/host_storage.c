@@ -152,8 +152,7 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	switch (act->type) {
 	case PLACE_ACT_SEND:
 		if (h->proc[PART_STORAGE].grouped)
-			net_send(w->net, PART_STORAGE, id, act->send.data, act->send.len,
-				 w->now_ms);
+			release_send(w, PART_STORAGE, id, act->send.data, act->send.len);
 		break;
 	case PLACE_ACT_DRIVE: drive(w, id, act); break;
 	case PLACE_ACT_CANCEL: drive_cancel(w, id, act->cancel.run); break;
@@ -223,7 +222,9 @@ void storaged_feed(struct world *w, uint32_t id, struct place_event *ev)
 	if (!h->place || w->failed)
 		return;
 	ev->now_ms = local_ms(w, id);
+	release_begin(w, id, PART_STORAGE);
 	int rc = place_step(h->place, ev, &out);
+	release_end();
 
 	stepped(w, id, PART_STORAGE, ev->type, rc, out.n);
 	h->proc[PART_STORAGE].deadline_ms = world_ms(w, id, place_deadline_ms(h->place));
@@ -367,7 +368,9 @@ void storaged_state(struct world *w, uint32_t id, const struct fence_state *st)
 	if (st) {
 		h->fstate = *st;
 		h->fstate_known = true;
-		if (st->self_victim && !h->victim_ms)
+		if (!st->self_victim) /* the stand-in's mind changes with its ring */
+			h->victim_ms = 0;
+		else if (!h->victim_ms)
 			h->victim_ms = w->now_ms;
 		ev.fence.state = &h->fstate;
 		h->unready_told = NODESET_EMPTY;

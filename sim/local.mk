@@ -50,6 +50,7 @@ noinst_PROGRAMS += %reldir%/sim
 	%reldir%/host_dlm.c %reldir%/host_fence.c %reldir%/host_storage.c %reldir%/link.c %reldir%/main.c \
 	%reldir%/net.c %reldir%/net.h %reldir%/node.c %reldir%/plan.c %reldir%/plan.h %reldir%/prng.h \
 	%reldir%/question.h %reldir%/question_cut.c %reldir%/question_dog.c %reldir%/replay.c %reldir%/replay.h %reldir%/replay_core.c \
-	%reldir%/reserve.c %reldir%/shrink.c %reldir%/shrink.h %reldir%/story.c %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
+	%reldir%/release.c %reldir%/reserve.c %reldir%/shrink.c %reldir%/shrink.h %reldir%/story.c %reldir%/stub.c %reldir%/vlock.c %reldir%/world.c %reldir%/world.h
+%C%_sim_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=wire_w_close
 %C%_sim_LDADD = %reldir%/libtrace.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
 	lib/libstockade-base.la

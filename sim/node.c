@@ -75,7 +75,8 @@ static void proc_start(struct world *w, uint32_t id, unsigned p)
 				    .gen = h->proc[p].gen + 1,
 				    .deadline_ms = UINT64_MAX };
 	net_hang(w->net, p, id, false);
-	say(w, "n%u %s starts", id, daemon_names[p]);
+	release_start(w, id, p);
+	say(w, "n%u %s starts%s", id, daemon_names[p], h->newer ? ", of the next release" : "");
 	SHOW(w, id, PROCESS, TRACE_IS_UP, daemon_names[p], "starts");
 	switch (p) {
 	case PART_FENCE: fenced_start(w, id); break;

@@ -205,6 +205,7 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	case ACT_ACK_TRY:
 	case ACT_DRILL:
 	case ACT_REQUEST: a->arg = other; break;
+	case ACT_ROLL: a->arg = (uint16_t)prng_range(p, 0, 2); break;
 	case ACT_CONFIG: a->arg = (uint16_t)prng_range(p, 0, 2); break;
 	case ACT_SIGNS:
 		a->arg = (uint16_t)prng_range(p, 0, 2);
@@ -225,7 +226,6 @@ static void draw_act(struct prng *p, const struct plan *plan, uint32_t at_ms, st
 	case ACT_LEAVE:
 	case ACT_ADMIT:
 	case ACT_ACK:
-	case ACT_ROLL:
 	case ACT_KINDS: break;
 	}
 }
@@ -347,6 +347,8 @@ void plan_draw(struct plan *plan, uint64_t seed, unsigned nodes, unsigned parts)
 	plan->records = prng_permille(&p, 600);
 	plan->attest = prng_permille(&p, 300);
 	plan->slow_reboot = seed % 8 == 3;
+	if (prng_permille(&p, 250)) /* in the middle of an upgrade, or of a way back */
+		plan->newer = (unsigned)prng_u64(&p) & ((2u << plan->nodes) - 2);
 	draw_times(&p, plan);
 	draw_rates(&p, plan);
 	if (parts & 1 << PART_DLM)
@@ -388,6 +390,7 @@ void plan_print(const struct plan *plan, FILE *to)
 		"\nclients %u\nlocks %d\nlooks %d\nrecords %d\nattest %d\nforgets %d\nslow_reboot %d\n",
 		plan->clients, plan->locks, plan->looks, plan->records, plan->attest, plan->forgets,
 		plan->slow_reboot);
+	fprintf(to, "newer %u\n", plan->newer);
 	fprintf(to, "gateway %d\nloop_max %u\nend %u\ntimes", plan->gateway, plan->loop_max,
 		plan->end_ms);
 #define X(name) fprintf(to, " " #name "=%u", plan->name##_ms);
@@ -586,6 +589,8 @@ static bool read_line(struct plan *plan, char *line)
 		plan->nodes = (unsigned)v;
 	else if (strcmp(key, "forgets") == 0 && v <= 1)
 		plan->forgets = v;
+	else if (strcmp(key, "newer") == 0 && v < UINT64_C(1) << (NODES_MAX + 1))
+		plan->newer = (unsigned)v;
 	else if (strcmp(key, "gateway") == 0 && v <= 1)
 		plan->gateway = v;
 	else if (strcmp(key, "loop_max") == 0 && v <= 8)

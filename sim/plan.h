@@ -107,7 +107,8 @@ enum part { PART_FENCE, PART_DLM, PART_STORAGE, PARTS }; /* also the index of a 
 	X(DRILL, drill, false, "arg: a node that is to be fenced to see whether it can be")                    \
 	X(ADMIT, admit, false, "lets in all that are held for being fenced too often")                         \
 	X(CONFIG, config, false, "restarts its daemons with another configuration (arg)")                      \
-	X(ROLL, roll, false, "restarts the daemons of node after node, for= apart")                            \
+	X(ROLL, roll, false,                                                                                   \
+	  "restarts the daemons of node after node, for= apart; arg: 1: as the next release, 2: as this one")  \
 	X(SIGNS, signs, false, "without storaged: it says arg services run here; arg2: the disk")
 
 enum act_kind {
@@ -165,6 +166,7 @@ struct plan {
 	uint8_t path[PLAN_PATH_MAX];
 	bool forgets;      /* the disks' target forgets registrations when it restarts */
 	bool gateway;      /* the nodes ping one */
+	unsigned newer;    /* bit by node: its daemons begin as the next release */
 	unsigned loop_max; /* so often fenced within loop_ms, a node is held; 0: no limit */
 	unsigned clients;  /* that lock at random, of each node */
 	bool locks;        /* without dlm: is there a truthful lock manager at all? */

@@ -406,6 +406,7 @@ struct world *world_new(const struct plan *plan, bool verbose, struct trace *tra
 		struct host *h = &w->host[id];
 
 		h->prng.s = plan->seed * 31 + id;
+		h->newer = plan->newer >> id & 1;
 		h->clock_ms = prng_range(&h->prng, 0, 1) * prng_range(&h->prng, 0, 100000000);
 		for (unsigned p = 0; p < PARTS; p++)
 			h->proc[p].deadline_ms = UINT64_MAX;

@@ -107,6 +107,7 @@ struct link { /* a daemon's line to fenced */
 
 struct proc {
 	bool on, hung, leaving, starting, grouped;
+	bool newer;           /* it is of the next release */
 	bool stuck;           /* hangs until somebody mends it */
 	uint16_t config;      /* it runs with */
 	uint32_t gen;         /* of its lives */
@@ -163,6 +164,7 @@ struct host {
 	bool dog_ours;     /* this fenced has its device open */
 	uint64_t clock_ms; /* its monotonic clock is ahead by this (SAFE-8) */
 	bool disk_away, unready, unarmed, gateway_away;
+	bool newer, newer_shown; /* its daemons are of the next release, when they start */
 	bool booting, rebooting;
 	uint64_t boot_serial;
 	/* systemd stops its daemons in order, storaged first, and starts them after leave_ms */
@@ -481,6 +483,14 @@ enum fence_answer reserve_look(const struct world *w, uint32_t by, uint32_t node
 void reserve_watch(struct world *w, uint32_t id, unsigned s);
 void reserve_watch_soon(struct world *w, uint32_t id, unsigned s);
 void target_restarts(struct world *w);
+
+/* --- release.c: daemons of the next release --- */
+void release_start(struct world *w, uint32_t id, unsigned part);
+void release_begin(const struct world *w, uint32_t id, unsigned part);
+void release_end(void);
+bool release_unknown(unsigned part, const void *data,
+		     size_t len); /* a later one's: it is left out */
+void release_send(struct world *w, unsigned part, uint32_t id, const void *data, size_t len);
 
 /* --- dog.c: watchdogs --- */
 void dog_look(struct world *w, uint32_t id);

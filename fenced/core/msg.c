@@ -144,8 +144,7 @@ static void book_decode(struct wire_r *r, struct book *b)
 		if (wire_r_more(&t)) /* an older release sends none */
 			drill_decode(&t, c);
 		if (!nodeid_valid(c->nodeid) || c->life.nodeid != c->nodeid ||
-		    c->state > FENCE_NODE_DEAD || c->reason > FENCE_REASON_DRILL ||
-		    (i > 0 && c->nodeid <= b->rec[i - 1].nodeid) ||
+		    c->state > FENCE_NODE_DEAD || (i > 0 && c->nodeid <= b->rec[i - 1].nodeid) ||
 		    (c->state == FENCE_NODE_DEAD && !fence_rec_proven(c)) ||
 		    (c->state == FENCE_NODE_VICTIM && fence_rec_proven(c)))
 			wire_r_fail(&t);

@@ -54,6 +54,8 @@ def parts_of(program):
             files.append(os.path.join(BUILD, os.path.dirname(word), ".libs", os.path.basename(word)[:-3] + ".a"))
         elif "CMOCKA" in word:
             files.append("-lcmocka")
+    flags = re.search(rf"^{target}_LDFLAGS\s*=(.*)$", text, re.M)
+    files += [w for w in (flags.group(1).split() if flags else []) if w.startswith("-")]
     missing = [f for f in files if f.startswith("/") and not os.path.exists(f)]
     if missing:
         raise Wrong(f"{missing[0]} is not built")
