@@ -261,6 +261,7 @@ void look_at(struct look *l, const struct heard *heard)
 	snprintf(f->device, sizeof(f->device), "%s", l->dev->name);
 	snprintf(f->plug, sizeof(f->plug), "%s", l->use->plug);
 	snprintf(f->agent, sizeof(f->agent), "%.63s", base ? base + 1 : l->path);
+	snprintf(f->path, sizeof(f->path), "%.159s", l->path);
 	f->told_back = -1;
 	name_secret(l);
 	if (f->kind == DOCTOR_WATCHDOG) {

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,14 +55,20 @@ static const char usage[] =
 	"      --watched S      for so long somebody has listened for IGMP queries\n"
 	"  -h, --help           this text\n";
 
+/* Children share the pipe: one write, not longer than PIPE_BUF, is never torn. So what was seen is cut before anything else. */
 static void print_line(json_t *line)
 {
+	json_t *seen = json_object_get(line, "seen");
 	char *text = json_dumps(line, JSON_COMPACT);
 
+	while (text && strlen(text) >= PIPE_BUF && json_array_size(seen) > 0) {
+		json_array_remove(seen, json_array_size(seen) - 1);
+		free(text);
+		text = json_dumps(line, JSON_COMPACT);
+	}
 	json_decref(line);
 	if (!text)
 		return;
-	/* children share the pipe: one write, shorter than PIPE_BUF, is never torn */
 	size_t len = strlen(text);
 
 	text[len] = '\n';

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,8 +97,8 @@ static void remember(const struct look *l, const struct sockaddr_storage *who)
 {
 	char path[320], text[DOCTOR_WORD_MAX];
 
-	mkdir(doctor_state,
-	      0700); /* fails without /run/stockade: then there is nothing to remember in */
+	/* fails without /run/stockade: then there is nothing to remember in */
+	mkdir(doctor_state, 0700);
 	mark_path(l, path, sizeof(path));
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -347,26 +348,29 @@ static void ask_round(void *arg)
 	loop_timer_arm(v->again, mono_ms() + ROUND_MS * v->rounds);
 }
 
-/* fenced's own check may hold it for a moment. */
+/* Seen in the kernel's table: to try it would take it from an agent for a moment. */
 static bool is_taken(int family, uint16_t port)
 {
-	struct sockaddr_storage at = { .ss_family = (sa_family_t)family };
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+	char line[256];
+	bool taken = false;
 
-	if (family == AF_INET6)
-		((struct sockaddr_in6 *)&at)->sin6_port = htons(port);
-	else
-		((struct sockaddr_in *)&at)->sin_port = htons(port);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	bool taken = fd >= 0 &&
-		     (bind(fd, (struct sockaddr *)&at, host_len(&at)) < 0 || listen(fd, 1) < 0) &&
-		     errno == EADDRINUSE;
+	/* a listener of IPv6 may take IPv4's calls too */
+	for (unsigned t = family == AF_INET6; t < 2; t++) {
+		FILE *f = fopen(tables[t], "re");
+		unsigned at, state;
 
-	if (fd >= 0)
-		close(fd);
+		while (f && !taken && fgets(line, sizeof(line), f))
+			taken = sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &at,
+				       &state) == 2 &&
+				at == port && state == TCP_LISTEN;
+		if (f)
+			fclose(f);
+	}
 	return taken;
 }
 
+/* An agent of fenced's may hold it for a moment. */
 static void wait_for_port(struct virt *v)
 {
 	uint64_t end = mono_ms() + 2000;
@@ -448,6 +452,16 @@ static void ask_late(void *arg)
 	}
 }
 
+static void drop_guess(struct virt *v)
+{
+	if (v->peer[0].fd >= 0) {
+		loop_fd_del(v->l->loop, v->peer[0].fd);
+		close(v->peer[0].fd);
+	}
+	memset(&v->peer[0], 0, sizeof(v->peer[0]));
+	v->n_peers = 0;
+}
+
 void virt_failed(struct look *l)
 {
 	struct virt *v = l->virt;
@@ -456,7 +470,7 @@ void virt_failed(struct look *l)
 	if (v->to_group != DOCTOR_ECHO_GOOD)
 		return;
 	if (v->n_peers > 0 && v->peer[0].guessed)
-		v->n_peers = 0; /* we know better now */
+		drop_guess(v); /* we know better now */
 	add_peer(v, host_text(&v->answered_from, text, sizeof(text)), false);
 	ask_late(v);
 }
@@ -533,6 +547,9 @@ static void tell_view(struct virt *v, const struct echo_view *e)
 	f->told_bridge.queries = tri(e->queries);
 	f->told_libvirt = tri(e->libvirt);
 	f->told_back = e->back == ECHO_NO_BACK ? -1 : e->back;
+	if (f->told_back > 0)
+		snprintf(f->told_back_words, sizeof(f->told_back_words), "%s",
+			 strerror(f->told_back));
 	f->told_query = e->query_age_s != ECHO_NEVER ? DOCTOR_YES
 			: e->watched_s > 0           ? DOCTOR_NO
 						     : DOCTOR_UNKNOWN;

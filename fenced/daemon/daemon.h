@@ -159,6 +159,7 @@ void doctor_close(struct fenced *f);
 bool doctor_deliver(struct fenced *f, uint32_t from, const void *data,
 		    size_t len); /* was it ours? */
 void doctor_view(struct fenced *f);
+void doctor_make_way(struct fenced *f); /* an agent is about to fence */
 json_t *doctor_request(struct fenced *f, const json_t *req);
 
 /* status.c */

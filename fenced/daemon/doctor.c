@@ -3,10 +3,11 @@
  *
  * The core takes no part: nothing is decided by it, and it must never be in a fencing's way. Messages go to the same group as the
  * core's, which they are told from by their first bytes; an older fenced drops them. The looking is done by a child
- * (fence_agents/doctor), at most one at a time, with an end.
+ * (fence_agents/doctor), at most one at a time, with an end; when an agent is to fence, it is ended at once: a stock
+ * fence_xvm is called back at one port, and two runs would take each other's answers.
  *
  *	SKDO {"ask": RUN}                     every member that hears it begins
- *	SKDO {"run": RUN, "checks": 3}        it has begun
+ *	SKDO {"run": RUN, "checks": 3}        it has begun; said again, with all that follows, in a new view
  *	SKDO {"run": RUN, "check": {...}}     one check
  *	SKDO {"run": RUN, "end": TEXT}        it is done; TEXT: null, or why there is no more
  */
@@ -38,9 +39,19 @@ struct doctor {
 	int igmp_fd;
 	uint64_t igmp_ms, query_ms;
 	struct spawn *child;
-	uint64_t child_run, next_run; /* next_run: asked while a child was at work; 0: none */
-	uint64_t run;                 /* the last that was asked for; 0: none yet */
+	uint64_t next_run; /* asked while a child was at work; 0: none */
+	uint64_t run;      /* the last that was asked for; 0: none yet */
+	uint64_t alias[4]; /* asked for while that one went on: they are the same */
+	unsigned next_alias;
 	uint64_t asked_ms, counter;
+	struct {
+		uint64_t run;
+		int checks;    /* -1: not known yet */
+		json_t *check; /* array */
+		bool ended;
+		char why[160];
+	} own; /* what we have said */
+	bool broken_off;
 	struct {
 		enum seeing state;
 		unsigned checks; /* how many there will be */
@@ -94,6 +105,7 @@ void doctor_close(struct fenced *f)
 	}
 	for (unsigned i = 0; i <= NODEID_MAX; i++)
 		json_decref(d->node[i].check);
+	json_decref(d->own.check);
 	free(d);
 	f->doctor = NULL;
 }
@@ -116,6 +128,22 @@ static void say(struct doctor *d, json_t *what)
 	}
 	free(msg);
 	free(text);
+}
+
+static void say_checks(struct doctor *d)
+{
+	say(d, json_pack("{s:I, s:i}", "run", (json_int_t)d->own.run, "checks", d->own.checks));
+}
+
+static void say_check(struct doctor *d, json_t *check)
+{
+	say(d, json_pack("{s:I, s:O}", "run", (json_int_t)d->own.run, "check", check));
+}
+
+static void say_end(struct doctor *d)
+{
+	say(d, json_pack("{s:I, s:s?}", "run", (json_int_t)d->own.run, "end",
+			 d->own.why[0] ? d->own.why : NULL));
 }
 
 /* --- this node's child ------------------------------------------------------------------------------------------- */
@@ -167,12 +195,15 @@ static void on_line(void *arg, const char *line)
 	struct doctor *d = arg;
 	json_t *what = json_loads(line, 0, NULL), *checks = json_object_get(what, "checks");
 
-	if (!json_is_object(what))
+	if (!json_is_object(what)) {
 		log_warning("doctor.line", "text=\"cannot be read\"");
-	else if (checks)
-		say(d, json_pack("{s:I, s:O}", "run", (json_int_t)d->child_run, "checks", checks));
-	else
-		say(d, json_pack("{s:I, s:O}", "run", (json_int_t)d->child_run, "check", what));
+	} else if (checks) {
+		d->own.checks = (int)json_integer_value(checks);
+		say_checks(d);
+	} else if (json_array_size(d->own.check) < CHECKS_MAX) {
+		json_array_append(d->own.check, what);
+		say_check(d, what);
+	}
 	json_decref(what);
 }
 
@@ -181,37 +212,78 @@ static void begin(struct doctor *d, uint64_t run);
 static void on_end(void *arg, const struct spawn_result *r)
 {
 	struct doctor *d = arg;
-	char why[160];
+	char *why = d->own.why;
 
 	d->child = NULL;
-	if (r->timed_out)
-		snprintf(why, sizeof(why), "looking took longer than %d s", RUN_MS / 1000);
+	if (r->status == 0)
+		why[0] = '\0';
+	else if (d->broken_off)
+		snprintf(why, sizeof(d->own.why), "it was broken off: a node had to be fenced");
+	else if (r->timed_out)
+		snprintf(why, sizeof(d->own.why), "looking took longer than %d s", RUN_MS / 1000);
 	else
-		snprintf(why, sizeof(why), "the doctor could not look: %.100s",
+		snprintf(why, sizeof(d->own.why), "the doctor could not look: %.100s",
 			 r->err_len ? r->err : "it ended by itself");
 	why[strcspn(why, "\n")] = '\0';
-	say(d, json_pack("{s:I, s:s?}", "run", (json_int_t)d->child_run, "end",
-			 r->status == 0 ? NULL : why));
+	d->broken_off = false;
+	d->own.ended = true;
+	say_end(d);
 	if (d->next_run)
 		begin(d, d->next_run);
+}
+
+static bool fencing(const struct fenced *f)
+{
+	for (size_t i = 0; i < sizeof(f->run) / sizeof(*f->run); i++)
+		if (f->run[i].id)
+			return true;
+	return false;
 }
 
 static void begin(struct doctor *d, uint64_t run)
 {
 	d->next_run = 0;
-	d->child_run = run;
-	d->child = spawn_work(d->f->loop, work, d, RUN_MS, on_line, on_end, d);
-	if (!d->child)
-		say(d, json_pack("{s:I, s:s}", "run", (json_int_t)run, "end", strerror(errno)));
-	else
-		log_info("doctor.begin", "run=%llu", (unsigned long long)run);
+	json_decref(d->own.check);
+	memset(&d->own, 0, sizeof(d->own));
+	d->own.run = run;
+	d->own.checks = -1;
+	d->own.check = json_array();
+	bool busy = fencing(d->f);
+
+	d->child = busy ? NULL : spawn_work(d->f->loop, work, d, RUN_MS, on_line, on_end, d);
+	if (!d->child) {
+		d->own.ended = true;
+		snprintf(d->own.why, sizeof(d->own.why), "%s",
+			 busy ? "it did not look: a node is being fenced" : strerror(errno));
+		say_end(d);
+		return;
+	}
+	log_info("doctor.begin", "run=%llu", (unsigned long long)run);
 }
 
 /* --- what members say -------------------------------------------------------------------------------------------- */
 
+static bool all_done(const struct doctor *d)
+{
+	for (unsigned i = 1; i <= NODEID_MAX; i++)
+		if (d->node[i].state == SEE_ASKED || d->node[i].state == SEE_RUNNING)
+			return false;
+	return true;
+}
+
+static bool goes_on(const struct doctor *d)
+{
+	return d->run && !all_done(d) && mono_ms() - d->asked_ms < RUN_MS + 10000;
+}
+
 static void asked(struct doctor *d, uint64_t run)
 {
+	if (goes_on(d)) { /* by two at the same moment */
+		d->alias[d->next_alias++ % 4] = run;
+		return;
+	}
 	d->run = run;
+	memset(d->alias, 0, sizeof(d->alias));
 	d->asked_ms = mono_ms();
 	for (unsigned i = 0; i <= NODEID_MAX; i++) {
 		json_decref(d->node[i].check);
@@ -249,8 +321,10 @@ bool doctor_deliver(struct fenced *f, uint32_t from, const void *data, size_t le
 		       *check = json_object_get(msg, "check"), *end = json_object_get(msg, "end");
 
 		d->node[from].state = SEE_RUNNING;
-		if (checks)
+		if (checks) {
+			json_array_clear(d->node[from].check);
 			d->node[from].checks = (unsigned)json_integer_value(checks);
+		}
 		if (check && json_array_size(d->node[from].check) < CHECKS_MAX)
 			json_array_append(d->node[from].check, check);
 		if (end) {
@@ -265,22 +339,37 @@ bool doctor_deliver(struct fenced *f, uint32_t from, const void *data, size_t le
 
 void doctor_view(struct fenced *f)
 {
-	for (unsigned i = 1; f->doctor && i <= NODEID_MAX; i++)
-		if ((f->doctor->node[i].state == SEE_ASKED ||
-		     f->doctor->node[i].state == SEE_RUNNING) &&
+	struct doctor *d = f->doctor;
+	json_t *check;
+	size_t k;
+
+	if (!d)
+		return;
+	for (unsigned i = 1; i <= NODEID_MAX; i++)
+		if ((d->node[i].state == SEE_ASKED || d->node[i].state == SEE_RUNNING) &&
 		    !nodeset_has(f->view.members, i))
-			f->doctor->node[i].state = SEE_GONE;
+			d->node[i].state = SEE_GONE;
+	/* what was on its way in the old view is lost: whoever owns a fact says it again */
+	if (d->own.run != d->run || !goes_on(d) || d->own.checks < 0)
+		return;
+	say_checks(d);
+	json_array_foreach (d->own.check, k, check)
+		say_check(d, check);
+	if (d->own.ended)
+		say_end(d);
+}
+
+void doctor_make_way(struct fenced *f)
+{
+	struct doctor *d = f->doctor;
+
+	if (!d || !d->child)
+		return;
+	d->broken_off = true;
+	spawn_kill(d->child);
 }
 
 /* --- requests of tools ------------------------------------------------------------------------------------------- */
-
-static bool all_done(const struct doctor *d)
-{
-	for (unsigned i = 1; i <= NODEID_MAX; i++)
-		if (d->node[i].state == SEE_ASKED || d->node[i].state == SEE_RUNNING)
-			return false;
-	return true;
-}
 
 static json_t *start(struct doctor *d)
 {
@@ -291,7 +380,7 @@ static json_t *start(struct doctor *d)
 				 "fenced is not a member of the cluster yet", "remedy",
 				 "stockade doctor fence --local looks from this node alone");
 	/* one at a time: who asks meanwhile sees the one that goes on */
-	if (d->run && !all_done(d) && mono_ms() - d->asked_ms < RUN_MS + 10000)
+	if (goes_on(d))
 		return json_pack("{s:b, s:I, s:b}", "ok", 1, "run", (json_int_t)d->run, "joined",
 				 1);
 	uint64_t run = (mono_ms() & 0xffffffff) << 16 | (uint64_t)f->self->id << 8 |
@@ -305,10 +394,13 @@ static json_t *overview(const struct doctor *d, uint64_t run)
 {
 	static const char *const words[] = { "absent", "asked", "running", "done", "gone" };
 	json_t *nodes = json_array();
+	bool same = run == d->run;
 
+	for (unsigned i = 0; i < 4; i++)
+		same |= d->alias[i] == run && run;
 	for (unsigned i = 0; i < d->f->cfg->n_nodes; i++) {
 		const struct config_node *n = &d->f->cfg->node[i];
-		enum seeing state = run == d->run ? d->node[n->id].state : SEE_ASKED;
+		enum seeing state = same ? d->node[n->id].state : SEE_ASKED;
 
 		json_array_append_new(
 			nodes, json_pack("{s:s, s:s, s:i, s:i, s:s?}", "node", n->name, "state",

@@ -109,7 +109,7 @@ struct doctor_facts {
 	/* what it is about; for the sentences */
 	char self[DOCTOR_WORD_MAX], node[DOCTOR_WORD_MAX], device[DOCTOR_WORD_MAX],
 		plug[DOCTOR_WORD_MAX];
-	char agent[DOCTOR_WORD_MAX], words[240];
+	char agent[DOCTOR_WORD_MAX], path[160], words[240];
 	char group[DOCTOR_WORD_MAX], secret[160], disks[160];
 	uint16_t port;
 
@@ -157,7 +157,8 @@ struct doctor_facts {
 	enum doctor_tri told_query;
 	uint32_t told_query_age_s, told_watched_s;
 	int told_back; /* errno of its last call-back to us; 0: it came through; -1: none */
-	enum doctor_tri told_libvirt; /* all its libvirts answer */
+	char told_back_words[DOCTOR_WORD_MAX]; /* that errno, in words */
+	enum doctor_tri told_libvirt;          /* all its libvirts answer */
 
 	/* watchdog */
 	enum doctor_tri dog_there, dog_armed, dog_long_enough, dog_soft;

@@ -57,6 +57,7 @@ static const struct sentence sentences[] = {
 	{ DISKS, DOCTOR_SAID_CUT, "was cut off" },
 	{ DISKS, DOCTOR_SAID_PATH, "a path is not registered" },
 	{ DISKS, DOCTOR_SAID_PATH, "two paths of one disk" },
+	{ DISKS, DOCTOR_SAID_PATH, "a registration is missing" },
 	{ DISKS, DOCTOR_SAID_COROSYNC, "corosync does not" },
 	{ DISKS, DOCTOR_SAID_PLUG, "corosync knows no node" },
 	{ DISKS, DOCTOR_SAID_PATH, "No such device or address" },

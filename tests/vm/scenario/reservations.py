@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fence_scsi on a real target (LIO): a paused node that is cut off and resumed does not write one more block (SAFE-1, SAFE-3)."""
+import json
 import os
 import time
 
@@ -8,6 +9,7 @@ import labtarget
 
 BUILD = os.environ.get("STOCKADE_BUILD") or os.path.join(os.path.dirname(__file__), "../../../build")
 AGENT = "/usr/local/bin/fence_scsi"
+DOCTOR = "/usr/local/bin/stockade-fence-doctor"
 # One numbered block after the other, each on the disk before the next; the first that is refused ends it.
 WRITER = """i=0
 while [ $i -lt 100000 ]; do
@@ -31,6 +33,21 @@ class Agents:
         self.t.check(words in text, f"node{n} {action}: it says {words!r}: {text!r}")
 
 
+    def doctor(self, n, want, devices=None, **params):
+        """stockade doctor fence, of node @n's way to the other one's disks."""
+        other = 3 - n
+        more = "".join(f', {k}: "{v}"' for k, v in params.items())
+        self.lab.node(n).put("/run/doctor.yaml", (
+            f"cluster: lab\ndetect: 3s\nnodes:\n  node1: {{id: 1, link0: 192.0.2.11, fence: [{{disk: 1}}], unfence: {{disk: 1}}}}\n"
+            f"  node2: {{id: 2, link0: 192.0.2.12, fence: [{{disk: 2}}], unfence: {{disk: 2}}}}\nfence_devices:\n"
+            f'  disk: {{agent: {AGENT}, devices: {devices or self.disks[n]}, cluster_name: lab, nodeid: "{n}"{more}}}\n'))
+        res = self.lab.node(n).run(DOCTOR, "--config", "/run/doctor.yaml", "--node", f"node{n}", "--member", f"node{other}", check=False,
+                                   timeout=60)
+        self.t.equal(res.code, 0, f"the doctor: {res.out} {res.err}")
+        got = [json.loads(line) for line in res.out.splitlines()][1]
+        self.t.equal((got["node"], got["cause"]), (f"node{other}", want), f"{got}")
+
+
 def last_block(lab, disk):
     out = lab.node(1).run("dd", f"if={disk}", "bs=512", "skip=2048", "count=1", "iflag=direct").out
     return int(out.split("\0", 1)[0].split()[0])
@@ -41,10 +58,13 @@ def play(t):
     storage = labtarget.Target(lab.node(3))
     with open(f"{BUILD}/fence_agents/scsi/fence_scsi", "rb") as f:
         agent = f.read()
+    with open(f"{BUILD}/fence_agents/doctor/stockade-fence-doctor", "rb") as f:
+        doctor = f.read()
     with t.step("a target of the kernel's own in node3, node1 and node2 logged in"):
         storage.up()
         for n in (1, 2):
             lab.node(n).put(AGENT, agent, 0o755)
+            lab.node(n).put(DOCTOR, doctor, 0o755)
         disks = {n: storage.login(lab.node(n)) for n in (1, 2)}
     a = Agents(t, lab, disks)
 
@@ -59,6 +79,8 @@ def play(t):
         a.expect(1, "status", 0, "ON", plug=2)
         a.expect(2, "check", 0, "good")
         a.expect(1, "off", 1, "does not cut off itself", plug=1)
+        a.doctor(1, "ok")
+        a.doctor(1, "disk-missing", devices="/dev/disk/by-id/nothing-of-the-kind")
 
     with t.step("node2 writes, is paused, is cut off, is resumed"):
         two = lab.node(2)
@@ -82,6 +104,7 @@ def play(t):
         a.expect(2, "repair", 1, "reboot it")
         a.expect(2, "off", 1, "reboot it", plug=1, claim="it cuts nobody off")
         a.expect(1, "status", 0, plug=1)
+        a.doctor(2, "this-node-is-cut")
         two.reset()
         two.wait_booted()
         disks[2] = storage.login(two)
@@ -103,6 +126,7 @@ def play(t):
         storage.down()
         storage.up(keep=False)
         t.until(lambda: "forgotten" in a.ask(1, "check")[1], 60, "node1 sees that nobody is registered")
+        a.doctor(1, "path-missing")
         a.expect(1, "repair", 0)
         a.expect(1, "status", 2, "OFF", plug=2)
         a.expect(2, "on", 1, "reboot it", plug=2, claim="it was cut off before, and the others are back")
@@ -113,5 +137,7 @@ def play(t):
         a.disks[1] = f"/dev/disk/by-path/ip-198.51.100.1:3260-iscsi-{L.TARGET}-lun-1"
         a.expect(1, "monitor", 1, "forgets registrations when it restarts")
         a.expect(1, "monitor", 1, "cannot PREEMPT AND ABORT", volatile_ok=1)
+        a.doctor(1, "forgets-registrations")
+        a.doctor(1, "no-preempt-and-abort", volatile_ok="1")
         a.expect(1, "on", 1, "cannot PREEMPT AND ABORT", plug=1, volatile_ok=1)
         a.expect(1, "status", 0, "ON", plug=2, claim="nothing was left behind by the refusal")
