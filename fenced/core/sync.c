@@ -50,6 +50,8 @@ static void take_back(struct fence_domain *d, struct nodeset joined)
 
 		r->goodbye = false;
 		r->goodbye_wall_s = 0;
+		/* its watchdog counts again when it says so: the fenced before disarmed it at its goodbye (SAFE-12) */
+		d->local[d->slot[id]].armed_ms = 0;
 		if (r->state != FENCE_NODE_DEAD || r->proof.kind != PROOF_CLEAN_LEAVE)
 			continue;
 		memset(&r->proof, 0, sizeof(r->proof));
@@ -337,6 +339,7 @@ static void settle(struct fence_domain *d)
 	d->book.number = ((max >> 32) + 1) << 32;
 
 	struct nodeset fell = chosen ? d->sync[d->slot[chosen]].fell : NODESET_EMPTY;
+	bool lags = chosen && d->sync[d->self].book.number != d->sync[d->slot[chosen]].book.number;
 
 	for (unsigned i = 0; i < d->n; i++) {
 		struct record *r = &d->book.rec[i];
@@ -371,6 +374,8 @@ static void settle(struct fence_domain *d)
 		} else {
 			miss(d, r);
 			l->fresh = NODESET_EMPTY; /* what it saw is no news any more */
+			if (lags) /* it may have disarmed it where we were not (SAFE-12) */
+				l->armed_ms = 0;
 		}
 		/* An actor that is gone, or that has forgotten what it did, does not go on. */
 		if (r->actor &&
@@ -466,6 +471,7 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 
 		r->goodbye = true;
 		r->goodbye_wall_s = op->wall_s;
+		l->armed_ms = 0;
 		fence_note(d, FENCE_NOTE_LEAVING, from, "");
 		if (from == d->cfg.self.nodeid)
 			d->left = true;
