@@ -122,7 +122,7 @@ class Cluster:
         nodes = [self.lab.node(n) for n in numbers] or list(self.lab.nodes.values())
         with self.t.step("corosync and stockade started"):
             # a crash soon after must not leave a node whose configuration never reached its disk
-            L.in_parallel([(lambda n: n.sh("systemctl enable --now stockade.target && sync", timeout=90), n) for n in nodes])
+            L.in_parallel([(lambda n: n.sh("systemctl enable --now stockade.target && sync", timeout=240), n) for n in nodes])
 
     def stop_clients(self):
         for client in (self.probe, self.writer):

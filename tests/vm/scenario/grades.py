@@ -7,6 +7,7 @@ was killed: the service has failed there and goes to another node with a new epo
 users are killed and the volume is let go without a reboot.
 """
 import json
+import os
 import time
 
 from cluster import Cluster, config
@@ -61,7 +62,7 @@ def denied(c, node, at):
 
 
 def play(t):
-    c = Cluster(t, conf=config(nodes=3, detect="6s"), nodes=3)
+    c = Cluster(t, conf=config(nodes=3, detect=os.environ.get("STOCKADE_DETECT") or "6s"), nodes=3)
     first = c.server()
     epoch = c.status(first, "storaged")["volumes"][0]["epoch"]
 

@@ -68,7 +68,7 @@ def living(t, c, timeout, grace, next_one):
 
 
 def play(t):
-    conf = config(nodes=3, detect="6s", fence={n: "[dog]" for n in (1, 2, 3)}, extra=CONF,
+    conf = config(nodes=3, detect=os.environ.get("STOCKADE_DETECT") or "6s", fence={n: "[dog]" for n in (1, 2, 3)}, extra=CONF,
                   domain="{nodes: [node1, node2, node3], ordered: true, restricted: true, failback: false}")
     conf = conf.replace("fence_devices:\n", "fence_devices:\n  dog: {agent: watchdog}\n")
     c = Cluster(t, conf=conf, nodes=3, serve=False)
