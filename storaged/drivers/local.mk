@@ -67,6 +67,10 @@ tests_unit_neigh_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
 tests_unit_driver_line_SOURCES = tests/unit/driver_line.c
 tests_unit_driver_line_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/area_faults
+tests_unit_area_faults_SOURCES = tests/unit/area_faults.c
+tests_unit_area_faults_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/file_volume
 tests_unit_file_volume_SOURCES = tests/unit/file_volume.c
 tests_unit_file_volume_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)

@@ -135,7 +135,8 @@ class Virtd:
     """A fence_virtd on hypervisor number @host (from 0)."""
 
     def __init__(self, lab, stock, host=0, uri="test:///default", listener="multicast", family="ipv4", hash="sha256",
-                 auth="sha256", key=None, groups="", settings="", wait=True, interface="eth0"):
+                 auth="sha256", key=None, groups="", settings="", wait=True, interface="eth0",
+                 backend="libvirt"):
         self.lab, self.ns, self.stock = lab, lab.hosts[host], stock
         n = host + 1
         name = f"virtd{len(lab.daemons)}-{n}"
@@ -151,9 +152,9 @@ class Virtd:
                    f'hash = "{hash}"; auth = "{auth}";',
             "serial": settings,
         }
-        conf = (f'fence_virtd {{ listener = "{listener}"; backend = "libvirt"; }}\n'
+        conf = (f'fence_virtd {{ listener = "{listener}"; backend = "{backend}"; }}\n'
                 f'listeners {{ {listener} {{ {parts[listener]} }} }}\n'
-                f'backends {{ libvirt {{ ' + " ".join(f'uri{i or ""} = "{u}";' for i, u in enumerate(uris)) + ' } }\n'
+                f'backends {{ {backend} {{ ' + ('name_mode = "name"; ' if backend == "cpg" else "") + " ".join(f'uri{i or ""} = "{u}";' for i, u in enumerate(uris)) + ' } }\n'
                 + groups)
         self.conf = lab.write(name + ".conf", conf)
         self.pidfile = f"{lab.dir}/{name}.pid"

@@ -125,6 +125,80 @@ def cmd_noise(keyfile, me, seed):
     say(sent=sent + 2, answers=[a for a in got if a == 0], calls=len(got))
 
 
+def cmd_short(keyfile, me, seed):
+    """Requests for status that lack their last byte, which is padding: is anybody called back?"""
+    with open(keyfile, "rb") as f:
+        key = f.read()
+    s, u = listener(me), udp(me)
+    for _ in range(int(seed)):
+        u.sendto(request(key, 4, b"test", me, s.getsockname()[1])[:175], (GROUP, PORT))
+        time.sleep(0.05)
+    say(answers=answers(s, key, 1.5))
+
+
+def cmd_later(keyfile, me, wait):
+    """An off, an on, and the very datagram of that off again, @wait seconds later, by somebody who holds the key."""
+    with open(keyfile, "rb") as f:
+        key = f.read()
+    s, u = listener(me), udp(me)
+    p = request(key, 1, b"test", me, s.getsockname()[1])
+    u.sendto(p, (GROUP, PORT))
+    say(first=answers(s, key, 1.0))
+    u.sendto(request(key, 3, b"test", me, s.getsockname()[1]), (GROUP, PORT))
+    say(on=answers(s, key, 1.0))
+    time.sleep(float(wait))
+    u.sendto(p, (GROUP, PORT))
+    say(again=answers(s, key, 1.5))
+
+
+def cmd_mute(keyfile, me, seconds):
+    """It asks, takes the call-back, and says nothing."""
+    with open(keyfile, "rb") as f:
+        key = f.read()
+    s, u = listener(me), udp(me)
+    u.sendto(request(key, 4, b"test", me, s.getsockname()[1]), (GROUP, PORT))
+    s.settimeout(5)
+    c, _ = s.accept()
+    say(taken=True)
+    time.sleep(float(seconds))
+    c.close()
+
+
+def cmd_rawlist(keyfile, me, rounds):
+    """Bytes behind the ends of names, and padding, of each record of a list that are not zero."""
+    with open(keyfile, "rb") as f:
+        key = f.read()
+    s, u = listener(me), udp(me)
+    dirty, records = 0, 0
+    for _ in range(int(rounds)):
+        u.sendto(request(key, 6, b"", me, s.getsockname()[1]), (GROUP, PORT))
+        s.settimeout(5)
+        c, _ = s.accept()
+        if client_talk(c, key) == 0xFD:
+            while True:
+                r = exactly(c, 130)
+                if len(r) < 130 or r[0] == 0:
+                    break
+                records += 1
+                dirty += r[63] != 0 or r[127] != 0 or r[129] != 0
+        c.close()
+    say(records=records, dirty=dirty)
+
+
+def cmd_unsigned_tcp(keyfile, host, domain):
+    """An unsigned request over TCP, then the challenge: what does the daemon answer with?"""
+    with open(keyfile, "rb") as f:
+        key = f.read()
+    c = socket.create_connection((host, PORT), 5)
+    p = bytearray(request(key, 4, domain.encode(), "0.0.0.0", 0, hashtype=0))
+    p[2], p[108:112] = 0, bytes(4)
+    c.sendall(p)
+    try:
+        say(result=client_talk(c, key))
+    except OSError as e:
+        say(result=None, error=str(e))
+
+
 def host_talk(c, key, good=True):
     """The host's side of the handshake."""
     challenge = exactly(c, 64)

@@ -32,6 +32,7 @@ HOUSE = {
     "tests/local.mk": HASH + "x_SOURCES = %reldir%/unit/base.c\n",
     "doc/SAFETY.md": "SAFE-1 is kept in `lib/base.c`.\n",
     "tests/scenario/README.md": "| trap | source | scenario |\n|---|---|---|\n| off is believed | doc 1 | fence/off |\n",
+    "tests/interop/README.md": "| fault | section | test |\n|---|---|---|\n| off is believed | 1 | `off` |\n",
     "tests/scenario/fence/off.scn": HASH,
     "tests/scenario/fence/off.trace": HASH,
     "man/local.mk": HASH + "dist_man_MANS = %reldir%/house.8\n",
@@ -43,6 +44,8 @@ HOUSE = {
 SINS = [
     ("traps", {"tests/scenario/README.md": "| a trap | doc 1 | fence/nowhere |\n"}, "does not exist"),
     ("traps", {"tests/scenario/README.md": "no table\n"}, "lists no trap"),
+    ("claims", {"tests/interop/README.md": "| a fault | 1 | `nowhere_to_be_found` |\n"}, "nowhere_to_be_found does not exist"),
+    ("claims", {"tests/interop/README.md": "no table\n"}, "names no test"),
     ("traps", {"tests/scenario/fence/more.scn": HASH}, "no golden trace"),
     ("includes", {"lib/base.c": LGPL + '#include "lib/shell/out.h"\n', "lib/shell/out.h": GPL}, "includes nothing of ours"),
     ("includes", {"lib/base.c": LGPL + "#include <unistd.h>\n"}, "<unistd.h> in pure code"),

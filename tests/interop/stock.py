@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of the stock daemon, reproduced, and ours beside it, by the same bytes (tests/interop/README.md has the whole table). A
+newer stock package may have mended one: then the case says so, and goes on with ours.
+"""
+import os
+import subprocess
+import sys
+import time
+
+from cases import HERE, wire
+from lab import OUR_XVM, STOCK_XVM, Lab, check, equal
+
+CLAIMS = ("truncated_packet_is_no_request", "random_packets_against_both", "old_packet_is_not_carried_out_again",
+          "silent_peer_holds_up_nobody", "list_has_no_leftover_bytes", "auth_of_tcp_is_not_its_hash",
+          "cpg_backend_off_of_a_stranger_is_no_off")
+ME = "10.99.0.99"
+
+
+def told(what, stock, fault):
+    print(f"  stock: {what}: {stock}" + ("" if fault else " (not reproduced with this package)"), flush=True)
+
+
+def both(test, **conf):
+    """What @test finds at the stock daemon, and at ours."""
+    found = []
+    for stock in (True, False):
+        with Lab() as lab:
+            d = lab.virtd(stock=stock, **conf)
+            found.append(test(lab, d))
+    return found
+
+
+def truncated_packet_is_no_request():
+    """175 of 176 bytes: the stock daemon takes the missing one from its buffer."""
+    stock, ours = both(lambda lab, _: wire(lab, "short", lab.key, ME, "3")["answers"])
+    told("answers to requests that lack their last byte", stock, stock)
+    equal(ours, [], "answers of ours to requests that lack a byte")
+
+
+def random_packets_against_both():
+    """Cut, lengthened, damaged, random: the stock daemon lives too; neither carries anything out, but for the one above."""
+    def noise(lab, d):
+        facts = wire(lab, "noise", lab.key, ME, "11")
+        return len(facts["answers"]), facts["calls"], d.p.poll() is None, lab.ask("status", "test").rc
+    stock, ours = both(noise)
+    told("requests carried out, call-backs, alive, status of the guest", stock, True)
+    # the one that is signed by the key and names 64 letters is a request, of a guest that nobody has
+    check(ours[1] <= 1, f"ours: call-backs: {ours}")
+    equal((ours[0], *ours[2:]), (0, True, 0), "ours: carried out, alive, status of the guest")
+
+
+def old_packet_is_not_carried_out_again():
+    """The stock daemon forgets a request after 10 s; an off that was recorded then works a second time."""
+    def later(lab, _):
+        facts = wire(lab, "later", lab.key, ME, "11")
+        equal((facts["first"], facts["on"]), ([0], [0]), "the request itself, and on again")
+        return facts["again"], lab.ask("status", "test").rc
+    stock, ours = both(later)
+    told("an off recorded 11 s ago: answers, status of the guest", stock, stock == ([0], 2))
+    equal(ours, ([], 0), "ours: answers to the old off, and the guest is on")
+
+
+def silent_peer_holds_up_nobody():
+    """One peer that takes the call-back and says nothing: the stock daemon serves nobody else for 10 s."""
+    def mute(lab, _):
+        p = subprocess.Popen(["ip", "netns", "exec", lab.guest, "setpriv", "--pdeathsig", "KILL", sys.executable, f"{HERE}/wire.py",
+                              "mute", lab.key, ME, "14"], stdout=subprocess.PIPE)
+        try:
+            p.stdout.readline()
+            r = lab.ask("status", "test", agent=STOCK_XVM, timeout=40)
+            equal(r.rc, 0, f"status beside a silent peer: {r}")
+            return r.took
+        finally:
+            p.kill()
+            p.wait()
+    stock, ours = both(mute)
+    told("seconds of a status beside a silent peer", f"{stock:.1f}", stock > 4)
+    check(ours < 2, f"ours: a status beside a silent peer took {ours:.1f} s")
+
+
+def list_has_no_leftover_bytes():
+    """The last byte of each string and the pad of a record: stack leftovers in the stock daemon's lists."""
+    stock, ours = both(lambda lab, _: wire(lab, "rawlist", lab.key, ME, "5"))
+    told("records with leftover bytes", f"{stock['dirty']} of {stock['records']}", stock["dirty"])
+    check(ours["records"] >= 5 and ours["dirty"] == 0, f"ours: {ours}")
+
+
+def auth_of_tcp_is_not_its_hash():
+    """In the stock tcp listener `auth` is stored as the hash: auth=none takes unsigned requests, though hash says sha256."""
+    stock, ours = both(lambda lab, _: wire(lab, "unsigned_tcp", lab.key, "10.99.0.1", "test", ns=lab.guest)["result"],
+                       listener="tcp", hash="sha256", auth="none")
+    told("result of an unsigned request where hash is sha256 and auth is none", stock, stock == 0)
+    check(ours != 0 and ours != 2, f"ours: result of an unsigned request: {ours}")
+
+
+COROSYNC = """totem {{
+	version: 2
+	cluster_name: interop
+	transport: udpu
+	crypto_cipher: none
+	crypto_hash: none
+}}
+nodelist {{
+	node {{
+		ring0_addr: 127.0.0.1
+		nodeid: 1
+	}}
+}}
+quorum {{
+	provider: corosync_votequorum
+}}
+logging {{
+	to_stderr: yes
+	to_syslog: no
+}}
+system {{
+	state_dir: {dir}
+}}
+"""
+
+
+def cpg_backend_off_of_a_stranger_is_no_off():
+    """The stock cpg backend says done to an off of a guest that nobody has; our client does not (SAFE-3)."""
+    with Lab() as lab:
+        ns = lab.hosts[0]
+        os.makedirs(f"{lab.dir}/corosync", exist_ok=True)
+        conf = lab.write("corosync.conf", COROSYNC.format(dir=f"{lab.dir}/corosync"))
+        log = open(f"{lab.dir}/corosync.log", "wb")
+        # its own /run: the lock file of corosync there is one for the machine
+        p = subprocess.Popen(["ip", "netns", "exec", ns, "setpriv", "--pdeathsig", "KILL", "unshare", "-m", "sh", "-c",
+                              "mount -t tmpfs tmpfs /run && exec corosync -f -c \"$0\"", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            end = time.monotonic() + 20
+            while lab.run(["corosync-quorumtool", "-s"], ns=ns).rc != 0:
+                check(p.poll() is None and time.monotonic() < end, "corosync runs: " + open(log.name, errors="replace").read()[-500:])
+                time.sleep(0.2)
+            d = lab.virtd(stock=True, backend="cpg")
+
+            def ask(agent, action, plug="test"):
+                return lab.run([agent], stdin=f"action={action}\nport={plug}\nkey_file={lab.key}\ntimeout=6\n", timeout=40)
+            end = time.monotonic() + 30
+            while ask(OUR_XVM, "status").rc != 0:
+                check(time.monotonic() < end, "the stock cpg backend answers our client: " + d.text()[-400:])
+            r = lab.ask("list", agent=OUR_XVM)
+            check(r.rc == 0 and "test" in r.out, f"list by our client over the stock cpg backend: {r}")
+            for action in ("status", "off"):
+                r = ask(OUR_XVM, action, "gone")
+                equal(r.rc, 1, f"{action} of a guest that nobody has, by our client: {r}")
+            # With one member this package answers such an off with "done", or never again, as it waits for a reply without end.
+            r = ask(STOCK_XVM, "off", "gone")
+            told("off of a guest that nobody has, by the stock client", r.rc, r.rc == 0)
+            told("status of a guest that it has, after that", ask(STOCK_XVM, "status").rc, True)
+        finally:
+            p.terminate()
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+            log.close()
