@@ -16,6 +16,14 @@ SUFFIXES = .service.in .service
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' $< >$@
 
+sysusersdir = $(prefix)/lib/sysusers.d
+install-data-local:
+	$(MKDIR_P) $(DESTDIR)$(sysusersdir)
+	$(INSTALL_DATA) $(srcdir)/packaging/systemd/stockade-virtd.sysusers $(DESTDIR)$(sysusersdir)/stockade-virtd.conf
+uninstall-local:
+	rm -f $(DESTDIR)$(sysusersdir)/stockade-virtd.conf
+EXTRA_DIST += %reldir%/systemd/stockade-virtd.sysusers
+
 # Drop-ins for units of others.
 iscsiddropindir = $(systemdsystemunitdir)/iscsid.service.d
 dist_iscsiddropin_DATA = %reldir%/systemd/iscsid.service.d/50-stockade.conf
