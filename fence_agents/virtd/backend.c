@@ -19,6 +19,7 @@
 #define OUT_MAX 4096   /* jobs in hand, of one process */
 #define STUCK_MS 30000 /* a call that is not back by then never comes back */
 #define AGAIN_MS 500
+#define BACKEND_WHY_MAX 200
 
 struct process {
 	struct backends *all;
@@ -26,6 +27,7 @@ struct process {
 	pid_t pid;
 	int fd; /* -1: not running */
 	bool up;
+	char why[BACKEND_WHY_MAX]; /* it is down, as last logged */
 	uint64_t start_ms;
 	unsigned n;
 	struct {
@@ -54,8 +56,16 @@ static void give(struct process *p, struct virtd_event ev)
 
 static void set_up(struct process *p, bool up, const char *text)
 {
-	if (p->up == up)
+	/* The same reason is told once, also when it was never up: that is when somebody wants to read it. */
+	bool news = !up && strncmp(p->why, text, sizeof(p->why) - 1) != 0;
+
+	snprintf(p->why, sizeof(p->why), "%s", up ? "" : text);
+	if (p->up == up) {
+		if (news)
+			log_warning("virtd.libvirt", "uri=%s state=down text=\"%s\"",
+				    p->all->conf->uri[p->uri], text);
 		return;
+	}
 	p->up = up;
 	if (up)
 		log_notice("virtd.libvirt", "uri=%s state=up", p->all->conf->uri[p->uri]);

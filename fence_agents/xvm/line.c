@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -74,7 +75,13 @@ static int open_serial(struct agent *a, int64_t end_ms)
 		}
 		agent_sleep_ms(20);
 	}
-	if (tcgetattr(fd, &tio) < 0) {
+	struct stat st;
+
+	/* A port of virtio-serial is no terminal, and needs none of its settings. */
+	if (tcgetattr(fd, &tio) < 0 && errno == ENOTTY && fstat(fd, &st) == 0 &&
+	    S_ISCHR(st.st_mode)) {
+		r = 0;
+	} else if (tcgetattr(fd, &tio) < 0) {
 		r = agent_error(a, errno, "%.100s is no serial line: %s", path, strerror(errno));
 	} else {
 		r = line_params(a, agent_get(a, "serial_params"), &tio);

@@ -214,9 +214,10 @@ class Node:
 class Lab:
     """A laboratory. Lab(NAME) makes one on entry (or up()); Lab.attach(NAME) joins one that runs."""
 
-    def __init__(self, name, nodes=2, memory_mib=640, fence_virtd=True, disk=None, owned=True, log=None):
+    def __init__(self, name, nodes=2, memory_mib=640, fence_virtd=True, disk=None, owned=True, log=None, devices=""):
         """@disk: file that the LUN starts as (default: golden_disk()); @owned: dies with this process; @fence_virtd: True is
-        the stock daemon, "ours" stockade-virtd of the build (so it is for all with STOCKADE_LAB_FENCE_VIRTD=ours), False none."""
+        the stock daemon, "ours" stockade-virtd of the build (so it is for all with STOCKADE_LAB_FENCE_VIRTD=ours), False none;
+        @devices: more of the domains' XML, with {dir} (what is made there: line/, wire/) and {name}."""
         if fence_virtd is True and os.environ.get("STOCKADE_LAB_FENCE_VIRTD") == "ours":
             fence_virtd = "ours"
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
@@ -228,7 +229,7 @@ class Lab:
         if len(self.dir) > 80:
             raise LabError(f"{self.dir}: too long for a UNIX socket below it; set STOCKADE_LAB_DIR to a shorter path")
         self.disk = f"{self.dir}/disk.img"
-        self.disk_from = disk
+        self.disk_from, self.devices = disk, devices
         self.nodes = {i: Node(self, i) for i in range(1, nodes + 1)}
         self.init_pid = None
         self.say = log or (lambda text: print(f"[lab {name}] {text}", file=sys.stderr, flush=True))
@@ -281,7 +282,7 @@ class Lab:
         self.say(f"up in {time.monotonic() - start:.1f} s")
 
     def _write_files(self, image):
-        for sub in ("log", "sock"):
+        for sub in ("log", "sock", "line", "wire"):
             os.makedirs(f"{self.dir}/{sub}")
         if self.disk_from:
             subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.disk_from, self.disk], check=True)
@@ -673,7 +674,7 @@ def domain_xml(lab, node, image, accel):
     <console type='file'><source path='{node.journal}' append='on'/><target type='virtio' port='1'/></console>
     <watchdog model='i6300esb' action='reset'/>
     <panic model='isa'/>
-    <memballoon model='none'/>
+    <memballoon model='none'/>{lab.devices.format(dir=lab.dir, name=node.name)}
   </devices>
 </domain>
 """
