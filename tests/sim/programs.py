@@ -9,7 +9,7 @@ import subprocess
 
 SRC = os.environ.get("STOCKADE_SRC") or os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("STOCKADE_BUILD") or os.path.join(SRC, "build")
-ROOMS = "sim", "tests", "fenced", "dlm", "storaged"      # whose local.mk may say of what a program is made
+ROOMS = "sim", "tests", "fenced", "dlm", "storaged", "fence_agents/virtd"  # whose local.mk may say of what a program is made
 
 
 class Wrong(Exception):
@@ -54,6 +54,8 @@ def parts_of(program):
             files.append(os.path.join(BUILD, os.path.dirname(word), ".libs", os.path.basename(word)[:-3] + ".a"))
         elif "CMOCKA" in word:
             files.append("-lcmocka")
+    if any("virt" in f for f in files):
+        files += ["-lnettle", "-lcrypto", "-lqb"]      # what seals stand on
     flags = re.search(rf"^{target}_LDFLAGS\s*=(.*)$", text, re.M)
     files += [w for w in (flags.group(1).split() if flags else []) if w.startswith("-")]
     missing = [f for f in files if f.startswith("/") and not os.path.exists(f)]

@@ -16,7 +16,8 @@
  *	return N ANSWER                         what hangs there ends so
  *	answer BY RUN ANSWER                    an agent's answer reaches fenced of BY, whether or not that waits for it
  *	path N ok|fail | check N                readiness checks of N; N is to ask all of them now
- *	send N newer|flood                      a message with an operation of a later release; with more than a message can hold
+ *	send N newer|flood | send N request|attempt|seen|proof VICTIM [NUMBER] [boot BOOT] [stale]
+ *	                                        what a core would not say now: tests/unit/fence_forge.h; stale: of the ring before
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale] [M:MS]     M:MS: M's heartbeat on the disk moves and says that it is armed
  *	loop TIMES MS                           before boot: fenced so often within so long is too often; a node keeps that on its disk
  *	silent N storaged|dlmd|none              that daemon of N does not answer its fenced
@@ -28,7 +29,6 @@
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
 #include "fenced/core/fence.h"
-#include "lib/wire.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -42,6 +42,7 @@
 
 #include <cmocka.h>
 
+#include "fence_forge.h"
 #include "fence_notes.h"
 #include "golden.h"
 
@@ -651,28 +652,32 @@ static void words(char **a, unsigned from, unsigned n, char *to, size_t len)
 		snprintf(to + strlen(to), len - strlen(to), "%s%s", i > from ? " " : "", a[i]);
 }
 
-/* Operations that nobody of this release knows, or more of one that all know than a message may have. */
-static void cmd_send(uint32_t id, bool flood)
+/* Words that no core would say now: of another life, another attempt, another ring. */
+static void cmd_send(char **a, unsigned n)
 {
+	uint32_t id = node_arg(a[1]), about = n > 3 ? node_arg(a[3]) : id;
 	struct fence_actions *out = calloc(1, sizeof(*out));
 	struct fence_action send = { .type = FENCE_ACT_SEND };
-	struct node *n = &w.node[id];
-	struct wire_w m;
+	struct node *from = &w.node[id];
+	struct forged f = { .from = id,
+			    .rep = nodeset_lowest(from->ring_nodes),
+			    .ring = from->ring,
+			    .what = a[2],
+			    .life = { .nodeid = about, .join = UINT32_MAX },
+			    .number = 1 };
+	unsigned boot = w.node[about].boot;
 
 	assert_non_null(out);
-	wire_w_init(&m, out->msg, sizeof(out->msg));
-	wire_w_u16(&m, 1);
-	size_t mark = wire_w_open(&m);
-
-	wire_w_u64(&m, n->ring);
-	wire_w_u32(&m, nodeset_lowest(n->ring_nodes));
-	wire_w_u32(&m, id);
-	for (unsigned i = 0; i < (flood ? 100 : 2); i++) {
-		wire_w_u8(&m, flood ? 2 : 200);
-		wire_w_close(&m, wire_w_open(&m));
-	}
-	wire_w_close(&m, mark);
-	assert_int_equal(wire_w_done(&m, &out->msg_len), 0);
+	for (unsigned i = 4; i < n; i++)
+		if (is(a[i], "stale"))
+			f.ring -= 4;
+		else if (is(a[i], "boot"))
+			boot = number(a[++i]);
+		else
+			f.number = number(a[i]);
+	boot_id(about, boot, f.life.boot_id);
+	out->msg_len = forge(&f, out->msg, sizeof(out->msg));
+	assert_true(out->msg_len > 0);
 	carry_out(id, out, &send);
 	free(out);
 }
@@ -740,7 +745,7 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "check")) {
 		step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_READY });
 	} else if (is(a[0], "send")) {
-		cmd_send(node_arg(a[1]), is(a[2], "flood"));
+		cmd_send(a, n);
 	} else if (is(a[0], "path")) {
 		nd->path_fails = is(a[2], "fail");
 	} else if (is(a[0], "signs")) {
