@@ -229,9 +229,78 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 	}
 }
 
+/* What its numbers mean, for people. */
+static const char *words(const struct act *a, char text[80])
+{
+	static const char *const devices[] = { "bmc", "outlet 1", "outlet 2", "key" };
+	static const char *const modes[DEVICE_MODES] = {
+		[DEVICE_FAIL] = "fails",       [DEVICE_TIMEOUT] = "says nothing",
+		[DEVICE_LIE] = "lies",         [DEVICE_LATE] = "acts late",
+		[DEVICE_TWICE] = "acts twice", [DEVICE_BABBLE] = "says what nobody understands",
+		[DEVICE_GONE] = "is away",     [DEVICE_STRANGER] = "speaks of another machine",
+	};
+
+	text[0] = '\0';
+	switch ((enum act_kind)a->kind) {
+	case ACT_KILL:
+	case ACT_HANG: snprintf(text, 80, "%s", daemon_names[a->arg]); break;
+	case ACT_CUT:
+		snprintf(text, 80, "hears only part %u%s", a->arg,
+			 a->arg2 ? ", nor the gateway" : "");
+		break;
+	case ACT_SLOW: snprintf(text, 80, "up to %u ms", a->arg); break;
+	case ACT_DEVICE:
+		snprintf(text, 80, "%s %s", devices[a->arg2 % 4],
+			 a->arg < DEVICE_MODES && modes[a->arg] ? modes[a->arg] : "works");
+		break;
+	case ACT_MONITOR: snprintf(text, 80, "s%u/%u", a->arg2, a->arg % R_MAX); break;
+	case ACT_RELOCATE:
+		snprintf(text, 80, a->arg2 ? "s%u to node %u" : "s%u", a->arg, a->arg2);
+		break;
+	case ACT_HAND:
+	case ACT_ENABLE:
+	case ACT_DISABLE:
+	case ACT_RESTART:
+	case ACT_CLEAR: snprintf(text, 80, "s%u", a->arg); break;
+	case ACT_STANDBY:
+	case ACT_UNSTANDBY:
+	case ACT_ACK_WRONG:
+	case ACT_ACK_TRY:
+	case ACT_REQUEST:
+	case ACT_DRILL: snprintf(text, 80, "node %u", a->arg); break;
+	case ACT_ROLL:
+		snprintf(text, 80, "%s",
+			 a->arg == 1   ? "to the next release"
+			 : a->arg == 2 ? "to this release"
+				       : "");
+		break;
+	case ACT_CONFIG: snprintf(text, 80, "configuration %u", a->arg); break;
+	case ACT_SIGNS: snprintf(text, 80, "serves %u", a->arg); break;
+	case ACT_NONE:
+	case ACT_PANIC:
+	case ACT_POWER:
+	case ACT_RESET:
+	case ACT_FREEZE:
+	case ACT_COROSYNC:
+	case ACT_ONEWAY:
+	case ACT_STORM:
+	case ACT_DISK:
+	case ACT_TARGET:
+	case ACT_GATEWAY:
+	case ACT_UNARMED:
+	case ACT_UNREADY:
+	case ACT_LEAVE:
+	case ACT_ACK:
+	case ACT_ADMIT:
+	case ACT_KINDS: break;
+	}
+	return text;
+}
+
 void act_begin(struct world *w, unsigned i)
 {
 	const struct act *a = &w->plan->act[i];
+	char text[80];
 
 	if (w->healed)
 		return;
@@ -239,10 +308,11 @@ void act_begin(struct world *w, unsigned i)
 	    plan_act_name(a->kind), a->node, a->for_ms, a->arg, a->arg2);
 	if (plan_act_is_fault(a->kind))
 		SHOW(w, a->node, FAULT, a->for_ms ? TRACE_IS_BEGINS : TRACE_IS_NONE,
-		     plan_act_name(a->kind), "for %u ms, arg %u %u", a->for_ms, a->arg, a->arg2);
+		     plan_act_name(a->kind), "%s%sfor %u ms", words(a, text), text[0] ? ", " : "",
+		     a->for_ms);
 	else
-		SHOW(w, a->node, OPERATOR, TRACE_IS_NONE, plan_act_name(a->kind), "arg %u %u",
-		     a->arg, a->arg2);
+		SHOW(w, a->node, OPERATOR, TRACE_IS_NONE, plan_act_name(a->kind), "%s",
+		     words(a, text));
 	w->stats.acts++;
 	w->act_on[i] = true;
 	w->begun[a->kind]++;

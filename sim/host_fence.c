@@ -30,6 +30,19 @@ static void try_leave(struct world *w, uint32_t id)
 		push(w, GIVE_UP_MS, EV_GIVE_UP, id, PART_FENCE, 0, 0, NULL);
 }
 
+static void show_held(struct world *w, const struct fence_action *a)
+{
+	bool held = a->history.note == FENCE_NOTE_HELD;
+	struct host *h = &w->host[a->history.node];
+
+	if ((!held && a->history.note != FENCE_NOTE_ADMITTED) || held == h->held_shown)
+		return;
+	h->held_shown = held;
+	w->stats.helds += held;
+	SHOW(w, a->history.node, HELD, held ? TRACE_IS_HELD : TRACE_IS_MEMBER, "", "%s",
+	     held ? "fenced too often: starts nothing, fences nobody" : "an operator lets it in");
+}
+
 static void carry_out(struct world *w, uint32_t id, const struct fence_action *a,
 		      const struct fence_actions *out)
 {
@@ -73,6 +86,7 @@ static void carry_out(struct world *w, uint32_t id, const struct fence_action *a
 		break;
 	case FENCE_ACT_HISTORY:
 		check_fence_note(w, id, a);
+		show_held(w, a);
 		if (a->history.note == FENCE_NOTE_PROOF)
 			w->stats.proofs++;
 		say(w, "n%u notes %s: n%u %s %s", id,

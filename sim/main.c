@@ -89,6 +89,10 @@ static void add(struct stats *sum, const struct world *w)
 	sum->takeovers += s->takeovers;
 	sum->acts += s->acts;
 	sum->evictions += s->evictions;
+	sum->refused += s->refused;
+	sum->leaks += s->leaks;
+	sum->bites += s->bites;
+	sum->helds += s->helds;
 	for (unsigned k = 0; k < ACT_KINDS; k++)
 		sum->pairs[k] |= s->pairs[k];
 }
@@ -150,10 +154,12 @@ static void print_sum(const struct stats *s, uint64_t failed)
 	printf("sim: %" PRIu64 " seeds, %" PRIu64 " core steps (fence %" PRIu64 ", dlm %" PRIu64
 	       ", storage %" PRIu64 "), %" PRIu64 " virtual s, %" PRIu64 " acts, %" PRIu64
 	       " switched off, %" PRIu64 " proofs, %" PRIu64 " grants, %" PRIu64
-	       " activations, %" PRIu64 " owners lost, %" PRIu64 " evictions; %" PRIu64 " failed\n",
+	       " activations, %" PRIu64 " owners lost, %" PRIu64 " evictions, %" PRIu64
+	       " writes refused (%" PRIu64 " leaked past a target that forgot), %" PRIu64
+	       " bitten by a watchdog, %" PRIu64 " held; %" PRIu64 " failed\n",
 	       s->seeds, steps_of(s), s->steps[0], s->steps[1], s->steps[2], s->virtual_ms / 1000,
 	       s->acts, s->offs, s->proofs, s->grants, s->starts, s->takeovers, s->evictions,
-	       failed);
+	       s->refused, s->leaks, s->bites, s->helds, failed);
 }
 
 static struct trace *trace_for(const struct options *opt, const struct plan *plan)

@@ -164,6 +164,7 @@ struct host {
 	bool dog_ours;     /* this fenced has its device open */
 	uint64_t clock_ms; /* its monotonic clock is ahead by this (SAFE-8) */
 	bool disk_away, unready, unarmed, gateway_away;
+	bool held_shown;
 	bool newer, newer_shown; /* its daemons are of the next release, when they start */
 	bool booting, rebooting;
 	uint64_t boot_serial;
@@ -270,7 +271,7 @@ struct attempt_seen {
 
 struct stats {
 	uint64_t seeds, steps[PARTS], virtual_ms, proofs, offs, grants, starts, takeovers, acts,
-		evictions, refused, leaks, bites, drills, helds;
+		evictions, refused, leaks, bites, helds;
 	uint64_t pairs[ACT_KINDS]; /* bit k of i: both were there at one time */
 };
 

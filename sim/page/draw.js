@@ -14,6 +14,8 @@ const LOOK = {
   starting: ['serve-soft', 'serve-soft-ink', true], running: ['serve', 'serve-ink'], stopping: ['serve-soft', 'serve-soft-ink', true],
   stuck: ['bad', 'bad-ink', true], victim: ['bad', 'bad-ink'], 'proven dead': ['gone', 'gone-ink'],
   asked: ['busy', 'busy-ink', true], done: ['ok', 'ok-ink'], failed: ['bad', 'bad-ink'], timeout: ['warn', 'warn-ink', true],
+  registered: ['own-soft', 'own-soft-ink'], 'cut off': ['bad', 'bad-ink', true], armed: ['runs', 'runs-ink'],
+  'not petted': ['warn', 'warn-ink', true], held: ['warn', 'warn-ink', true], newer: ['view', 'view-ink'],
   'reads off': ['ok', 'ok-ink'], 'reads on': ['bad', 'bad-ink'], unknown: ['warn', 'warn-ink'],
 };
 const plain = ['busy', 'busy-ink'];

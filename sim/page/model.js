@@ -6,7 +6,9 @@ const POINTS = { proof: 1, fault: 1, operator: 1, write: 1, sent: 1, delivered: 
 const DETAIL = { sent: 1, delivered: 1, timer: 1 };
 /* States at which nothing stands any more. */
 const ENDS = { down: 1, released: 1, stopped: 1, member: 1, '': 1 };
-const ORDER = { node: 0, process: 1, view: 1, victim: 2, fence: 3, lock: 4, volume: 5, service: 6, driver: 7, operator: 8, note: 8, sent: 9 };
+const GONE = { off: 1, boots: 1, panicked: 1 };
+const DIES = { lock: 1, driver: 1, fence: 1 };
+const ORDER = { node: 0, release: 0.5, process: 1, view: 1, victim: 2, held: 2.2, fence: 3, key: 3.2, watchdog: 3.4, lock: 4, volume: 5, service: 6, driver: 7, operator: 8, note: 8, sent: 9 };
 
 function laneOf(e) {
   switch (e.kind) {
@@ -27,6 +29,10 @@ function laneLabel(kind, name) {
     case 'node': return 'kernel';
     case 'process': return name;
     case 'victim': return 'others say';
+    case 'key': return 'on the disks';
+    case 'watchdog': return 'watchdog';
+    case 'held': return 'fence loop';
+    case 'release': return 'release';
     case 'lock': case 'volume': case 'service': return kind + ' ' + name;
     case 'fence': return 'fences';
     case 'note': return 'history';
@@ -52,6 +58,7 @@ function barLabel(e) {
     case 'view': return members(e) + (e.state === 'quorate' ? '' : ' ' + e.state);
     case 'process': return e.state === 'hung' ? 'hung' : '';
     case 'node': return e.state;
+    case 'release': return 'next release';
     case 'lock': return (e.mode || '') + ' ' + e.state;
     case 'volume': return e.state + (e.number ? ' · epoch ' + e.number : '');
     case 'victim': return e.state + (e.peer ? ', says node ' + e.peer : '');
@@ -73,6 +80,10 @@ function sentence(e) {
     case 'lock': s = (e.mode || '') + ' lock ' + n + ' ' + e.state; break;
     case 'volume': s = 'volume ' + n + ' ' + e.state + (e.number ? ', epoch ' + e.number : ''); break;
     case 'service': s = 'service ' + n + ' ' + e.state; break;
+    case 'key': s = e.state === 'cut off' ? 'cut off from the disks: nothing that it writes arrives' : 'registered on the disks: may write'; break;
+    case 'watchdog': s = e.state === 'down' ? 'its watchdog is disarmed' : e.state === 'armed' ? 'its watchdog is armed, and petted' : 'its watchdog is not petted any more: it resets this node soon'; break;
+    case 'held': s = e.state === 'held' ? 'fenced too often: held until an operator lets it in' : 'let in by an operator'; break;
+    case 'release': s = e.state === 'newer' ? 'runs the next release' : 'runs this release'; break;
     case 'victim': s = 'others say: ' + e.state + (e.peer ? ', node ' + e.peer + ' first' : ''); break;
     case 'fence': s = (n || 'fence') + ' of node ' + e.peer + ': ' + e.state; break;
     case 'proof': s = 'proof ' + n + ': node ' + e.peer + ' is over'; break;
@@ -163,6 +174,12 @@ function buildModel(raw) {
       close(key, e.ms, e);
       if (!ENDS[e.state]) open.set(key, bar(e.state, barLabel(e)));
       else l.points.push({ t: e.ms, e, end: true });
+      /* with a kernel goes what it held and did */
+      if (e.kind === 'node' && GONE[e.state])
+        for (const k of [...open.keys()]) {
+          const [what, node] = k.split('|');
+          if (+node === e.node && DIES[what]) close(k, e.ms, e);
+        }
       /* who is gone believes in no view */
       if (e.kind === 'process' && e.state === 'down') close('view|' + e.node + '|' + (e.name || ''), e.ms, e);
     }

@@ -168,6 +168,9 @@
     item(LOOK.hung, 'process hangs'); item(LOOK.waiting, 'waits for a lock'); item(LOOK.granted, 'holds a lock'); item(LOOK.claimed, 'volume claimed, not active');
     item(LOOK.active, 'volume active: this node may write'); item(LOOK.starting, 'service on its way up or down'); item(LOOK.running, 'service runs');
     item(LOOK.victim, 'victim: must be fenced, may still write'); item(LOOK['proven dead'], 'proven over: cannot write');
+    item(LOOK.registered, 'registered on the disks: they take its writes'); item(LOOK['cut off'], 'cut off: they refuse its writes, it runs on');
+    item(LOOK.armed, 'watchdog armed and petted'); item(LOOK['not petted'], 'watchdog resets this node soon');
+    item(LOOK.held, 'fenced too often: held until an operator lets it in'); item(LOOK.newer, 'daemons of the next release');
     item(LOOK.asked, 'fence agent or driver at work'); item(LOOK.done, 'it succeeded'); item(LOOK.failed, 'it failed'); item(LOOK.timeout, 'no answer: proves nothing');
     item(['', 'ok'], 'a proof was made', '✔'); item(['', 'fault'], 'a fault; shaded while it lasts', '⚑'); item(['', 'person'], 'an operator acts', '☻');
     item(['', 'ink'], 'a write reached the disk', '❙'); item(['', 'bad'], 'a write was refused', '✕'); item(LOOK.victim, 'a rule is broken: red line and frame');
