@@ -146,11 +146,12 @@ static void fence_paths(json_t *list, const json_t *node, const char *name)
 
 	if (js_false(node, "ready"))
 		add(list, "node", name,
-		    "stockade why NODE; the fence device must answer before anything shared may start",
+		    "stockade doctor fence; the fence device must answer before anything shared may start",
 		    "no fence path to %s has passed its check lately (SAFE-6)", name);
 	json_array_foreach (json_object_get(node, "paths"), i, path) {
 		if (strcmp(js_text(path, "result", "unknown"), "fail") == 0)
-			add(list, "node", name, NULL, "fence device %s for %s failed its check: %s",
+			add(list, "node", name, "stockade doctor fence",
+			    "fence device %s for %s failed its check: %s",
 			    js_text(path, "device", "?"), name,
 			    js_text(path, "error", "no reason given"));
 	}

@@ -477,6 +477,11 @@ void agents_check(struct agents *a, uint64_t id, const struct config_node *node,
 		node, use);
 }
 
+bool agents_alone(const struct agents *a, unsigned device)
+{
+	return a->program[a->program_of[device]].alone;
+}
+
 void agents_cancel(struct agents *a, uint64_t id)
 {
 	for (unsigned i = 0; i < a->n_lanes; i++) {

@@ -40,6 +40,9 @@ void agents_run(struct agents *a, uint64_t id, const struct config_node *node,
 void agents_check(struct agents *a, uint64_t id, const struct config_node *node,
 		  const struct config_fence_use *use, bool on);
 
+/* Is a run of this device in the way of any other of the same agent? So is the stock fence_xvm: it is called back at one port. */
+bool agents_alone(const struct agents *a, unsigned device);
+
 void agents_cancel(struct agents *a, uint64_t id);
 
 #endif

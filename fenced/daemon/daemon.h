@@ -159,7 +159,8 @@ void doctor_close(struct fenced *f);
 bool doctor_deliver(struct fenced *f, uint32_t from, const void *data,
 		    size_t len); /* was it ours? */
 void doctor_view(struct fenced *f);
-void doctor_make_way(struct fenced *f); /* an agent is about to fence */
+/* An agent is about to fence. */
+void doctor_make_way(struct fenced *f, uint32_t node, uint8_t level, uint8_t device);
 json_t *doctor_request(struct fenced *f, const json_t *req);
 
 /* status.c */

@@ -3,8 +3,9 @@
  *
  * The core takes no part: nothing is decided by it, and it must never be in a fencing's way. Messages go to the same group as the
  * core's, which they are told from by their first bytes; an older fenced drops them. The looking is done by a child
- * (fence_agents/doctor), at most one at a time, with an end; when an agent is to fence, it is ended at once: a stock
- * fence_xvm is called back at one port, and two runs would take each other's answers.
+ * (fence_agents/doctor), at most one at a time, with an end. It may look while others fence, which is when one wants to know; but
+ * when a stock fence_xvm is to fence, it is ended at once: that one is called back at one port, and two runs would take each
+ * other's answers.
  *
  *	SKDO {"ask": RUN}                     every member that hears it begins
  *	SKDO {"run": RUN, "checks": 3}        it has begun; said again, with all that follows, in a new view
@@ -232,10 +233,17 @@ static void on_end(void *arg, const struct spawn_result *r)
 		begin(d, d->next_run);
 }
 
+static bool in_the_way(const struct fenced *f, uint32_t node, uint8_t level, uint8_t device)
+{
+	return agents_alone(f->agents,
+			    config_node_by_id(f->cfg, node)->level[level].use[device].device);
+}
+
 static bool fencing(const struct fenced *f)
 {
 	for (size_t i = 0; i < sizeof(f->run) / sizeof(*f->run); i++)
-		if (f->run[i].id)
+		if (f->run[i].id &&
+		    in_the_way(f, f->run[i].node, f->run[i].level, f->run[i].device))
 			return true;
 	return false;
 }
@@ -359,11 +367,11 @@ void doctor_view(struct fenced *f)
 		say_end(d);
 }
 
-void doctor_make_way(struct fenced *f)
+void doctor_make_way(struct fenced *f, uint32_t node, uint8_t level, uint8_t device)
 {
 	struct doctor *d = f->doctor;
 
-	if (!d || !d->child)
+	if (!d || !d->child || !in_the_way(f, node, level, device))
 		return;
 	d->broken_off = true;
 	spawn_kill(d->child);

@@ -38,7 +38,7 @@ static void run_agent(struct fenced *f, const struct fence_action *a)
 		log_error("fence.runs", "text=\"more agent runs than nodes\"");
 		abort();
 	}
-	doctor_make_way(f);
+	doctor_make_way(f, a->run.node, a->run.level, a->run.device);
 	f->run[i].id = a->run.run;
 	f->run[i].node = a->run.node;
 	f->run[i].level = a->run.level;

@@ -408,7 +408,7 @@ static json_t *why_member(struct fenced *f, const struct config_node *cn,
 static json_t *why_victim(struct fenced *f, const struct config_node *cn,
 			  const struct fence_node_status *n, json_int_t since)
 {
-	char text[4 * FENCE_TEXT_MAX], what[FENCE_TEXT_MAX] = "", next[80] = "", remedy[160];
+	char text[4 * FENCE_TEXT_MAX], what[FENCE_TEXT_MAX] = "", next[80] = "", remedy[200];
 
 	if (n->phase == FENCE_PHASE_WAIT)
 		wait_text(f, n, what, sizeof(what));
@@ -425,9 +425,10 @@ static json_t *why_victim(struct fenced *f, const struct config_node *cn,
 	snprintf(text, sizeof(text), "%s; no proof yet that it cannot write; %s%s%s%s",
 		 n->why[0] ? n->why : fence_reason_text(n->reason), what, next,
 		 n->failed[0] ? "; last failure: " : "", n->failed);
-	snprintf(remedy, sizeof(remedy),
-		 "repair its fence device, or, once you have seen that it is off: stockade ack %s",
-		 cn->name);
+	snprintf(
+		remedy, sizeof(remedy),
+		"repair its fence device (stockade doctor fence), or, once you have seen that it is off: stockade ack %s",
+		cn->name);
 	return link_json(
 		"node", cn->name, "victim", since, text, n->failed[0] || !n->actor ? remedy : "",
 		n->phase == FENCE_PHASE_WAIT && !st.pub.quorate ? on_cluster() : json_array());
