@@ -261,11 +261,13 @@ static int run_there(struct key_run *r, const struct key_peer *p, const char *op
 	f->loop = loop_new();
 	errno = ENOMEM;
 	if (!f->loop || !spawn_program(f->loop, &program, far_done, f)) {
+		int e = errno;
+
 		snprintf(why, KEY_WHY, "%s: %s; apt-get install openssh-client", r->ssh,
-			 strerror(errno));
+			 strerror(e));
 		loop_free(f->loop);
 		free(command);
-		return -errno;
+		return e ? -e : -EIO;
 	}
 	loop_run(f->loop);
 	loop_free(f->loop);
