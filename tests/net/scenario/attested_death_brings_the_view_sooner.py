@@ -4,7 +4,7 @@
 Goal: fenced has corosync look at once (FENCE-17), with one survivor and with two; the survivors stay together, nobody is fenced,
 corosync's settings are what they were, also when fenced dies in the middle; words that are replayed or forged change no ring
 (SAFE-11). Method: stockade-virtd on the switch, with libvirt's built-in test driver as its machines; power cuts of the
-serving node by turns with its word and without; real corosync with a token of 1.3 s. Compared is the order, in one run.
+serving node by turns with its word and without; real corosync with a token of 1.7 s. Compared is the order, in one run.
 """
 import ctypes
 import os
@@ -124,6 +124,19 @@ def bound(c, nodes, since):
     return all(one(k) for k in nodes)
 
 
+def all_ready(c):
+    """Every path is known to work by everybody's own look since the hypervisor's daemon is back: whoever dies takes its own along."""
+    time.sleep(0.5)
+    for k in c.nodes:
+        c.ask(k, "fenced", cmd="ready")
+    c.wait_ready(seconds=60)
+
+    def looked(k):
+        others = {f"n{x}" for x in c.nodes}
+        return all(others - {n["name"]} <= set(n["ready_by"]) for n in c.status(k, "fenced").get("nodes", []) if not n["self"])
+    until(lambda: all(looked(k) for k in c.nodes), "everybody to have looked at every fence path", 60, 0.1)
+
+
 def settings(c, k):
     out = c.lab.exec(k, "corosync-cmapctl").out
     return sorted(line for line in out.splitlines() if line.split(" ")[0] in KEYS)
@@ -152,7 +165,7 @@ def die(t, c, m, hv, attested):
     """The serving node loses its power; seconds until the view, the proof's kind."""
     since = time.monotonic()
     hv.start("yes" if attested else "no")
-    c.wait_ready(seconds=60)
+    all_ready(c)
     if attested:
         until(lambda: bound(c, c.nodes, since), "the nodes to be known to their hypervisor", 30, 0.1)
     first = c.wait_server(seconds=60)
@@ -183,7 +196,7 @@ def die(t, c, m, hv, attested):
 
 def play(t):
     for nodes in (2, 3):
-        with Cluster(t, nodes=nodes, detect="3s", boot=[],
+        with Cluster(t, nodes=nodes, detect="4s", boot=[],
                      fence={k: f"[{{switch: n{k}}}, {{hv: n{k}}}]" for k in range(1, nodes + 1)},
                      devices=[f"hv: {{agent: {built('fence_agents/xvm/fence_xvm')}, attest: yes}}"]) as c:
             hv = Hypervisor(c.lab, nodes)
@@ -233,6 +246,7 @@ def half_way(t, c, m, hv):
     """fenced of the survivor that asks is killed as soon as the word is there."""
     since = time.monotonic()
     hv.start("yes")
+    all_ready(c)
     until(lambda: bound(c, c.nodes, since), "the nodes to be known to their hypervisor", 30, 0.1)
     first = c.wait_server(seconds=60)
     victim, rest = first.node, [k for k in c.nodes if k != first.node]
