@@ -197,7 +197,8 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 			struct fence_event ev = { .type = FENCE_EV_REQUEST,
 						  .request = { .node = a->arg,
 							       .text = "an operator asks",
-							       .drill = a->kind == ACT_DRILL } };
+							       .drill = a->kind == ACT_DRILL,
+							       .level = FENCE_LEVEL_NONE } };
 
 			fenced_feed(w, id, &ev);
 		}
