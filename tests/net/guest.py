@@ -20,6 +20,7 @@ class Guest(hosts.Lab):
     """The guest is node n1, and looks at the way by which it would fence n2."""
 
     def __enter__(self):
+        self.write("owner", f"{os.getpid()}\n")  # rooms.reap_guests()
         super().__enter__()
         self.conf()
         return self
