@@ -79,6 +79,24 @@ void disk_flush(struct world *w, uint32_t id)
 		w->volume[v].flying[id] = 0;
 }
 
+/* As epoch_life_over() of storaged/drivers: a fenced that knows nothing knows of no end. */
+static bool life_over(const struct host *h, const struct incarnation *life)
+{
+	const struct fence_node *f = h->fstate_known ? fence_state_node(&h->fstate, life->nodeid)
+						     : NULL;
+	struct incarnation any = *life;
+
+	if (!f || !h->fstate.informed)
+		return false;
+	if (proof_covers(&f->proof, life))
+		return true;
+	if (f->state == FENCE_NODE_MEMBER)
+		return !incarnation_unseen(&f->life) && !incarnation_same_boot(&f->life, life);
+	memset(any.boot_id, 0,
+	       sizeof(any.boot_id)); /* seen off: whatever booted there before is over */
+	return f->state == FENCE_NODE_DEAD && proof_covers(&f->proof, &any);
+}
+
 /* The driver of a volume as driver.h wants it: reads the record, refuses, or writes it. */
 bool record_take(struct world *w, uint32_t id, struct driver *r)
 {
@@ -95,12 +113,7 @@ bool record_take(struct world *w, uint32_t id, struct driver *r)
 		return false;
 	}
 	if (w->plan->records && d->active && !own && d->epoch > r->released) {
-		const struct fence_node *f = h->fstate_known
-						     ? fence_state_node(&h->fstate, d->owner)
-						     : NULL;
-
-		if (!f || !(proof_covers(&f->proof, &owner) ||
-			    !incarnation_same_boot(&f->life, &owner))) {
+		if (!life_over(h, &owner)) {
 			say(w,
 			    "n%u: volume %u refused: its owner n%u (epoch %" PRIu64 ") is not over",
 			    id, v, d->owner, d->epoch);
