@@ -262,6 +262,7 @@ static void on_up(struct runner *r, struct runner_actions *out)
 	r->go = false;
 	r->failed = false;
 	r->urgent = false;
+	r->deny = r->hasten = false; /* what was denied stays so until it is stopped */
 	r->n_restarts = 0;
 	text_set(r->why, "");
 	/* Keep what runs; the first that does not, and all to its right, come up anew. */
