@@ -9,7 +9,7 @@
  *	grades DENY KILL                              ms; 0: left out. Reboot is at 5000
  *	service NAME [order N,N] [ordered] [restricted] [failback] [disabled]     resources: volume, unit, ip
  *	boot N-N | crash N | return N | view N,N [noquorum]
- *	victim N | proof N | ready N yes|no | fenced N yes|no | held N yes|no (waits for an operator)
+ *	victim N | proof N | ready N yes|no | fenced N yes|no | informed N yes|no | held N yes|no (waits for an operator)
  *	ending N                                      fenced heard a hypervisor say that it is, or will be, over
  *	kill N | respawn N | leave N
  *	op N COMMAND SERVICE|- [NODE]
@@ -79,7 +79,7 @@ struct node {
 	struct nodeset standby;
 	bool enabled[SERVICES_MAX];
 	enum answer says[DRIVE_DENY + 1][3];
-	bool has_fenced, not_ready, held, ending, look_fails;
+	bool has_fenced, uninformed, not_ready, held, ending, look_fails;
 	bool victim, dead;
 	unsigned prepares; /* since they were asked for last */
 	unsigned dead_boot;
@@ -145,7 +145,7 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 	st->self = life_of(at, w.node[at].boot);
 	st->held = w.node[at].held;
 	st->quorate = w.quorate;
-	st->informed = w.quorate && !st->held;
+	st->informed = w.quorate && !st->held && !w.node[at].uninformed;
 	st->view.seq = w.seq;
 	st->self_victim = w.node[at].victim && w.quorate;
 	for (uint32_t id = 1; id <= w.n; id++) {
@@ -742,6 +742,9 @@ static void play_line(char *line)
 		tell_fenced();
 	} else if (strcmp(a[0], "ending") == 0) {
 		w.node[node_arg(a[1])].ending = true;
+		tell_fenced();
+	} else if (strcmp(a[0], "informed") == 0) {
+		w.node[node_arg(a[1])].uninformed = strcmp(a[2], "no") == 0;
 		tell_fenced();
 	} else if (strcmp(a[0], "kill") == 0) {
 		daemon_gone(node_arg(a[1]));
