@@ -42,6 +42,8 @@ const struct rule rules[] = {
 	  "confirmed()" },
 	{ "FENCE-15", "who has failed is followed by the next one", "turns()" },
 	{ "FENCE-16", "what was begun before a sleep is begun anew", "confirmed()" },
+	{ "FENCE-18", "who is held for being fenced too often starts nothing and fences nobody",
+	  "check_held()" },
 	{ "FENCE-17", "corosync is hurried about lives that are over, by one node of a ring",
 	  "check_fence_hurry()" },
 	{ "DLM-1", "two that hold a resource are compatible", "check_lock() and dlm_broken()" },

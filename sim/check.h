@@ -21,6 +21,7 @@ void check_fence_off(struct world *w, uint32_t id,
 		     uint32_t victim);                /* an agent begins to switch off */
 void check_fence_sleep(struct world *w, uint32_t id); /* it stands still, or goes on */
 void check_fence_hurry(struct world *w, uint32_t id, const struct fence_action *a);
+void check_held(struct world *w, uint32_t id, const char *does);
 void check_fence_forget(struct world *w, uint32_t id);   /* what it knew counts no more */
 void check_goodbyes_about(struct world *w, uint32_t id); /* it holds something from now on */
 void check_fence_quiet(struct world *w);

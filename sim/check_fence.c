@@ -265,10 +265,26 @@ static void confirmed(struct world *w, uint32_t id, uint32_t victim)
 }
 
 /* FENCE-9: a fencing order from a ring that is over, while a majority has gone on without that node. */
+/* FENCE-18: a member that was fenced too often starts nothing and fences nobody before an operator has let it in. */
+void check_held(struct world *w, uint32_t id, const char *does)
+{
+	static struct fence_status st;
+
+	if (!w->host[id].dom || !w->plan->loop_max)
+		return;
+	fence_status(w->host[id].dom, local_ms(w, id), &st);
+	for (unsigned i = 0; i < st.node_count; i++)
+		if (st.node[i].pub.nodeid == id && st.node[i].held &&
+		    st.node[i].pub.state == FENCE_NODE_MEMBER)
+			broken(w, "FENCE-18", id, "is held for being fenced too often, and %s",
+			       does);
+}
+
 void check_fence_off(struct world *w, uint32_t id, uint32_t victim)
 {
 	uint64_t ring = net_ring(w->net, id);
 
+	check_held(w, id, "fences");
 	confirmed(w, id, victim);
 	if (net_is_deaf(w->net, id, w->now_ms))
 		broken(w, "FENCE-9", id, "has just woken up and switches n%u off", victim);

@@ -96,6 +96,7 @@ void check_gate(struct world *w, uint32_t id, int service)
 	struct host *h = &w->host[id];
 	struct place_summary s;
 
+	check_held(w, id, "starts a service");
 	/* who was cut off may believe what it likes: its START is refused by the disk */
 	for (uint32_t o = 1; o <= w->n && !was_cut(w, id, h->boot); o++)
 		if (o != id && may_write(w, o, (unsigned)service) &&
