@@ -2,6 +2,8 @@
 /* This machine's addresses, routes, bridges and neighbours. Nothing is changed by looking. */
 #include "doctor.h"
 
+#include "lib/shell/multicast.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -152,43 +154,19 @@ bool host_gateway(char *to, size_t size)
 	return found;
 }
 
-/* --- bridges ----------------------------------------------------------------------------------------------------- */
-
-static enum doctor_tri flag_of(const char *bridge, const char *name)
+static enum doctor_tri tri(enum bridge_flag f)
 {
-	char path[128], word[16] = "";
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge/%s", bridge, name);
-	FILE *f = fopen(path, "re");
-
-	if (f && !fgets(word, sizeof(word), f))
-		word[0] = '\0';
-	if (f)
-		fclose(f);
-	return word[0] == '1' ? DOCTOR_YES : word[0] == '0' ? DOCTOR_NO : DOCTOR_UNKNOWN;
+	return f == BRIDGE_YES ? DOCTOR_YES : f == BRIDGE_NO ? DOCTOR_NO : DOCTOR_UNKNOWN;
 }
 
 void host_bridge(const char *iface, struct doctor_bridge *ret)
 {
-	char path[128], link[256];
+	struct bridge_look look;
 
-	memset(ret, 0, sizeof(*ret));
-	snprintf(path, sizeof(path), "/sys/class/net/%.15s/bridge", iface);
-	if (access(path, F_OK) == 0) {
-		snprintf(ret->name, sizeof(ret->name), "%.15s", iface);
-	} else {
-		snprintf(path, sizeof(path), "/sys/class/net/%.15s/brport/bridge", iface);
-		ssize_t n = readlink(path, link, sizeof(link) - 1);
-
-		if (n <= 0)
-			return;
-		link[n] = '\0';
-		const char *base = strrchr(link, '/');
-
-		snprintf(ret->name, sizeof(ret->name), "%.15s", base ? base + 1 : link);
-	}
-	ret->snoops = flag_of(ret->name, "multicast_snooping");
-	ret->queries = flag_of(ret->name, "multicast_querier");
+	bridge_look(iface, &look);
+	snprintf(ret->name, sizeof(ret->name), "%s", look.name);
+	ret->snoops = tri(look.snoops);
+	ret->queries = tri(look.queries);
 }
 
 /* --- what comes back --------------------------------------------------------------------------------------------- */

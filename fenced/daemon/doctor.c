@@ -15,11 +15,11 @@
 #include "daemon.h"
 
 #include "lib/shell/log.h"
+#include "lib/shell/multicast.h"
 #include "lib/shell/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,6 @@
 #define MAGIC_LEN 4
 #define RUN_MS 180000
 #define CHECKS_MAX 512 /* of one node */
-#define IGMP_QUERY 0x11
 
 enum seeing { SEE_NONE = 0, SEE_ASKED, SEE_RUNNING, SEE_DONE, SEE_GONE };
 
@@ -64,16 +63,10 @@ struct doctor {
 static void on_igmp(void *arg, int fd, int revents)
 {
 	struct doctor *d = arg;
-	uint8_t buf[512];
-	ssize_t n;
 
 	(void)revents;
-	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-		size_t head = (size_t)(buf[0] & 0xf) * 4;
-
-		if ((size_t)n > head && buf[head] == IGMP_QUERY)
-			d->query_ms = mono_ms();
-	}
+	if (igmp_query_heard(fd))
+		d->query_ms = mono_ms();
 }
 
 int doctor_open(struct fenced *f)
@@ -85,7 +78,7 @@ int doctor_open(struct fenced *f)
 	d->f = f;
 	f->doctor = d;
 	/* whether there is a querier cannot be seen in a moment: they ask every two minutes */
-	d->igmp_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_IGMP);
+	d->igmp_fd = igmp_listen();
 	d->igmp_ms = mono_ms();
 	if (d->igmp_fd >= 0 && loop_fd_add(f->loop, d->igmp_fd, POLLIN, on_igmp, d) < 0) {
 		close(d->igmp_fd);

@@ -27,6 +27,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/log.h \
 	%reldir%/loop.c \
 	%reldir%/loop.h \
+	%reldir%/multicast.c \
+	%reldir%/multicast.h \
 	%reldir%/scsi_disk.c \
 	%reldir%/scsi_disk.h \
 	%reldir%/scsi_guard.c \
