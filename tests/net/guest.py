@@ -69,7 +69,8 @@ class Guest(hosts.Lab):
     def stockade(self, *words):
         """By the command, as a person on n1 has it."""
         env = {"STOCKADE_LIBEXECDIR": os.path.dirname(built(DOCTOR))}
-        argv = ["unshare", "-u", "sh", "-c", 'hostname n1; exec "$@"', "sh", built("tools/stockade"), "--config", self.yaml, "doctor",
+        own = 'mount -t tmpfs tmpfs /run && mkdir /run/stockade && hostname n1 && exec "$@"'
+        argv = ["unshare", "-u", "-m", "sh", "-c", own, "sh", built("tools/stockade"), "--config", self.yaml, "doctor",
                 "fence", "--local", *words]
         return self.run(argv, timeout=60, env=env)
 
