@@ -184,3 +184,12 @@ const struct fence_node *fence_state_node(const struct fence_state *st, uint32_t
 			return &st->node[i];
 	return NULL;
 }
+
+bool fence_state_member(const struct fence_state *st)
+{
+	const struct fence_node *n = fence_state_node(st, st->self.nodeid);
+
+	return st->informed ||
+	       (st->held && st->quorate && !st->self_victim && n && n->state == FENCE_NODE_MEMBER &&
+		n->life.join == st->self.join && incarnation_same_boot(&n->life, &st->self));
+}

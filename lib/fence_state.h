@@ -80,6 +80,8 @@ int fence_signs_encode(const struct fence_signs *s, void *buf, size_t len);
 int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len);
 
 const char *fence_node_state_name(enum fence_node_state st);
+/* Is this node a member of the fence domain in this life of its fenced, and not about to leave? One that is held is. */
+bool fence_state_member(const struct fence_state *st);
 const struct fence_node *fence_state_node(const struct fence_state *st,
 					  uint32_t nodeid); /* NULL: not configured */
 

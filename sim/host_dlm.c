@@ -160,7 +160,7 @@ void dlmd_state(struct world *w, uint32_t id, const struct fence_state *st)
 	struct dlm_event ev = { .type = DLM_EV_FENCE, .fence = st };
 
 	dlmd_feed(w, id, &ev);
-	if (h->dlm_joined || !st->informed || h->proc[PART_DLM].leaving || !h->dlm)
+	if (h->dlm_joined || !fence_state_member(st) || h->proc[PART_DLM].leaving || !h->dlm)
 		return;
 	h->dlm_joined = true; /* join_when_member() of dlm/daemon/main.c */
 	proc_join(w, id, PART_DLM);

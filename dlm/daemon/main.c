@@ -224,7 +224,7 @@ static void join_when_member(struct dlmd *d, const struct fence_state *st)
 						.deliver = on_deliver,
 						.lost = on_cluster_lost };
 
-	if (d->cluster || !st->informed || d->leaving)
+	if (d->cluster || !fence_state_member(st) || d->leaving)
 		return;
 	d->cluster = cluster_open(d->loop, "stockade-dlmd", &ops, d);
 	if (!d->cluster) {

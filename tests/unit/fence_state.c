@@ -131,10 +131,38 @@ static void corpus_is_read_soundly(void **state)
 	assert_true(fuzz_corpus("state") >= 10);
 }
 
+/* dlmd joins by this: without a held node's dlmd all locking would wait for it for ever. */
+static void who_is_held_is_a_member_who_is_not_in_is_none(void **state)
+{
+	struct fence_state st;
+
+	(void)state;
+	fill(&st);
+	assert_true(fence_state_member(&st));
+	st.informed = false;
+	st.node[0].state = FENCE_NODE_MEMBER;
+	st.node[0].life = st.self;
+	assert_false(fence_state_member(&st)); /* no quorum yet, not synced, or leaving */
+	st.held = true;
+	assert_true(fence_state_member(&st));
+	st.quorate = false;
+	assert_false(fence_state_member(&st));
+	st.quorate = true;
+	st.node[0].life.join--; /* the book knows an earlier fenced of this kernel */
+	assert_false(fence_state_member(&st));
+	st.node[0].life = st.self;
+	st.node[0].state = FENCE_NODE_ABSENT;
+	assert_false(fence_state_member(&st));
+	st.node[0].state = FENCE_NODE_MEMBER;
+	st.self_victim = true;
+	assert_false(fence_state_member(&st));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(corpus_is_read_soundly),
+		cmocka_unit_test(who_is_held_is_a_member_who_is_not_in_is_none),
 		cmocka_unit_test(the_largest_state_survives_the_wire),
 		cmocka_unit_test(a_kind_of_proof_we_do_not_know_is_no_proof),
 		cmocka_unit_test(signs_survive_and_unknown_ones_stay_unknown),
