@@ -75,8 +75,7 @@ void check_start(struct world *w, uint32_t id, unsigned v)
 		broken(w, "STORE-6", id,
 		       "starts volume %u, and has not written down that it may be active", v);
 	/* who hung hears first that it got its lock, and then that dlmd ended meanwhile */
-	if (has_part(w, PART_DLM) && h->awake_ms != w->now_ms &&
-	    !(h->vlock[v].wanted && h->vlock[v].told))
+	if (has_part(w, PART_DLM) && !h->vlock[v].heard)
 		broken(w, "RUN-3", id, "starts volume %u without its lock", v);
 }
 

@@ -164,7 +164,7 @@ void vlock_want(struct world *w, uint32_t id, unsigned v, bool wanted)
 		return;
 	}
 	l->wanted = wanted;
-	l->told = false;
+	l->told = l->heard = false;
 	l->doubt = false;
 	if (wanted && l->state == VLOCK_HELD)
 		tell(w, id, v, true);
@@ -252,6 +252,8 @@ void vlock_event(struct world *w, const struct timed *t)
 	if (t->kind == EV_LOCK) {
 		struct place_event ev = { .type = PLACE_EV_LOCK,
 					  .lock = { .volume = t->a, .held = t->b } };
+
+		h->vlock[t->a].heard = t->b;
 
 		storaged_feed(w, t->node, &ev);
 		return;

@@ -134,6 +134,7 @@ enum vlock_state { VLOCK_NONE, VLOCK_ADOPTING, VLOCK_ASKING, VLOCK_HELD, VLOCK_D
 struct vlock { /* storaged/daemon/locks.c */
 	enum vlock_state state;
 	bool wanted, told, maybe_orphan, doubt;
+	bool heard; /* the core was told so: what a hanging storaged has in its queue it has not heard */
 	uint32_t lkid;
 	uint64_t cookie, doubt_ms;
 };
