@@ -33,6 +33,10 @@ stockade_storaged_SOURCES = \
 stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/libstoraged-drivers.la \
 	libstockade-dlm.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)
 
+check_PROGRAMS += tests/unit/service
+tests_unit_service_SOURCES = tests/unit/service.c
+tests_unit_service_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/place_fuzz
 tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c tests/fuzz/place_group.c
 tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)

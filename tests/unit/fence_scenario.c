@@ -15,7 +15,7 @@
  *	agent N off|status|on done|failed|timeout|unknown|off|on|lie|hang [COUNT]     for runs about N
  *	return N ANSWER                         what hangs there ends so
  *	answer BY RUN ANSWER                    an agent's answer reaches fenced of BY, whether or not that waits for it
- *	path N ok|fail | check N                readiness checks of N; N is to ask all of them now
+ *	path N ok|fail [DEVICE] | check N       readiness checks of N; N is to ask all of them now
  *	send N newer|flood | send N request|attempt|seen|proof VICTIM [NUMBER] [boot BOOT] [stale]
  *	                                        what a core would not say now: tests/unit/fence_forge.h; stale: of the ring before
  *	signs N WEIGHT [holds] [fresh|stale] [M=fresh|M=stale] [M:MS]     M:MS: M's heartbeat on the disk moves and says that it is armed
@@ -63,8 +63,9 @@ struct message {
 
 struct node {
 	struct fence_domain *dom;
-	bool runs, frozen, mute, path_fails;
-	bool off; /* power */
+	bool runs, frozen, mute;
+	unsigned path_fails; /* bits by device */
+	bool off;            /* power */
 	unsigned boot, reboots, offs;
 	uint64_t ring, join;
 	struct nodeset ring_nodes;
@@ -77,7 +78,7 @@ struct node {
 
 struct run {
 	bool used, check, hangs;
-	uint32_t by, node;
+	uint32_t by, node, device;
 	uint64_t id, end_ms;
 	enum fence_agent_action action;
 	enum fence_answer answer;
@@ -161,6 +162,7 @@ static void start_run(uint32_t by, const struct fence_action *a)
 	};
 	r->id = check ? a->check.check : a->run.run;
 	r->node = check ? a->check.node : a->run.node;
+	r->device = check ? a->check.device : a->run.device;
 	if (check)
 		return;
 	struct node *n = &w.node[r->node];
@@ -202,7 +204,7 @@ static void end_run(struct run *r)
 	r->used = false;
 	if (r->check) {
 		ev.ready_done.check = r->id;
-		ev.ready_done.ok = !w.node[r->node].path_fails;
+		ev.ready_done.ok = !(w.node[r->node].path_fails >> r->device & 1);
 		ev.ready_done.text = ev.ready_done.ok ? "" : "dev: no answer";
 	} else {
 		ev.run_done.run = r->id;
@@ -747,7 +749,7 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "send")) {
 		cmd_send(a, n);
 	} else if (is(a[0], "path")) {
-		nd->path_fails = is(a[2], "fail");
+		nd->path_fails = !is(a[2], "fail") ? 0 : a[3] ? 1u << number(a[3]) : ~0u;
 	} else if (is(a[0], "signs")) {
 		cmd_signs(a, n);
 	} else if (is(a[0], "watchdog")) {
