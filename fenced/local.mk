@@ -25,6 +25,10 @@ check_PROGRAMS += tests/unit/fence_fuzz
 tests_unit_fence_fuzz_SOURCES = tests/unit/fence_fuzz.c tests/fuzz/fence_group.c
 tests_unit_fence_fuzz_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/fence_start
+tests_unit_fence_start_SOURCES = tests/unit/fence_start.c
+tests_unit_fence_start_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/fence_scenario
 tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c tests/unit/fence_forge.h tests/unit/fence_notes.h
 tests_unit_fence_scenario_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
