@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "storaged/core/service.h"
+#include "storaged/core/place.h"
 
 static struct service_frame frame;
 static struct service_group group;
