@@ -57,6 +57,18 @@ static enum place_gate gate_of_node(const struct place *p, unsigned s, uint32_t 
 	return fn->ready ? PLACE_GATE_NONE : PLACE_GATE_READY;
 }
 
+/* Seen from here, for another node: we are alive, say what we hold, and know whether the others could fence us (SAFE-6). */
+static enum place_gate gate_of_self(const struct place *p, unsigned s)
+{
+	const struct fence_node *fn = fence_state_node(&p->fence, p->cfg.self);
+
+	if (!fn || !fn->ready) /* before what we hold: that we can let go, in vain */
+		return PLACE_GATE_READY;
+	return s < p->cfg.frame.n_services && nodeset_has(p->group.service[s].held, p->cfg.self)
+		       ? PLACE_GATE_HOLDER
+		       : PLACE_GATE_NONE;
+}
+
 bool place_stray(const struct place *p, unsigned s, uint32_t at, struct place_wait *ret)
 {
 	const struct service_frame *f = &p->cfg.frame;
@@ -161,11 +173,8 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 
 			if (n == at)
 				continue;
-			if (n ==
-			    p->cfg.self) /* seen from here, for another node: we are alive and say what we hold */
-				gate = s < f->n_services && nodeset_has(p->group.service[s].held, n)
-					       ? PLACE_GATE_HOLDER
-					       : PLACE_GATE_NONE;
+			if (n == p->cfg.self)
+				gate = gate_of_self(p, s);
 			else
 				gate = gate_of_node(p, s, n);
 			if (gate != order[k])
