@@ -68,8 +68,9 @@ def living(c, timeout, grace, next_one):
     t.until(lambda: all_members(c), 300, f"{second} is back", 1)
 
 
-def lost(t, c, timeout, next_one):
+def lost(c, timeout, next_one):
     """Act 3: one that is cut off, and two that have not heard that it was armed."""
+    t = c.t
     third = c.server()
     number = int(third.removeprefix("node"))
     others = [n for n in (1, 2, 3) if n != number]
