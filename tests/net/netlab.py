@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -75,6 +76,7 @@ class Lab:
         if two_node is None and nodes == 2:
             two_node = 1
         self._conn = None
+        self._talk = threading.Lock()    # a scenario may ask from several threads
         self._last = None
         conf = corosync_conf(nodes, token=token, links=links, two_node=two_node, wait_for_all=wait_for_all,
                              extra_totem=extra_totem)
@@ -134,6 +136,13 @@ class Lab:
 
     # -- orders --------------------------------------------------------------------------------
     def order(self, do, **keys):
+        with self._talk:
+            answer = self._order({"do": do, **keys})
+        if not answer.pop("ok"):
+            raise LabError(f"{do}: {answer['error']}")
+        return answer
+
+    def _order(self, request):
         if self._conn is None:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -143,15 +152,12 @@ class Lab:
                 raise LabError(f"the lab does not answer: {e}") from e
             self._conn = sock.makefile("rw")
             sock.close()                 # the file keeps it open
-        self._conn.write(json.dumps({"do": do, **keys}) + "\n")
+        self._conn.write(json.dumps(request) + "\n")
         self._conn.flush()
         line = self._conn.readline()
         if not line:
             raise LabError("the lab is gone")
-        answer = json.loads(line)
-        if not answer.pop("ok"):
-            raise LabError(f"{do}: {answer['error']}")
-        return answer
+        return json.loads(line)
 
     def _status(self):
         self._last = self.order("status")
