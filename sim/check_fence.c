@@ -50,9 +50,10 @@ static void proofs(struct world *w, uint32_t id, const struct fence_state *st)
 		bool lives = h->runs && same_boot(&x->proof.victim, x->nodeid, h->boot);
 
 		if (x->proof.kind == PROOF_CLEAN_LEAVE)
-			/* who hung has not heard yet that it is back; its storaged has, in its own group */
+			/* who hung, or stands still in a ring that is over, has not heard yet that it is back */
 			lives = lives && holds(w, x->nodeid) && x->state == FENCE_NODE_DEAD &&
 				synced(w, id) && st->view.seq == net_ring(w->net, id) &&
+				net_ring(w->net, id) == net_ring(w->net, x->nodeid) &&
 				w->buried[x->nodeid] !=
 					h->boot; /* buried alive by an operator: he was told */
 		else
