@@ -54,7 +54,7 @@ def play(t):
 
         # another program has the port of the call-back
         taken = subprocess.Popen(["ip", "netns", "exec", guest, "python3", "-c", "import socket, time\n"
-                                  "s = socket.socket(); s.bind(('', 1229)); s.listen(); time.sleep(60)"])
+                                  "s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('', 1229)); s.listen(); time.sleep(60)"])
         until(lambda: ":1229 " in lab.guest_run("ss", "-Hltn"), "the port to be taken", 10, 0.05)
         row(lab, "port-taken")
         taken.kill()
