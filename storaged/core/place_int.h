@@ -99,6 +99,7 @@ struct place {
 		char text[RUNNER_WHY_MAX];
 		bool told_stray; /* in this view */
 		uint64_t told_starts;
+		char told_text[RUNNER_WHY_MAX]; /* while told_stray */
 	} look[SERVICES_MAX];
 	bool look_asked;
 	uint32_t stray_from[SERVICES_MAX]; /* who told stray_text; 0: nobody */

@@ -481,9 +481,14 @@ static void duty_look(struct place *p, unsigned s)
 	if (!p->look[s].known || (p->look[s].active == DRIVE_UNKNOWN && !answers))
 		return; /* SAFE-3: what was told before stands */
 	stray = p->look[s].active != DRIVE_NONE;
-	if (stray == p->look[s].told_stray && (!answers || p->look[s].told_starts == v->starts))
+	/* the words too: a volume seen active may be mounted only by the next look, and `why` names the mount */
+	if (stray == p->look[s].told_stray &&
+	    (!stray || strcmp(p->look[s].text, p->look[s].told_text) == 0) &&
+	    (!answers || p->look[s].told_starts == v->starts))
 		return;
 	p->look[s].told_stray = stray;
+	snprintf(p->look[s].told_text, sizeof(p->look[s].told_text), "%s",
+		 stray ? p->look[s].text : "");
 	p->look[s].told_starts = answers ? v->starts : 0;
 	place_send_looked(p, s, answers ? v->starts : 0, stray, stray ? p->look[s].text : "");
 }

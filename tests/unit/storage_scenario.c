@@ -18,13 +18,13 @@
  *	release N                                     what hangs there ends as unknown
  *	monitor N SERVICE RESOURCE ok|fail|unknown
  *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
- *	look N [unknown]                                  the slow period is over: what is active there?
+ *	look N [unknown|mounted]                          the slow period is over: what is active there?
  *	lock held|free                                do locks come at once? (held: by nobody that answers)
  *	lost N SERVICE                                its lock is lost, or what was asked for is refused
  *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
  *	config N HASH | tag N NAME | knows N N,N      before boot; the initiator's name; whom its fenced knows (else all)
  *	wait MS
- *	expect SERVICE STATE [N] | expect why N SERVICE GATE | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
+ *	expect SERVICE STATE [N] | expect why N SERVICE GATE [WORD] | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
  *	expect prepares N COUNT (resources, since this was asked last)
  *	expect released SERVICE EPOCH | expect halt N none|order|deny|kill|reboot
  *	record SERVICE N (the record on its disk: active, by N; 0: nobody)
@@ -79,7 +79,7 @@ struct node {
 	struct nodeset standby;
 	bool enabled[SERVICES_MAX];
 	enum answer says[DRIVE_DENY + 1][3];
-	bool has_fenced, uninformed, not_ready, held, ending, look_fails;
+	bool has_fenced, uninformed, not_ready, held, ending, look_fails, look_mounted;
 	bool victim, dead;
 	unsigned prepares; /* since they were asked for last */
 	unsigned dead_boot;
@@ -337,8 +337,9 @@ static void look(uint32_t id)
 		v[s].active = w.node[id].look_fails     ? DRIVE_UNKNOWN
 			      : w.node[id].active[s][0] ? DRIVE_OK
 							: DRIVE_NONE;
-		snprintf(v[s].text, sizeof(v[s].text), "%s n%u",
-			 v[s].active == DRIVE_OK ? "active on" : "nobody can tell on", id);
+		snprintf(v[s].text, sizeof(v[s].text), "%s n%u%s",
+			 v[s].active == DRIVE_OK ? "active on" : "nobody can tell on", id,
+			 w.node[id].look_mounted ? " (mounted on /m)" : "");
 	}
 	step(id, (struct place_event){ .type = PLACE_EV_LOOK, .look = { v } });
 }
@@ -586,7 +587,8 @@ static void cmd_expect(char **a)
 
 	if (strcmp(a[1], "why") == 0) {
 		place_service(w.node[node_arg(a[2])].place, service_arg(a[3]), &ps);
-		if (strcmp(place_gate_name(ps.wait.gate), a[4]) != 0)
+		if (strcmp(place_gate_name(ps.wait.gate), a[4]) != 0 ||
+		    (a[5] && !strstr(ps.wait.text, a[5])))
 			fail_msg("%s:%u: %s waits for %s (%s), not %s", w.file, w.line, a[3],
 				 place_gate_name(ps.wait.gate), ps.wait.text, a[4]);
 		trace("  why %s at n%s: %s\n", a[3], a[2], ps.wait.text);
@@ -788,6 +790,7 @@ static void play_line(char *line)
 			strcmp(a[0], "active") == 0;
 	} else if (strcmp(a[0], "look") == 0) {
 		w.node[node_arg(a[1])].look_fails = a[2] && strcmp(a[2], "unknown") == 0;
+		w.node[node_arg(a[1])].look_mounted = a[2] && strcmp(a[2], "mounted") == 0;
 		look(node_arg(a[1]));
 		settle();
 	} else if (strcmp(a[0], "monitor") == 0) {

@@ -21,7 +21,8 @@ def play(t):
             time.sleep(1)
         why = c.stockade(1, "why", "web", check=False).out
         t.say(f"          {' '.join(why.split())[:200]}")
-        t.check("active on node2 by hand (mounted on /m)" in " ".join(why.split()), "why names the node, the mount and who did it")
+        mounted = lambda: "active on node2 by hand (mounted on /m)" in " ".join(c.stockade(1, "why", "web", check=False).out.split())  # noqa: E731
+        t.until(mounted, 30, "why names the node, the mount and who did it", 1)  # node2 may have looked between vgchange and mount
     with t.step("unmounted by hand: it goes on"):
         two.sh(f"umount /m; vgchange -q -an {L.VG}", check=False)
         c.command(1, "service", "enable", "web", timeout=120)
