@@ -186,6 +186,10 @@ class Cluster:
 
     # -- what is true
 
+    def running_since(self, node):
+        """What changes when the service is stopped and started again: its unit's process and its mount, as the kernel knows them."""
+        return self.lab.node(node).sh("systemctl show -p MainPID -p InvocationID apache2; grep ' /var/www/html ' /proc/self/mountinfo").out
+
     def server(self):
         """The node that the last acknowledged record names."""
         return self.writer.acked[-1][2] if self.writer.acked else None

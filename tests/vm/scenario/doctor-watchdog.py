@@ -74,7 +74,7 @@ def play(t):
         two.sh("kill -STOP $(systemctl show -P MainPID stockade-fenced)")
         reset = next(iter([t.until(lambda: [e["mono"] for e in c.lab.events() if e["mono"] > at and "node2" in e["text"] and "reboot" in e["text"]], 60,
                                    "node2 is reset")[0]]))
-        t.check(reset - at < 12 + 4, f"{reset - at:.1f} s after its fenced stood still, with a timeout of 12 s")
+        t.check(reset - at < 2 * 12, f"{reset - at:.1f} s after its fenced stood still, with a timeout of 12 s, in a guest that may be starved")
         two.wait_booted(300)
         t.check(boot(c, 2) != before, "it is another boot")
         t.equal([e for e in c.lab.events() if e["mono"] > at and "Stopped" in e["text"] and e["mono"] < reset], [], "nobody had switched it off before")
@@ -84,7 +84,7 @@ def play(t):
         at = time.monotonic()
         one.sh("kill -STOP $(systemctl show -P MainPID stockade-fenced)")
         reset = c.lab.wait_event("node1", "reset", since=at, timeout=60)["mono"]
-        t.check(reset - at < 12 + 4, f"{reset - at:.1f} s after its fenced stood still, with a timeout of 12 s")
+        t.check(reset - at < 2 * 12, f"{reset - at:.1f} s after its fenced stood still, with a timeout of 12 s, in a guest that may be starved")
         t.say(f"          i6300esb: reset {reset - at:.1f} s after fenced stood still")
         one.wait_booted(300)
         one.run("modprobe", "i6300esb")
