@@ -6,8 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define GIVE_UP_MS 5000 /* as fenced/daemon/main.c */
-#define PING_MS 1500    /* as fenced/daemon/ping.c */
+#define GIVE_UP_MS 5000      /* as fenced/daemon/main.c */
+#define PING_MS 1500         /* as fenced/daemon/ping.c */
+#define ATTEST_AGAIN_MS 1000 /* as the hypervisor's daemon, at most */
 
 /* SAFE-8: no two nodes agree on the time of day, and some live before 1970; nothing may depend on it. */
 static int64_t wall_of(const struct world *w, uint32_t id)
@@ -206,6 +207,9 @@ void fenced_start(struct world *w, uint32_t id)
 		cfg.stored_view = h->stored.view;
 		cfg.n_stored = h->stored.n;
 		memcpy(cfg.stored, h->stored.proof, sizeof(cfg.stored));
+		cfg.kept_view = h->stored.kept_view;
+		cfg.n_kept = h->stored.n_kept;
+		memcpy(cfg.kept, h->stored.kept, sizeof(cfg.kept));
 	}
 	h->informed = false;
 	h->asleep_ms = h->woken_ms = 0;
@@ -327,7 +331,11 @@ void fenced_event(struct world *w, const struct timed *t)
 		ev.attest.dying = t->data != NULL;
 		ev.attest.text = ev.attest.dying ? "the hypervisor says that it will destroy it"
 						 : "the hypervisor says that it is destroyed";
-		fenced_feed(w, t->node, &ev);
+		int rc = h->proc[PART_FENCE].hung ? -EAGAIN : fenced_feed(w, t->node, &ev);
+
+		/* not taken: it is said again, also to the fenced that comes after this one */
+		if (rc == -EAGAIN && !t->data && h->runs && w->host[t->a].boot == t->b)
+			push(w, ATTEST_AGAIN_MS, EV_ATTEST, t->node, KERNEL, t->a, t->b, NULL);
 		break;
 	}
 	case EV_UNFENCE: unfence(w, t->node); break;

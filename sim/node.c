@@ -291,7 +291,7 @@ static void attest(struct world *w, uint32_t id)
 			push(w,
 			     late ? prng_range(&h->prng, 3000, 20000)
 				  : prng_range(&h->prng, 5, 800),
-			     EV_ATTEST, to, PART_FENCE, id, h->boot, NULL);
+			     EV_ATTEST, to, KERNEL, id, h->boot, NULL);
 }
 
 /* @panics: the machine goes on without a kernel: its watchdog too. */

@@ -22,6 +22,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RING_STEP \
+	4 /* corosync, totemsrp.c: a ring's number is the highest of those that form it, and 4 */
+
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r)
 {
 	struct nodeset s = NODESET_EMPTY;
@@ -238,7 +241,10 @@ void fence_on_proof(struct fence_domain *d, uint32_t from, const struct op *op)
  *  1. it names the kernel life that the book knows: a later boot of the node is another life (scenario/fence/attested_earlier_life.scn);
  *  2. that node has left corosync's membership: who is still heard there is not dead, whoever says so;
  *  3. it is a victim: whether it is one is not for a hypervisor to say (a goodbye stays a goodbye).
- * It spares the agent's run, nothing else: quorum, the synced view and the order of messages stay what they are.
+ * It spares the agent's run, nothing else: quorum, the synced view and the order of messages stay what they are. And the wait for
+ * a node that was not seen yet, when it is the life that our predecessor knew: see fence_attest_recall().
+ *
+ * 0 says that it is kept: whoever makes statements may forget it when FENCE_ACT_STORE is done.
  */
 int fence_on_attest(struct fence_domain *d, const struct incarnation *life, bool dying,
 		    const char *text)
@@ -250,6 +256,8 @@ int fence_on_attest(struct fence_domain *d, const struct incarnation *life, bool
 				    life->nodeid, r ? "this one" : "not configured");
 	struct local *l = &d->local[d->slot[life->nodeid]];
 
+	if (!d->informed)
+		return fence_refuse(d, -EAGAIN, "nothing is known of node %u yet", life->nodeid);
 	if (!incarnation_same_boot(&r->life, life) || incarnation_unseen(life))
 		return fence_refuse(d, -ESTALE, "it is not the life that we know of node %u",
 				    life->nodeid);
@@ -269,7 +277,43 @@ int fence_on_attest(struct fence_domain *d, const struct incarnation *life, bool
 	memset(l->attest_text, 0, sizeof(l->attest_text));
 	memcpy(l->attest_text, text, n);
 	fence_note(d, FENCE_NOTE_ATTESTED, life->nodeid, text);
+	d->store = true;
 	return 0;
+}
+
+/*
+ * We begin anew, alone, and nobody else knows more: a fenced that ended after it had heard a hypervisor's word, and before that had
+ * become a proof, has kept it, and the lives that it knew (scenario/fence/attested_word_outlives_fenced.scn). A statement that
+ * is heard only now needs them, too: it is about a life, and all that we know of the node is its number.
+ *
+ * "Node N, last known in life B, is over" holds if no later life of N can have anything. It would have got it in a quorate ring, and
+ * that ring has a node in common with ours: so it lies between the ring in which B was agreed to be the last life and ours.
+ * In the very ring there is none between; in the next one neither, as corosync counts its rings, and in the next
+ * one only who is not in it can be meant. Anything else: the ordinary wait.
+ */
+void fence_attest_recall(struct fence_domain *d)
+{
+	struct view_id then = d->cfg.kept_view;
+	bool same = view_id_equal(then, d->view.id);
+	bool next = then.seq && d->view.id.seq > then.seq && d->view.id.seq - then.seq <= RING_STEP;
+
+	for (unsigned i = 0; i < d->cfg.n_kept; i++) {
+		const struct fence_kept *k = &d->cfg.kept[i];
+		struct record *r = rec_of(d, k->life.nodeid);
+
+		if (!r || r->state != FENCE_NODE_UNKNOWN || incarnation_unseen(&k->life) ||
+		    nodeset_has(d->view.members, r->nodeid) ||
+		    !(same || (next && !nodeset_has(d->view.nodes, r->nodeid))))
+			continue;
+		struct local *l = &d->local[d->slot[r->nodeid]];
+
+		r->life = k->life;
+		if (!k->attested)
+			continue;
+		l->attested = l->dying = k->life;
+		memcpy(l->attest_text, k->text, sizeof(l->attest_text));
+		fence_note(d, FENCE_NOTE_ATTESTED, r->nodeid, k->text);
+	}
 }
 
 /* A node is heard in a round: what was said of its life before that is not used any more. Either its last words came after the
@@ -298,14 +342,22 @@ bool fence_attest_ending(const struct fence_domain *d, unsigned slot)
 	       r->state != FENCE_NODE_DEAD;
 }
 
+bool fence_attest_over(const struct fence_domain *d, unsigned slot)
+{
+	const struct record *r = &d->book.rec[slot];
+	const struct local *l = &d->local[slot];
+
+	return l->attested.nodeid && incarnation_same_boot(&l->attested, &r->life) &&
+	       !nodeset_has(d->view.nodes, r->nodeid);
+}
+
 /* Return: there is a word of a hypervisor about this victim; its proof is sent, or will be. */
 static bool attested(struct fence_domain *d, unsigned slot)
 {
 	const struct record *r = &d->book.rec[slot];
 	struct local *l = &d->local[slot];
 
-	if (l->attested.nodeid == 0 || !incarnation_same_boot(&l->attested, &r->life) ||
-	    nodeset_has(d->view.nodes, r->nodeid) || l->att.stage == ATT_PROVING)
+	if (!fence_attest_over(d, slot) || l->att.stage == ATT_PROVING)
 		return false;
 	if (l->proof.kind == PROOF_NONE) {
 		l->proof = (struct proof){ .victim = r->life,

@@ -212,7 +212,8 @@ struct fence_domain {
 	bool synced, agreed;    /* agreed: some member saw this view quorate */
 	bool ring_quorate;      /* we saw this ring quorate */
 	bool quiet; /* nothing was decided since we last lost quorum: waiting times start anew */
-	struct nodeset fell; /* see struct sync */
+	struct view_id kept_view; /* the last agreed one */
+	struct nodeset fell;      /* see struct sync */
 	struct nodeset excused;
 	bool excuse_sent, quorate_sent;
 	uint64_t round_ms;
@@ -335,6 +336,8 @@ void fence_plan_attempts(struct fence_domain *d);
 int fence_on_attest(struct fence_domain *d, const struct incarnation *life, bool dying,
 		    const char *text);
 bool fence_attest_ending(const struct fence_domain *d, unsigned slot);
+bool fence_attest_over(const struct fence_domain *d, unsigned slot);
+void fence_attest_recall(struct fence_domain *d);
 void fence_attest_heard(struct fence_domain *d, unsigned slot, const struct incarnation *life);
 struct nodeset fence_candidates(const struct fence_domain *d, const struct record *r);
 uint32_t fence_actor_of(const struct fence_domain *d, const struct record *r);

@@ -22,8 +22,8 @@ struct fence_domain *fence_new(const struct fence_config *cfg)
 	errno = EINVAL;
 	if (!nodeid_valid(cfg->self.nodeid) || !nodeset_has(cfg->nodes, cfg->self.nodeid) ||
 	    incarnation_unseen(&cfg->self) || nodeset_count(cfg->nodes) > NODES_MAX ||
-	    cfg->n_stored > NODES_MAX || cfg->retry_min_ms == 0 || cfg->ready_interval_ms == 0 ||
-	    cfg->stall_ms == 0)
+	    cfg->n_stored > NODES_MAX || cfg->n_kept > NODES_MAX || cfg->retry_min_ms == 0 ||
+	    cfg->ready_interval_ms == 0 || cfg->stall_ms == 0)
 		return NULL;
 	nodeset_for_each (id, cfg->nodes) {
 		const struct fence_path *p = &cfg->path[id];

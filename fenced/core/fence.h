@@ -76,6 +76,14 @@ struct fence_drill {
 	} levels[FENCE_LEVELS_MAX];
 };
 
+/* The life of another node that the last agreed view knew, and a hypervisor's word about it (SAFE-11). Kept on disk, so that the word
+ * outlives a fenced that ends before it has become a proof. Who said goodbye is not among them. */
+struct fence_kept {
+	struct incarnation life;
+	bool attested;
+	char text[PROOF_EVIDENCE_MAX];
+};
+
 struct fence_config {
 	struct incarnation self;
 	struct nodeset nodes; /* every configured node, self included */
@@ -98,6 +106,10 @@ struct fence_config {
 	struct view_id stored_view;
 	unsigned n_stored;
 	struct proof stored[NODES_MAX];
+	/* Lives that it knew, for who starts alone: in that ring; or in the next one, for nodes that are not in it. */
+	struct view_id kept_view;
+	unsigned n_kept;
+	struct fence_kept kept[NODES_MAX];
 	/* lib/timing.h: a node pets on for so long after its rules ended; what the others wait beyond that and twice its timeout */
 	uint32_t dog_grace_ms, dog_margin_ms;
 	uint32_t
@@ -362,6 +374,9 @@ struct fence_stored { /* what survives a restart of the daemon alone */
 	struct view_id view;
 	unsigned n;
 	struct proof proof[NODES_MAX];
+	struct view_id kept_view; /* the last that was agreed on */
+	unsigned n_kept;
+	struct fence_kept kept[NODES_MAX];
 	/* These hold for any later run: */
 	struct nodeset held;
 	struct fence_looped fenced[NODEID_MAX + 1];
@@ -378,7 +393,8 @@ struct fence_domain *fence_free(struct fence_domain *dom); /* NULL is fine; retu
  * Return: 0, or with the domain unchanged by @ev (what its time makes due may still happen):
  *   -EBADMSG  DELIVER that cannot be decoded
  *   -ESTALE   DELIVER of another view, from a non-member or from a victim
- *   -EAGAIN   DELIVER of an operation before the view is synced; REQUEST, ACK, LEAVE without a synced quorate view
+ *   -EAGAIN   DELIVER of an operation before the view is synced; REQUEST, ACK, LEAVE without a synced quorate view;
+ *             ATTEST before the first one: it has to be said again
  *   -ESTALE   ATTEST of a life that is not the node's latest known one
  *   -EINVAL   VIEW without ourselves; ACK of a node that is no victim, or forced without a reason; ADMIT of one not held
  *   -ENOENT   REQUEST, ADMIT, ACK or ATTEST of a node that is not configured; an answer to a run or check that nobody waits for

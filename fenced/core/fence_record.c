@@ -23,6 +23,10 @@ RECORD_TYPE(record_drill, RECORD(number), RECORD(wall_s), RECORD(kind), RECORD(l
 	    RECORD(tested), RECORD_STRUCT_ARRAY(levels, record_tested));
 #undef T
 
+#define T struct fence_kept
+RECORD_TYPE(record_kept, RECORD_STRUCT(life, record_incarnation), RECORD(attested), RECORD(text));
+#undef T
+
 #define T struct fence_config
 RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes), RECORD(hash),
 	    RECORD(reboot), RECORD_STRUCT_ARRAY(path, record_path), RECORD(cut_delay_ms),
@@ -30,9 +34,11 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 	    RECORD(ready_interval_ms), RECORD(ready_age_ms), RECORD(confirm_ms), RECORD(stall_ms),
 	    RECORD(hurry_alone_ms), RECORD(hurry_ms), RECORD_STRUCT(stored_view, record_view_id),
 	    RECORD(n_stored), RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof),
-	    RECORD(dog_grace_ms), RECORD(dog_margin_ms), RECORD(word_fresh_ms),
-	    RECORD(dog_not_storage), RECORD(dog_not_daemons), RECORD(loop_max), RECORD(loop_ms),
-	    RECORD(held), RECORD_STRUCT_ARRAY(fenced, record_looped), RECORD(drill_wait_ms),
+	    RECORD_STRUCT(kept_view, record_view_id), RECORD(n_kept),
+	    RECORD_STRUCT_ARRAY_N(kept, n_kept, record_kept), RECORD(dog_grace_ms),
+	    RECORD(dog_margin_ms), RECORD(word_fresh_ms), RECORD(dog_not_storage),
+	    RECORD(dog_not_daemons), RECORD(loop_max), RECORD(loop_ms), RECORD(held),
+	    RECORD_STRUCT_ARRAY(fenced, record_looped), RECORD(drill_wait_ms),
 	    RECORD_STRUCT_ARRAY(drill, record_drill));
 #undef T
 

@@ -262,11 +262,19 @@ static void plan_declare(struct fence_domain *d, unsigned slot)
 	}
 	if (l->declare_sent)
 		return;
-	if (d->now_ms < l->since_ms + wait) {
+	/* of whom we forgot all but its last life, there is nothing to wait for when that is over */
+	bool over = r->state == FENCE_NODE_UNKNOWN && fence_attest_over(d, slot);
+
+	if (!over && d->now_ms < l->since_ms + wait) {
 		fence_want(d, l->since_ms + wait);
 		return;
 	}
-	snprintf(op.text, sizeof(op.text), "%s for %u ms", fence_reason_text(op.reason), wait);
+	if (over)
+		snprintf(op.text, sizeof(op.text), "%s, and a hypervisor says that it is over",
+			 fence_reason_text(op.reason));
+	else
+		snprintf(op.text, sizeof(op.text), "%s for %u ms", fence_reason_text(op.reason),
+			 wait);
 	l->declare_sent = fence_emit(d, &op);
 }
 

@@ -276,12 +276,37 @@ void fence_status(const struct fence_domain *d, uint64_t now_ms, struct fence_st
 	}
 }
 
+static void stored_lives(const struct fence_domain *d, struct fence_stored *ret)
+{
+	ret->kept_view = d->kept_view;
+	for (unsigned i = 0; i < d->n; i++) {
+		const struct record *r = &d->book.rec[i];
+		const struct local *l = &d->local[i];
+
+		if (i == d->self || r->state == FENCE_NODE_DEAD || r->goodbye ||
+		    incarnation_unseen(&r->life))
+			continue;
+		struct fence_kept *k = &ret->kept[ret->n_kept++];
+
+		k->life = r->life;
+		k->attested = incarnation_same_boot(&l->attested, &r->life);
+		if (k->attested)
+			memcpy(k->text, l->attest_text, sizeof(k->text));
+	}
+}
+
 void fence_stored(const struct fence_domain *d, struct fence_stored *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->view = d->view.id;
-	if (!d->informed)
+	if (!d->informed) {
 		ret->held = d->cfg.held;
+		ret->kept_view = d->cfg.kept_view;
+		ret->n_kept = d->cfg.n_kept;
+		memcpy(ret->kept, d->cfg.kept, sizeof(ret->kept));
+	} else {
+		stored_lives(d, ret);
+	}
 	for (unsigned i = 0; i < d->n; i++) {
 		uint32_t id = d->book.rec[i].nodeid;
 

@@ -209,7 +209,8 @@ static void admit(struct fence_domain *d, struct record *r, const struct sync *y
 	 * It comes with a history of its own and holds something by it. Who holds nothing is welcome: two nodes that start
 	 * at once are often alone and quorate for a moment, and nothing is activated while a node is unseen.
 	 */
-	bool stranger = y->informed && y->holds && chosen != 0 && incarnation_unseen(&r->life);
+	bool stranger = y->informed && y->holds && chosen != 0 &&
+			(incarnation_unseen(&r->life) || r->state == FENCE_NODE_UNKNOWN);
 
 	switch (r->state) {
 	case FENCE_NODE_UNKNOWN:
@@ -319,6 +320,8 @@ static void start_empty(struct fence_domain *d)
 			fence_rec_dead(&d->book, r, p);
 		}
 	}
+	if (nodeset_count(members(d)) == 1) /* of several, each would know something else */
+		fence_attest_recall(d);
 }
 
 static void settle(struct fence_domain *d)
@@ -393,6 +396,7 @@ static void settle(struct fence_domain *d)
 		fence_drill_adopt(d);
 	d->fell = NODESET_EMPTY;
 	d->informed = true;
+	d->kept_view = d->view.id;
 	d->store = true;
 	struct fence_action *a = fence_note(d, FENCE_NOTE_VIEW, 0, "");
 
@@ -473,6 +477,7 @@ static void on_op(struct fence_domain *d, uint32_t from, const struct op *op)
 		r->goodbye_wall_s = op->wall_s;
 		l->armed_ms = 0;
 		fence_note(d, FENCE_NOTE_LEAVING, from, "");
+		d->store = true; /* without its life: nobody has to end it */
 		if (from == d->cfg.self.nodeid)
 			d->left = true;
 		break;

@@ -7,6 +7,9 @@
  *
  * A statement is about the node whose guest the configuration names (the plug that fencing would switch off), and about the
  * kernel life that the node itself named to its hypervisor; what it is worth decides the core (SAFE-11).
+ *
+ * It is acknowledged when the core has taken it and what the core keeps is on the disk, or has refused it for good. Until then the
+ * hypervisor says it again, also to the fenced that comes after us.
  */
 #include "daemon.h"
 
@@ -44,7 +47,9 @@ struct host {
 	char text[INET6_ADDRSTRLEN];
 	uint8_t instance[ATTEST_ID_BYTES], challenge[ATTEST_ID_BYTES];
 	uint8_t nonce[ATTEST_ID_BYTES], before[ATTEST_ID_BYTES];
-	uint64_t nonce_ms, heard_ms, asked_ms, seq;
+	uint64_t nonce_ms, heard_ms, asked_ms;
+	uint64_t seq,
+		taken; /* the highest number of a statement; bit i: number seq - i was taken */
 	char why[ATTEST_NAME_MAX];
 };
 
@@ -234,7 +239,7 @@ static void on_welcome(struct watch *w, const struct sockaddr_storage *from, soc
 
 	h->heard_ms = now;
 	if (anew)
-		h->seq = 0; /* another life of the daemon: it counts from one again */
+		h->seq = h->taken = 0; /* another life of the daemon: it counts from one again */
 	memcpy(h->instance, m->instance, ATTEST_ID_BYTES);
 	memcpy(h->challenge, m->challenge, ATTEST_ID_BYTES);
 	if (!ours && !anew && told)
@@ -317,6 +322,21 @@ static void on_dying(struct watch *w, const struct sockaddr_storage *from, sockl
 	tell_core(w, h, m, text);
 }
 
+/* Only acknowledged again, as its node may have been heard since: then it counts no more. */
+static bool was_taken(const struct host *h, uint64_t seq)
+{
+	return seq <= h->seq && (h->seq - seq >= 64 || (h->taken >> (h->seq - seq) & 1));
+}
+
+static void take(struct host *h, uint64_t seq)
+{
+	if (seq > h->seq) {
+		h->taken = seq - h->seq >= 64 ? 0 : h->taken << (seq - h->seq);
+		h->seq = seq;
+	}
+	h->taken |= UINT64_C(1) << (h->seq - seq);
+}
+
 static void on_statement(struct watch *w, const struct sockaddr_storage *from, socklen_t len,
 			 const struct attest_msg *m)
 {
@@ -326,16 +346,19 @@ static void on_statement(struct watch *w, const struct sockaddr_storage *from, s
 
 	if (!h)
 		return;
+	if (!was_taken(h, m->seq)) {
+		snprintf(text, sizeof(text),
+			 "%.40s: guest %.60s %s, read back as off, %u ms old (run %" PRIu64 ")",
+			 h->text, m->name, attest_end_name(m->end), m->age_ms, m->run);
+		int r = tell_core(w, h, m, text);
+
+		if (r == -EAGAIN || (r == 0 && !w->f->stored))
+			return; /* it is said again */
+		take(h, m->seq);
+	}
 	memcpy(ack.instance, m->instance, sizeof(ack.instance));
 	memcpy(ack.nonce, h->nonce, sizeof(ack.nonce));
 	send_msg(w, &ack, from, len);
-	if (m->seq <= h->seq)
-		return; /* heard */
-	h->seq = m->seq;
-	snprintf(text, sizeof(text),
-		 "%.40s: guest %.60s %s, read back as off, %u ms old (run %" PRIu64 ")", h->text,
-		 m->name, attest_end_name(m->end), m->age_ms, m->run);
-	tell_core(w, h, m, text);
 }
 
 static void on_datagram(void *arg, int fd, int revents)

@@ -72,6 +72,7 @@ struct fenced {
 	char ack_reason[FENCE_TEXT_MAX];
 	bool stopping; /* SIGTERM: leave as soon as nothing is held */
 	bool left;
+	bool stored; /* what FENCE_ACT_STORE asked for last is on the disk */
 
 	struct { /* what each agent run of ours is about */
 		uint64_t id;
@@ -127,7 +128,7 @@ void try_leave(struct fenced *f);
 void store_load(struct fenced *f, struct fence_config *fc);
 void store_save(struct fenced *f);
 /* End @w with its checksum and put it in the place of @path; a failure is logged. */
-void store_seal(const char *path, struct wire_w *w);
+int store_seal(const char *path, struct wire_w *w); /* 0 or -errno, which is logged */
 /* Read such a file into @buf; @ret stands behind magic and version. 0, -ENOENT, -EBADMSG (damaged, or of another version),
  * -errno. */
 int store_open(const char *path, uint32_t magic, uint16_t version, uint8_t *buf, size_t size,

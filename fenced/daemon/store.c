@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fenced/daemon/store.c - what a restarted fenced may believe of its predecessor.
  *
+ * Also which lives it knew, and what hypervisors said of them: a statement is acknowledged when it is here (SAFE-11).
  * Proofs count only under the same kernel (boot id) and, the core sees to that, in the same ring. A crash of this kernel voids
  * them, so they need an atomic rename, but no sync to the disk: fencing does not wait for a disk here.
  * That storaged was here is remembered in /run until it says itself that it ends and holds nothing: a fenced that has just
@@ -24,10 +25,10 @@
 #define STORE_FILE STORE_DIR "/proofs"
 #define HOLDS_FILE STOCKADE_RUNDIR "/fenced.holds"
 #define STORE_MAGIC 0x66725053u /* "SPrf" */
-#define STORE_VERSION 2
+#define STORE_VERSION 3
 #define STORE_BYTES_MAX 8192
 
-void store_seal(const char *path, struct wire_w *w)
+int store_seal(const char *path, struct wire_w *w)
 {
 	size_t len = 0;
 
@@ -39,6 +40,7 @@ void store_seal(const char *path, struct wire_w *w)
 		r = file_replace(path, w->buf, len, 0600, false);
 	if (r < 0)
 		log_warning("store.save", "file=%s error=\"%s\"", path, strerror(-r));
+	return r;
 }
 
 int store_open(const char *path, uint32_t magic, uint16_t version, uint8_t *buf, size_t size,
@@ -80,7 +82,15 @@ void store_save(struct fenced *f)
 	wire_w_u8(&w, (uint8_t)st.n);
 	for (unsigned i = 0; i < st.n; i++)
 		proof_write(&st.proof[i], &w);
-	store_seal(STORE_FILE, &w);
+	wire_w_u64(&w, st.kept_view.seq);
+	wire_w_u32(&w, st.kept_view.rep);
+	wire_w_u8(&w, (uint8_t)st.n_kept);
+	for (unsigned i = 0; i < st.n_kept; i++) {
+		incarnation_write(&st.kept[i].life, &w);
+		wire_w_bool(&w, st.kept[i].attested);
+		wire_w_str(&w, st.kept[i].text);
+	}
+	f->stored = store_seal(STORE_FILE, &w) == 0;
 }
 
 static int load(struct fenced *f, struct fence_config *fc)
@@ -101,11 +111,23 @@ static int load(struct fenced *f, struct fence_config *fc)
 		return -EBADMSG;
 	for (unsigned i = 0; i < n; i++)
 		proof_read(&fc->stored[i], &r);
+	fc->kept_view.seq = wire_r_u64(&r);
+	fc->kept_view.rep = wire_r_u32(&r);
+	unsigned n_kept = wire_r_u8(&r);
+
+	if (n_kept > NODES_MAX)
+		return -EBADMSG;
+	for (unsigned i = 0; i < n_kept; i++) {
+		incarnation_read(&fc->kept[i].life, &r);
+		fc->kept[i].attested = wire_r_bool(&r);
+		wire_r_str(&r, fc->kept[i].text, sizeof(fc->kept[i].text));
+	}
 	if (wire_r_done(&r) < 0)
 		return -EBADMSG;
 	if (!incarnation_same_boot(&then, &f->life))
 		return -ESTALE;
 	fc->n_stored = n;
+	fc->n_kept = n_kept;
 	return 0;
 }
 
@@ -119,14 +141,14 @@ void store_load(struct fenced *f, struct fence_config *fc)
 	int r = load(f, fc);
 
 	if (r < 0)
-		fc->n_stored = 0;
+		fc->n_stored = fc->n_kept = 0;
 	if (r == -ENOENT)
 		return; /* the first start */
 	if (r < 0 && r != -ESTALE)
 		log_warning("store.load", "file=%s text=\"%s: its proofs are left out\"",
 			    STORE_FILE, r == -EBADMSG ? "damaged" : strerror(-r));
 	else
-		log_info("store.load", "proofs=%u rc=%d", fc->n_stored, r);
+		log_info("store.load", "proofs=%u lives=%u rc=%d", fc->n_stored, fc->n_kept, r);
 }
 
 void holds_save(bool holds)

@@ -74,6 +74,7 @@ struct node {
 	struct nodeset knows;                    /* empty: all */
 	struct fence_stored disk;                /* what it keeps over its lives */
 	uint64_t disk_ms;
+	unsigned disk_boot;
 };
 
 struct run {
@@ -280,6 +281,7 @@ static void carry_out(uint32_t id, const struct fence_actions *out, const struct
 	case FENCE_ACT_STORE:
 		fence_stored(n->dom, &n->disk);
 		n->disk_ms = w.now_ms;
+		n->disk_boot = n->boot;
 		break;
 	case FENCE_ACT_PUBLISH: break;
 	}
@@ -401,6 +403,11 @@ static void start(uint32_t id, uint64_t join)
 	cfg.held = n->disk.held;
 	memcpy(cfg.fenced, n->disk.fenced, sizeof(cfg.fenced));
 	memcpy(cfg.drill, n->disk.drill, sizeof(cfg.drill));
+	if (n->disk_boot == n->boot) {
+		cfg.kept_view = n->disk.kept_view;
+		cfg.n_kept = n->disk.n_kept;
+		memcpy(cfg.kept, n->disk.kept, sizeof(cfg.kept));
+	}
 	for (uint32_t i = 1; i <= w.n; i++)
 		for (unsigned k = 0; k < cfg.fenced[i].n; k++)
 			cfg.fenced[i].age_ms[k] += (uint32_t)(w.now_ms - n->disk_ms);
