@@ -37,8 +37,10 @@ static void settle(struct world *w, uint32_t id)
 	h->unarmed = going_on(w, ACT_UNARMED, id, -1);
 	net_island(w->net, id, oneway ? 16 + id : cut ? cut->arg : 0, w->now_ms);
 	net_slow(w->net, id, slow ? slow->arg : 0);
-	if (away && !h->disk_away)
+	if (away && !h->disk_away) {
 		beat_touch(w, id);
+		h->away_ms = w->now_ms;
+	}
 	h->disk_away = away;
 	h->unready = going_on(w, ACT_UNREADY, id, -1);
 	for (int f = 0; f < FEEDS; f++) {

@@ -25,6 +25,8 @@ const struct rule rules[] = {
 	{ "SAFE-8", "clocks of nodes are never compared",
 	  "each node's clock and time of day are its own" },
 	{ "SAFE-10", "what is found active is stopped in order", "drivers.c RUN-1" },
+	{ "SAFE-12", "a watchdog is not petted past the grace where a daemon or the disk is silent",
+	  "check_pet()" },
 	{ "FENCE-1", "an agent switches off only a victim, for a quorate view",
 	  "asserted by the core" },
 	{ "FENCE-2", "dead has a proof of that very life", "asserted by the core" },

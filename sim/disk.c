@@ -151,11 +151,53 @@ static bool beats(const struct world *w, uint32_t id, unsigned v)
 	return h->runs && !h->frozen && !h->disk_away && h->beat[v] == id && disk_lets(w, id, v);
 }
 
+/* What the block of @id says when it moves now (storaged/drivers/beat.c). */
+static struct word word_now(const struct world *w, uint32_t id)
+{
+	const struct host *h = &w->host[id];
+
+	return (struct word){ w->now_ms, h->boot, h->fstate_known ? h->fstate.armed_ms : 0 };
+}
+
+static struct word block_of(const struct world *w, uint32_t id, unsigned v)
+{
+	return beats(w, id, v) ? word_now(w, id) : w->host[id].said[v];
+}
+
+void word_begin(struct world *w, uint32_t id, unsigned v)
+{
+	struct host *h = &w->host[id];
+	uint32_t of = h->beat[v];
+
+	memset(&h->word[v], 0, sizeof(h->word[v]));
+	h->word_of_ms[v] = of && of != id ? block_of(w, of, v).ms : 0;
+}
+
+/* Only what moves under the reader's eyes is this life's word: a block that stands still is from a time that nobody knows. */
+void word_read(struct world *w, uint32_t id, unsigned v)
+{
+	struct host *h = &w->host[id];
+	uint32_t of = h->beat[v];
+
+	if (!of || of == id || h->disk_away || h->frozen)
+		return;
+	struct word block = block_of(w, of, v);
+
+	if (block.ms <= h->word_of_ms[v])
+		return;
+	h->word_of_ms[v] = block.ms;
+	h->word[v] = block;
+}
+
 void beat_touch(struct world *w, uint32_t id)
 {
-	for (unsigned v = 0; v < w->plan->n_services; v++)
-		if (beats(w, id, v))
-			w->host[id].beaten_ms[v] = w->now_ms;
+	for (unsigned v = 0; v < w->plan->n_services; v++) {
+		word_read(w, id, v);
+		if (!beats(w, id, v))
+			continue;
+		w->host[id].beaten_ms[v] = w->now_ms;
+		w->host[id].said[v] = word_now(w, id);
+	}
 }
 
 enum life_sign beat_sign(const struct world *w, uint32_t id, unsigned v)

@@ -6,10 +6,74 @@
 
 #define LOOK_MS 1000 /* as fenced/daemon/guard.c */
 
+void dog_hears(struct world *w, uint32_t id, unsigned part)
+{
+	w->host[id].alive_ms[part] = w->now_ms;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* As hear() of fenced/daemon/guard.c: each says eight times in a timeout that its loop turns. Who was never heard counts from now. */
+static void hear(struct world *w, uint32_t id)
+{
+	static const uint32_t bit[PARTS] = {
+		[PART_DLM] = FENCE_DAEMON_DLMD, [PART_STORAGE] = FENCE_DAEMON_STORAGED
+	};
+	struct fence_event ev = { .type = FENCE_EV_DAEMONS };
+	struct host *h = &w->host[id];
+
+	for (unsigned p = PART_DLM; p < PARTS; p++) {
+		if (!has_part(w, p) || can_run(w, id, p) || h->alive_ms[p] == 0)
+			dog_hears(w, id, p);
+		if (w->now_ms - h->alive_ms[p] > w->plan->watchdog_ms / 2)
+			ev.mute |= bit[p];
+	}
+	if (ev.mute == h->mute)
+		return;
+	h->mute = ev.mute;
+	say(w, "n%u fenced hears%s%s", id, ev.mute & FENCE_DAEMON_DLMD ? " no dlmd" : "",
+	    ev.mute & FENCE_DAEMON_STORAGED ? " no storaged" : "");
+	fenced_feed(w, id, &ev);
+}
+
+/*
+ * SAFE-12, by what no node can see: something is held here, and a daemon stands still, or the disk of a volume that is written is
+ * away, since so long that the grace is over. Late at most: half a timeout until a daemon counts as mute, the
+ * period of the looks twice, the grace; and as much once more as fenced itself may have slept without being reset.
+ */
+static void check_pet(struct world *w, uint32_t id)
+{
+	const struct plan *p = w->plan;
+	struct host *h = &w->host[id];
+	uint32_t most = p->watchdog_ms / 2 + 2 * (p->watchdog_ms / 5) + p->grace_ms +
+			p->watchdog_ms + 100;
+	uint64_t from = later(h->dog_from_ms, h->holds_ms);
+
+	if (!h->fsigns.holds)
+		return;
+	for (unsigned i = PART_DLM; i < PARTS; i++)
+		if (h->proc[i].on && h->proc[i].hung &&
+		    w->now_ms > later(from, h->proc[i].hung_ms) + most)
+			broken(w, "SAFE-12", id,
+			       "pets its watchdog, holds something, and its %s stands still",
+			       daemon_names[i]);
+	for (unsigned v = 0; v < p->n_services; v++)
+		if (h->disk_away && h->beat[v] == id && !h->proc[PART_STORAGE].hung &&
+		    w->now_ms > later(later(from, h->away_ms),
+				      later(h->beat_since_ms[v], h->awake_ms)) +
+					most + 2 * p->stale_ms)
+			broken(w, "SAFE-12", id,
+			       "pets its watchdog, and the disk of its volume %u is away", v);
+}
+
 static void pet(struct world *w, uint32_t id)
 {
 	struct host *h = &w->host[id];
 
+	check_pet(w, id);
 	h->dog.fires_ms = w->now_ms + w->plan->watchdog_ms;
 	if (h->dog.armed)
 		return;
@@ -41,7 +105,9 @@ void dog_look(struct world *w, uint32_t id)
 	uint32_t gen = h->proc[PART_FENCE].gen;
 	const char *why = "";
 
-	fenced_feed(w, id, &ev);
+	hear(w, id);
+	if (h->dom && h->proc[PART_FENCE].gen == gen)
+		fenced_feed(w, id, &ev);
 	if (!h->dom || h->proc[PART_FENCE].gen != gen)
 		return;
 	bool may = fence_may_pet(h->dom, local_ms(w, id), &why);

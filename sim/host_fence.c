@@ -201,6 +201,7 @@ void fenced_start(struct world *w, uint32_t id)
 	cfg.held = h->stored.held;
 	cfg.dog_grace_ms = plan->grace_ms;
 	cfg.dog_margin_ms = plan->margin_ms;
+	cfg.word_fresh_ms = 2 * plan->stale_ms + plan->watchdog_ms / 8; /* fenced/daemon/shell.c */
 	cfg.loop_max = (uint8_t)plan->loop_max;
 	cfg.loop_ms = plan->loop_ms;
 	if (h->stored_boot == h->boot) {
@@ -222,6 +223,9 @@ void fenced_start(struct world *w, uint32_t id)
 
 	fenced_feed(w, id, &ev);
 	h->unfenced = h->dog_ours = false;
+	memset(h->alive_ms, 0, sizeof(h->alive_ms));
+	h->mute = 0;
+	h->dog_from_ms = w->now_ms;
 	h->pinged = LIFE_UNKNOWN;
 	push(w, w->reserves ? prng_range(&h->prng, 20, 300) : 0, EV_UNFENCE, id, PART_FENCE, 0, 0,
 	     NULL);
@@ -281,6 +285,8 @@ void fenced_told(struct world *w, uint32_t id, const struct fence_signs *signs)
 	struct host *h = &w->host[id];
 
 	h->holds_boot = signs->ended ? 0 : h->boot;
+	if (!h->fsigns.holds && signs->holds)
+		h->holds_ms = w->now_ms;
 	h->fsigns = *signs;
 	fenced_feed(w, id, &ev);
 }

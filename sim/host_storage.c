@@ -13,6 +13,24 @@
 
 /* ---- what fenced is told ---- */
 
+/* As word_update() of storaged/daemon/watch.c: the time in steps, downwards, on this node's own clock. */
+static void word_told(struct world *w, uint32_t id, unsigned v, struct fence_signs *s)
+{
+	struct host *h = &w->host[id];
+	uint32_t of = h->beat[v], step = w->plan->watchdog_ms / 8;
+
+	word_read(w, id, v);
+	if (h->word[v].ms == 0 || s->n_words == FENCE_WORDS_MAX)
+		return;
+	struct fence_word *x = &s->word[s->n_words++];
+	struct incarnation life = life_of(of, h->word[v].boot, 0);
+
+	x->nodeid = of;
+	memcpy(x->boot_id, life.boot_id, BOOT_ID_BYTES);
+	x->armed_ms = h->word[v].armed_ms;
+	x->at_ms = (h->clock_ms + h->word[v].ms) / step * step;
+}
+
 void signs_update(struct world *w, uint32_t id)
 {
 	struct host *h = &w->host[id];
@@ -34,6 +52,8 @@ void signs_update(struct world *w, uint32_t id)
 			continue;
 		enum life_sign life = beat_sign(w, id, v);
 
+		if (of != id && w->dogs)
+			word_told(w, id, v, &s);
 		if (of == id) {
 			if (!own || life != LIFE_FRESH)
 				s.self = life;
@@ -58,8 +78,12 @@ static void beat_set(struct world *w, uint32_t id, unsigned v, uint32_t node)
 	if (h->beat[v] != node)
 		h->beat_since_ms[v] = w->now_ms;
 	if (h->beat[v] == id && node != id)
-		h->beaten_ms[v] = w->now_ms;
+		beat_touch(w, id);
+	bool other = h->beat[v] != node;
+
 	h->beat[v] = node;
+	if (other)
+		word_begin(w, id, v);
 	if (node && !h->watching) {
 		h->watching = true;
 		push(w, w->plan->stale_ms, EV_WATCH, id, PART_STORAGE, 0, 0, NULL);

@@ -169,6 +169,9 @@ void proc_hang(struct world *w, uint32_t id, unsigned p, bool on, bool stuck)
 	SHOW(w, id, PROCESS, on ? TRACE_IS_HUNG : TRACE_IS_UP, daemon_names[p], "%s",
 	     on ? "hangs" : "goes on");
 	h->proc[p].hung = on;
+	h->proc[p].hung_ms = w->now_ms;
+	if (on)
+		dog_hears(w, id, p);
 	if (p == PART_FENCE)
 		check_fence_sleep(w, id);
 	net_hang(w->net, p, id, on);

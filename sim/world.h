@@ -111,6 +111,7 @@ struct proc {
 	bool stuck;           /* hangs until somebody mends it */
 	uint16_t config;      /* it runs with */
 	uint32_t gen;         /* of its lives */
+	uint64_t hung_ms;     /* it stands still since */
 	uint64_t deadline_ms; /* of its core, world's time; UINT64_MAX: none */
 };
 
@@ -148,6 +149,11 @@ struct driver {          /* a child of storaged */
 	uint64_t epoch, released, met_epoch, ret_epoch, effect_ms, end_ms;
 };
 
+struct word { /* in a sealed heartbeat: whose life, and is its watchdog armed? */
+	uint64_t ms;
+	uint32_t boot, armed_ms;
+};
+
 struct host {
 	/* the machine */
 	bool feed[FEEDS];
@@ -162,8 +168,13 @@ struct host {
 		bool armed, growls, shown;
 		uint64_t fires_ms, serial;
 	} dog;
-	bool dog_ours;     /* this fenced has its device open */
-	uint64_t clock_ms; /* its monotonic clock is ahead by this (SAFE-8) */
+	bool dog_ours;            /* this fenced has its device open */
+	uint64_t dog_from_ms;     /* this fenced runs since */
+	uint64_t holds_ms;        /* fenced was told that something is held here, since */
+	uint64_t alive_ms[PARTS]; /* fenced heard them then; 0: not yet */
+	uint32_t mute;            /* as its core was told last */
+	uint64_t away_ms;         /* its disk cannot be reached since; 0: it can */
+	uint64_t clock_ms;        /* its monotonic clock is ahead by this (SAFE-8) */
 	bool disk_away, unready, unarmed, gateway_away;
 	bool held_shown;
 	bool newer, newer_shown; /* its daemons are of the next release, when they start */
@@ -216,6 +227,9 @@ struct host {
 	bool monitor[S_MAX], watches[S_MAX], look_soon;
 	uint32_t beat[S_MAX]; /* whose heartbeat it writes (its own) or watches */
 	uint64_t beat_since_ms[S_MAX], beaten_ms[S_MAX];
+	struct word said[S_MAX];    /* in its own block, when its heartbeat last moved */
+	struct word word[S_MAX];    /* read in another's: ms: it was seen to move, 0: not yet */
+	uint64_t word_of_ms[S_MAX]; /* and that beat is of then */
 	bool watching;
 	uint64_t look_ms;
 	bool active[S_MAX][R_MAX]; /* the truth; dies with the kernel */
@@ -496,6 +510,8 @@ void release_send(struct world *w, unsigned part, uint32_t id, const void *data,
 
 /* --- dog.c: watchdogs --- */
 void dog_look(struct world *w, uint32_t id);
+void dog_hears(struct world *w, uint32_t id,
+	       unsigned part); /* its last word before it stands still */
 void dog_disarm(struct world *w, uint32_t id);
 void dog_bites(struct world *w, const struct timed *t);
 
@@ -512,6 +528,8 @@ void disk_flush(struct world *w,
 bool record_take(struct world *w, uint32_t id, struct driver *r);
 void beat_touch(struct world *w, uint32_t id); /* its heartbeats may be about to stop */
 enum life_sign beat_sign(const struct world *w, uint32_t id, unsigned v);
+void word_begin(struct world *w, uint32_t id, unsigned v); /* it begins to watch */
+void word_read(struct world *w, uint32_t id, unsigned v);
 
 /* --- stub.c --- */
 void stub_fence_view(struct world *w, uint32_t id, const struct net_view *v);
