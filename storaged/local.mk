@@ -29,6 +29,7 @@ stockade_storaged_SOURCES = \
 	%reldir%/daemon/note.c \
 	%reldir%/daemon/shell.c \
 	%reldir%/daemon/store.c \
+	%reldir%/daemon/warm.c \
 	%reldir%/daemon/watch.c
 stockade_storaged_LDADD = %reldir%/core/libstoraged-core.la %reldir%/drivers/libstoraged-drivers.la \
 	libstockade-dlm.la lib/shell/libstockade-shell.la lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)

@@ -120,8 +120,9 @@ enum config_resource_type {
 struct config_resource {
 	enum config_resource_type type;
 	char ref[CONFIG_PATH_MAX];
-	unsigned volume;                        /* CONFIG_RES_VOLUME: index into config.volume */
-	char interface[16];                     /* CONFIG_RES_IP: "" = by the subnet */
+	unsigned volume;    /* CONFIG_RES_VOLUME: index into config.volume */
+	char interface[16]; /* CONFIG_RES_IP: "" = by the subnet */
+	bool warm; /* CONFIG_RES_UNIT, _SCRIPT: what it starts from is kept in memory where it may run next */
 	uint32_t start_ms, stop_ms, monitor_ms; /* time limits; monitor_ms is the interval */
 };
 

@@ -110,6 +110,10 @@ static void mix_services(uint64_t *h, const struct config *cfg)
 
 			mix(h, "resource=%d ref=%s interface=%s start=%u stop=%u monitor=%u",
 			    r->type, r->ref, r->interface, r->start_ms, r->stop_ms, r->monitor_ms);
+			/* as written by releases that did not know it: the default is no difference */
+			if (!r->warm &&
+			    (r->type == CONFIG_RES_UNIT || r->type == CONFIG_RES_SCRIPT))
+				mix(h, "warm=no");
 		}
 	}
 }

@@ -87,7 +87,8 @@ struct reading {
 	struct config_resource *res;
 	unsigned service, index;
 	unsigned n_types;
-	struct at interface_at;
+	bool cold;
+	struct at interface_at, warm_at;
 };
 
 static void set_type(struct parse *p, struct reading *r, const struct item *it,
@@ -204,6 +205,16 @@ static void interface_read(struct parse *p, void *obj, const struct item *it)
 			  r->res->interface);
 }
 
+static void warm_read(struct parse *p, void *obj, const struct item *it)
+{
+	struct reading *r = obj;
+	bool warm = true;
+
+	r->warm_at = it->key_at;
+	read_bool(p, it, &warm);
+	r->cold = !warm;
+}
+
 #define LIMIT_MIN_MS 1000
 #define LIMIT_MAX_MS (60 * 60 * 1000)
 
@@ -223,15 +234,11 @@ static void monitor_read(struct parse *p, void *obj, const struct item *it)
 }
 
 static const struct key resource_keys[] = {
-	{ "volume", res_volume_read, false },
-	{ "ip", res_ip_read, false },
-	{ "unit", res_unit_read, false },
-	{ "script", res_script_read, false },
-	{ "interface", interface_read, false },
-	{ "start", start_read, false },
-	{ "stop", stop_read, false },
-	{ "monitor", monitor_read, false },
-	{ NULL, NULL, false },
+	{ "volume", res_volume_read, false },   { "ip", res_ip_read, false },
+	{ "unit", res_unit_read, false },       { "script", res_script_read, false },
+	{ "interface", interface_read, false }, { "warm", warm_read, false },
+	{ "start", start_read, false },         { "stop", stop_read, false },
+	{ "monitor", monitor_read, false },     { NULL, NULL, false },
 };
 
 /* Limits where the operator gave none. */
@@ -278,8 +285,13 @@ static void resource_read(struct parse *p, void *obj, const struct item *it)
 	if (r.res->interface[0] && r.res->type != CONFIG_RES_IP && r.n_types == 1) {
 		say_error(p, r.interface_at, "interface belongs to an ip");
 	}
+	bool programs = r.res->type == CONFIG_RES_UNIT || r.res->type == CONFIG_RES_SCRIPT;
+
+	if (r.warm_at.len && !programs && r.n_types == 1)
+		say_error(p, r.warm_at, "warm belongs to a unit or a script");
 	if (r.n_types != 1)
 		return;
+	r.res->warm = programs && !r.cold;
 	resource_defaults(r.res);
 	s->n_resources++;
 }

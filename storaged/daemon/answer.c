@@ -131,6 +131,18 @@ static const char *step_word(const struct daemon *d, unsigned s, unsigned i,
 	return NULL;
 }
 
+/* null: it is not kept warm here (it runs here, may not, or nothing was read yet). */
+static json_t *warm_json(const struct daemon *d, unsigned s, unsigned i, uint64_t now)
+{
+	const struct warm_seen *w = &d->seen[s][i].warm;
+
+	if (w->files == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)w->files, "bytes",
+			 (json_int_t)w->bytes, "read_bytes", (json_int_t)w->read_bytes, "age_ms",
+			 age(now, d->warm.done_ms));
+}
+
 static json_t *resources_json(const struct daemon *d, unsigned s, const struct place_service *ps,
 			      uint64_t now)
 {
@@ -146,12 +158,12 @@ static json_t *resources_json(const struct daemon *d, unsigned s, const struct p
 		const char *why = rr->why[0] ? rr->why : d->seen[s][i].progress;
 
 		json_array_append_new(
-			a,
-			json_pack("{s:s, s:s, s:s, s:o, s:I, s:o}", "type",
-				  config_resource_type_name(r->type), "name", name, "state",
-				  here ? runner_res_state_name(rr->state) : "unknown", "step",
-				  text_or_null(step_word(d, s, i, ps)), "since_ms",
-				  age(now, rr->since_ms), "why", text_or_null(here ? why : NULL)));
+			a, json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:o}", "type",
+				     config_resource_type_name(r->type), "name", name, "state",
+				     here ? runner_res_state_name(rr->state) : "unknown", "step",
+				     text_or_null(step_word(d, s, i, ps)), "since_ms",
+				     age(now, rr->since_ms), "why", text_or_null(here ? why : NULL),
+				     "warm", warm_json(d, s, i, now)));
 	}
 	return a;
 }

@@ -58,6 +58,19 @@ struct res_seen {
 	uint64_t record_epoch; /* epoch record on the disk, as last read here; 0: never */
 	uint32_t record_owner;
 	bool record_active;
+	struct warm_seen { /* of its last round that came to its end */
+		uint32_t files;
+		uint64_t bytes, read_bytes; /* kept in memory; of them from the disk just then */
+	} warm;
+};
+
+/* The child that keeps files of what may start here in memory (warm.c). */
+struct warm {
+	struct daemon *d;
+	struct loop_timer *timer; /* NULL: nothing is to be kept warm */
+	struct spawn *spawn;
+	struct warm_page *page;
+	uint64_t done_ms; /* 0: never */
 };
 
 /* The watcher of a service's resources: one child for all of them. */
@@ -139,6 +152,7 @@ struct daemon {
 	struct res_seen seen[SERVICES_MAX][RUNNER_RESOURCES_MAX];
 	struct monitor monitor[SERVICES_MAX];
 	struct beat beat[SERVICE_VOLUMES_MAX];
+	struct warm warm;
 	struct loop_timer *look_timer;
 	struct loop_timer *watch_timer; /* looks at the pages of monitors and beats */
 
@@ -181,6 +195,12 @@ void look_soon(
 int watch_start(struct daemon *d);
 void signs_update(struct daemon *d);
 void beats_armed(struct daemon *d); /* fenced's word on our watchdog, for the heartbeats */
+
+/* warm.c */
+int warm_start(struct daemon *d);
+void warm_pause(struct daemon *d); /* something is to be done here: it is in nobody's way */
+void warm_soon(
+	struct daemon *d); /* a service runs here: its processes can be looked at in a while */
 
 /* locks.c */
 int locks_start(struct daemon *d);

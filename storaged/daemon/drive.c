@@ -332,6 +332,8 @@ void drive_start(struct daemon *d, const struct place_action *act)
 	struct drive_run *r;
 	struct driver_job job;
 
+	if (op != DRIVE_PROBE)
+		warm_pause(d);
 	job_of(d, &job, act->drive.service, act->drive.res, op);
 	job.epoch = act->drive.epoch;
 	job.released = act->drive.released;

@@ -311,7 +311,7 @@ static void begin(void *arg)
 	d->history = history_open("storaged", d->self->name);
 	history_add(d->history, "storaged.start", NULL, "storaged %s starts", STOCKADE_VERSION);
 	d->fence = fence_link_open(d->loop, &ops, d);
-	if (!d->fence || locks_start(d) < 0 || watch_start(d) < 0 ||
+	if (!d->fence || locks_start(d) < 0 || watch_start(d) < 0 || warm_start(d) < 0 ||
 	    (config_uses_watchdog(d->cfg) &&
 	     fence_link_alive(d->fence, "storaged", d->cfg->timing.watchdog_ms / 8) < 0)) {
 		log_error("storaged.start", "error=\"no memory\"");

@@ -188,6 +188,8 @@ void monitor_set(struct daemon *d, unsigned service, bool on)
 	m->d = d;
 	m->service = service;
 	m->wanted = on;
+	if (on)
+		warm_soon(d);
 	if (on && !m->spawn)
 		monitor_begin(m);
 	else if (!on && m->spawn)

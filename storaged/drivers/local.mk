@@ -43,6 +43,10 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/script.c \
 	%reldir%/unit.c \
 	%reldir%/volume.c \
+	%reldir%/warm.c \
+	%reldir%/warm.h \
+	%reldir%/warm_package.c \
+	%reldir%/warm_unit.c \
 	%reldir%/volume_new.c
 %C%_libstoraged_drivers_la_LIBADD = lib/shell/libstockade-shell.la $(DEVMAPPER_LIBS) \
 	$(MOUNT_LIBS) $(BLKID_LIBS) $(OPENISCSIUSR_LIBS) $(NETTLE_LIBS) -lpthread
@@ -56,6 +60,10 @@ pkglibexec_PROGRAMS += %reldir%/stockade-lvm
 noinst_PROGRAMS += %reldir%/drvtest
 %C%_drvtest_SOURCES = %reldir%/drvtest.c
 %C%_drvtest_LDADD = %reldir%/libstoraged-drivers.la
+
+check_PROGRAMS += tests/unit/warm
+tests_unit_warm_SOURCES = tests/unit/warm.c
+tests_unit_warm_LDADD = %reldir%/libstoraged-drivers.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/epoch tests/unit/pv tests/unit/neigh tests/unit/driver_line
 tests_unit_epoch_SOURCES = tests/unit/epoch.c tests/fuzz/disk.c

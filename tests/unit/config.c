@@ -202,6 +202,7 @@ static const char same[] = "# the same\n"
 			   "      - volume: v\n"
 			   "        start: 2min\n"
 			   "      - unit: u.service\n"
+			   "        warm: true\n"
 			   "    domain: any\n"
 			   "    restarts: 2\n"
 			   "domains:\n"
@@ -291,6 +292,7 @@ static void every_difference_of_meaning_changes_the_hash(void **state)
 		{ "{volume: v}, {unit: u}", "{unit: u}, {volume: v}" },
 		{ "{unit: u}", "{unit: u, monitor: 1min}" },
 		{ "{unit: u}", "{script: /u}" },
+		{ "{unit: u}", "{unit: u, warm: false}" },
 	};
 	struct config *base = good(one);
 

@@ -16,6 +16,12 @@ def bound(c):
     return all([h["bound"] for h in c.status(n, "fenced").get("attest", [])] == [True] for n in (1, 2))
 
 
+def warm(c, on):
+    """What @on keeps in memory of the unit that may have to start there."""
+    found = [r.get("warm") for r in c.service(on).get("resources", []) if r["type"] == "unit"]
+    return found[0] if found else None
+
+
 def play(t):
     c = Cluster(t, conf=config(2, attest=True), fence_virtd="ours")
     t.until(lambda: bound(c), 30, "both nodes subscribed to the hypervisor's daemon, and it knows their lives", 0.3)
@@ -26,6 +32,10 @@ def play(t):
     with t.step(f"{first} is switched on again, rejoins, and its new life is known"):
         t.until(lambda: c.seen(other, first).get("state") == "member", 120, f"{first} is a member again", 0.5)
         t.until(lambda: bound(c), 60, "both nodes are subscribed again", 0.5)
+    with t.step(f"{first} has the unit's files in memory, {other} where it runs keeps nothing"):
+        kept = t.until(lambda: warm(c, first), 120, f"{first} read the unit's files", 0.5)
+        t.check(kept["files"] >= 20 and kept["bytes"] > 2**20, f"programs, modules and configuration of Apache: {kept}")
+        t.equal(warm(c, other), None, f"kept on {other}")
     c.check_one_writer([first, other])
     # The daemon is stopped: nobody attests anything, and nobody fences either; started again, the agent's way is gone.
     c.lab.control("stop", "fence_virtd")
