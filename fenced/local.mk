@@ -34,7 +34,9 @@ tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c tests/unit/fence
 tests_unit_fence_scenario_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/fence_agent
-tests_unit_fence_agent_SOURCES = tests/unit/fence_agent.c %reldir%/daemon/agent.c %reldir%/daemon/agent.h
+tests_unit_fence_agent_SOURCES = tests/unit/fence_agent.c \
+	%reldir%/daemon/agent.c %reldir%/daemon/agent.h \
+	%reldir%/daemon/agent_text.c %reldir%/daemon/agent_text.h
 tests_unit_fence_agent_LDADD = \
 	%reldir%/core/libfence-core.la \
 	lib/shell/libstockade-shell.la \
@@ -49,6 +51,8 @@ sbin_PROGRAMS += stockade-fenced
 stockade_fenced_SOURCES = \
 	%reldir%/daemon/agent.c \
 	%reldir%/daemon/agent.h \
+	%reldir%/daemon/agent_text.c \
+	%reldir%/daemon/agent_text.h \
 	%reldir%/daemon/answer.c \
 	%reldir%/daemon/attest.c \
 	%reldir%/daemon/daemon.h \
@@ -62,6 +66,7 @@ stockade_fenced_SOURCES = \
 	%reldir%/daemon/shell.c \
 	%reldir%/daemon/status.c \
 	%reldir%/daemon/store.c \
+	%reldir%/daemon/store.h \
 	%reldir%/daemon/store_loop.c \
 	%reldir%/daemon/tell.c \
 	%reldir%/daemon/unfence.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent.h"
+#include "agent_text.h"
 
 #include "lib/shell/agent_input.h"
 #include "lib/shell/log.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define CHECK_MS_MAX 15000
@@ -128,38 +128,11 @@ struct agents *agents_free(struct agents *a)
 	return NULL;
 }
 
-/* Printable, one line, the last that says something: agents log a lot before they fail. */
-static void last_line(const char *s, char *to, size_t len)
-{
-	const char *best = "", *end = "";
-
-	for (const char *p = s; *p;) {
-		const char *nl = strchr(p, '\n');
-		const char *stop = nl ? nl : p + strlen(p);
-
-		while (p < stop && (*p == ' ' || *p == '\t'))
-			p++;
-		if (p < stop) {
-			best = p;
-			end = stop;
-		}
-		p = nl ? nl + 1 : stop;
-	}
-	size_t n = 0;
-
-	for (; best < end && n + 1 < len; best++)
-		to[n++] = (unsigned char)*best < 0x20 || *best == 0x7f || *best == '"' ? ' '
-										       : *best;
-	while (n > 0 && to[n - 1] == ' ')
-		n--;
-	to[n] = '\0';
-}
-
 static void words_of(const struct spawn_result *r, char *to, size_t len)
 {
-	last_line(r->err, to, len);
+	agent_last_line(r->err, to, len);
 	if (to[0] == '\0')
-		last_line(r->out, to, len);
+		agent_last_line(r->out, to, len);
 	if (to[0] == '\0')
 		snprintf(to, len, "it said nothing");
 }
@@ -171,28 +144,6 @@ static const char *place(const struct job *j, const struct config *cfg, char *to
 	else
 		snprintf(to, len, "%s", cfg->device[j->use.device].name);
 	return to;
-}
-
-/* Is @plug in the list that the agent printed? Lines "plug,alias", "name uuid on": the first two words count. */
-static bool listed(const char *out, const char *plug)
-{
-	static const char sep[] = " \t,;";
-
-	for (const char *p = out; *p;) {
-		size_t line = strcspn(p, "\n");
-		const char *end = p + line;
-
-		for (int word = 0; word < 2 && p < end; word++) {
-			p += strspn(p, sep);
-			size_t n = strcspn(p, " \t,;\n");
-
-			if (n == strlen(plug) && strncasecmp(p, plug, n) == 0)
-				return true;
-			p += n;
-		}
-		p = *end ? end + 1 : end;
-	}
-	return false;
 }
 
 static void judge(const struct job *j, const struct spawn_result *r, const char *where,
@@ -223,7 +174,7 @@ static void judge(const struct job *j, const struct spawn_result *r, const char 
 					       : FENCE_ANSWER_OFF;
 		snprintf(res->text, sizeof(res->text), "%s: status of %.63s is %s", where, j->node,
 			 r->status == 0 ? "on" : "off");
-	} else if (r->status == 0 && j->check && !listed(r->out, j->use.plug)) {
+	} else if (r->status == 0 && j->check && !agent_listed(r->out, j->use.plug)) {
 		res->answer = FENCE_ANSWER_FAILED;
 		snprintf(res->text, sizeof(res->text), "%.60s: the device does not list plug %.63s",
 			 where, j->use.plug);

@@ -7,6 +7,7 @@
  *   unfence.c before this node joins                  store_loop.c  fenced too often: kept over full restarts
  *   agent.c   running agents                          ping.c    who reaches the gateway
  *   doctor.c  every member looks at its way to every device
+ *   agent_text.c  what agents print
  */
 #ifndef STOCKADE_FENCED_DAEMON_DAEMON_H
 #define STOCKADE_FENCED_DAEMON_DAEMON_H
@@ -127,12 +128,6 @@ void try_leave(struct fenced *f);
 /* store.c */
 void store_load(struct fenced *f, struct fence_config *fc);
 void store_save(struct fenced *f);
-/* End @w with its checksum and put it in the place of @path; a failure is logged. */
-int store_seal(const char *path, struct wire_w *w); /* 0 or -errno, which is logged */
-/* Read such a file into @buf; @ret stands behind magic and version. 0, -ENOENT, -EBADMSG (damaged, or of another version),
- * -errno. */
-int store_open(const char *path, uint32_t magic, uint16_t version, uint8_t *buf, size_t size,
-	       struct wire_r *ret);
 void holds_save(bool holds);
 bool holds_load(void);
 

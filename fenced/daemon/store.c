@@ -7,6 +7,8 @@
  * That storaged was here is remembered in /run until it says itself that it ends and holds nothing: a fenced that has just
  * started and has not heard from it, or that has lost it, must not say goodbye (SAFE-1, SAFE-3).
  */
+#include "store.h"
+
 #include "daemon.h"
 
 #include "lib/crc32c.h"
@@ -26,7 +28,6 @@
 #define HOLDS_FILE STOCKADE_RUNDIR "/fenced.holds"
 #define STORE_MAGIC 0x66725053u /* "SPrf" */
 #define STORE_VERSION 3
-#define STORE_BYTES_MAX 8192
 
 int store_seal(const char *path, struct wire_w *w)
 {
@@ -43,26 +44,28 @@ int store_seal(const char *path, struct wire_w *w)
 	return r;
 }
 
-int store_open(const char *path, uint32_t magic, uint16_t version, uint8_t *buf, size_t size,
-	       struct wire_r *ret)
+int store_check(const uint8_t *buf, size_t n, uint32_t magic, uint16_t version, struct wire_r *ret)
+{
+	if (n < 4)
+		return -EBADMSG;
+	wire_r_init(ret, buf + n - 4, 4);
+	if (wire_r_u32(ret) != crc32c(0, buf, n - 4))
+		return -EBADMSG;
+	wire_r_init(ret, buf, n - 4);
+	return wire_r_u32(ret) == magic && wire_r_u16(ret) == version ? 0 : -EBADMSG;
+}
+
+ssize_t store_bytes(const char *path, uint8_t *buf, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return -errno;
 	ssize_t n = read(fd, buf, size);
-	int r = n < 0 ? -errno : 0;
+	ssize_t r = n < 0 ? -errno : n;
 
 	close(fd);
-	if (r < 0)
-		return r;
-	if (n < 4)
-		return -EBADMSG;
-	wire_r_init(ret, buf + n - 4, 4);
-	if (wire_r_u32(ret) != crc32c(0, buf, (size_t)n - 4))
-		return -EBADMSG;
-	wire_r_init(ret, buf, (size_t)n - 4);
-	return wire_r_u32(ret) == magic && wire_r_u16(ret) == version ? 0 : -EBADMSG;
+	return r;
 }
 
 void store_save(struct fenced *f)
@@ -93,12 +96,12 @@ void store_save(struct fenced *f)
 	f->stored = store_seal(STORE_FILE, &w) == 0;
 }
 
-static int load(struct fenced *f, struct fence_config *fc)
+int store_proofs_read(const uint8_t *buf, size_t len, const struct incarnation *self,
+		      struct fence_config *fc)
 {
-	uint8_t buf[STORE_BYTES_MAX];
 	struct wire_r r;
 	struct incarnation then = { 0 };
-	int rc = store_open(STORE_FILE, STORE_MAGIC, STORE_VERSION, buf, sizeof(buf), &r);
+	int rc = store_check(buf, len, STORE_MAGIC, STORE_VERSION, &r);
 
 	if (rc < 0)
 		return rc;
@@ -124,11 +127,19 @@ static int load(struct fenced *f, struct fence_config *fc)
 	}
 	if (wire_r_done(&r) < 0)
 		return -EBADMSG;
-	if (!incarnation_same_boot(&then, &f->life))
+	if (!incarnation_same_boot(&then, self))
 		return -ESTALE;
 	fc->n_stored = n;
 	fc->n_kept = n_kept;
 	return 0;
+}
+
+static int load(struct fenced *f, struct fence_config *fc)
+{
+	uint8_t buf[STORE_BYTES_MAX];
+	ssize_t n = store_bytes(STORE_FILE, buf, sizeof(buf));
+
+	return n < 0 ? (int)n : store_proofs_read(buf, (size_t)n, &f->life, fc);
 }
 
 void store_load(struct fenced *f, struct fence_config *fc)

@@ -6,6 +6,8 @@
  * set makes the limiter count too much or too little, and no decision of safety hangs on it. Written by an atomic rename,
  * not synced: fencing does not wait for a disk, and a loop's period is longer than the filesystem's.
  */
+#include "store.h"
+
 #include "daemon.h"
 
 #include "lib/shell/log.h"
@@ -18,11 +20,10 @@
 #define LOOP_FILE STOCKADE_STATEDIR "/fenced/loop"
 #define LOOP_MAGIC 0x706c7053u /* "Splp" */
 #define LOOP_VERSION 1
-#define LOOP_BYTES_MAX 8192
 
 void store_loop_save(const struct fence_stored *st)
 {
-	uint8_t buf[LOOP_BYTES_MAX];
+	uint8_t buf[STORE_BYTES_MAX];
 	struct wire_w w;
 	int64_t now = (int64_t)time(NULL);
 
@@ -66,12 +67,10 @@ json_int_t drill_age_s(int64_t then_s)
 	return now > then_s ? (json_int_t)(now - then_s) : 0;
 }
 
-static int load(struct fence_config *fc)
+int store_loop_read(const uint8_t *buf, size_t len, int64_t now, struct fence_config *fc)
 {
-	uint8_t buf[LOOP_BYTES_MAX];
 	struct wire_r r;
-	int64_t now = (int64_t)time(NULL);
-	int rc = store_open(LOOP_FILE, LOOP_MAGIC, LOOP_VERSION, buf, sizeof(buf), &r);
+	int rc = store_check(buf, len, LOOP_MAGIC, LOOP_VERSION, &r);
 
 	if (rc < 0)
 		return rc;
@@ -106,6 +105,14 @@ static int load(struct fence_config *fc)
 		fc->drill[id] = d;
 	}
 	return wire_r_done(&r) < 0 ? -EBADMSG : 0;
+}
+
+static int load(struct fence_config *fc)
+{
+	uint8_t buf[STORE_BYTES_MAX];
+	ssize_t n = store_bytes(LOOP_FILE, buf, sizeof(buf));
+
+	return n < 0 ? (int)n : store_loop_read(buf, (size_t)n, (int64_t)time(NULL), fc);
 }
 
 void store_loop_load(struct fence_config *fc)
