@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* BMCs: the question that needs no login (Get Channel Authentication Capabilities, IPMI 2.0 22.13), and what came back for it. */
 #include "doctor.h"
+#include "packet.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -30,11 +31,6 @@ static const uint8_t question[] = { 0x06, 0x00, 0xff, 0x07, 0x00, 0x00, 0x00, 0x
 				    0x00, 0x00, 0x00, 0x00, 0x00, 0x09, 0x20, 0x18,
 				    0xc8, 0x81, 0x00, 0x38, 0x8e, 0x04, 0xb5 };
 
-static bool is_rmcp(const uint8_t *data, size_t len)
-{
-	return len >= 4 && data[0] == 0x06 && (data[3] & 0x1f) == 0x07;
-}
-
 static void on_socket(void *arg, int fd, int revents)
 {
 	struct bmc *b = arg;
@@ -51,7 +47,7 @@ static void on_socket(void *arg, int fd, int revents)
 	}
 	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 
-	if (n > 0 && is_rmcp(buf, (size_t)n))
+	if (n > 0 && packet_is_rmcp(buf, (size_t)n))
 		b->answered = true;
 }
 
@@ -59,7 +55,7 @@ static void on_wire(void *arg, const struct ear_packet *p)
 {
 	struct bmc *b = arg;
 
-	if (p->data && host_same(&p->from, &b->at) && is_rmcp(p->data, p->len))
+	if (p->data && host_same(&p->from, &b->at) && packet_is_rmcp(p->data, p->len))
 		b->on_wire = true;
 }
 

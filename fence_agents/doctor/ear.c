@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What comes to an interface, before any firewall of this machine: so that "dropped here" is told from "never came". */
 #include "doctor.h"
+#include "packet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define IGMP_QUERY 0x11
 
 struct ear {
 	struct loop *loop;
@@ -69,45 +68,6 @@ static int filter(int fd, int family, uint16_t port)
 			  sizeof(p4));
 }
 
-static uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static bool dissect(const struct ear *e, const uint8_t *d, size_t len, struct ear_packet *p)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&p->from;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&p->from;
-	size_t head = e->family == AF_INET6 ? 40 : len > 0 ? (size_t)(d[0] & 0xf) * 4 : 0;
-	uint8_t proto;
-
-	if (head < 20 || len < head + 8)
-		return false;
-	proto = e->family == AF_INET6 ? d[6] : d[9];
-	p->from.ss_family = (sa_family_t)e->family;
-	if (e->family == AF_INET6) {
-		memcpy(&v6->sin6_addr, d + 8, 16);
-		v6->sin6_port = htons(be16(d + head));
-	} else {
-		memcpy(&v4->sin_addr, d + 12, 4);
-		v4->sin_port = htons(be16(d + head));
-	}
-	if (proto == IPPROTO_IGMP) {
-		p->igmp_query = d[head] == IGMP_QUERY;
-		return p->igmp_query;
-	}
-	if (proto == IPPROTO_UDP) {
-		p->data = d + head + 8;
-		p->len = len - head - 8;
-		return be16(d + head) == e->port;
-	}
-	if (proto != IPPROTO_TCP || len < head + 14)
-		return false;
-	p->syn = (d[head + 13] & 0x12) == 0x02 && be16(d + head + 2) == e->port;
-	p->syn_ack = (d[head + 13] & 0x12) == 0x12 && be16(d + head) == e->port;
-	return p->syn || p->syn_ack;
-}
-
 static void on_packet(void *arg, int fd, int revents)
 {
 	struct ear *e = arg;
@@ -125,7 +85,7 @@ static void on_packet(void *arg, int fd, int revents)
 			return;
 		p.ifindex = (unsigned)from.sll_ifindex;
 		/* what we send is of interest when it is this kernel's answer to a call-back */
-		if (dissect(e, buf, (size_t)n, &p) &&
+		if (packet_dissect(e->family, e->port, buf, (size_t)n, &p) &&
 		    (from.sll_pkttype == PACKET_OUTGOING) == p.syn_ack)
 			e->heard(e->arg, &p);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* This machine's addresses, routes, bridges and neighbours. Nothing is changed by looking. */
 #include "doctor.h"
+#include "packet.h"
 
 #include "lib/shell/multicast.h"
 
@@ -281,11 +282,8 @@ static bool is_pong(int fd, const struct sockaddr_storage *to, uint16_t id)
 	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
-	size_t head = to->ss_family == AF_INET6 ? 0 : n > 0 ? (size_t)(buf[0] & 0xf) * 4 : 0;
 
-	return n >= (ssize_t)head + 8 && host_same(&from, to) &&
-	       buf[head] == (to->ss_family == AF_INET6 ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
-	       buf[head + 4] == (uint8_t)(id >> 8) && buf[head + 5] == (uint8_t)id;
+	return n > 0 && host_same(&from, to) && packet_is_pong(to->ss_family, buf, (size_t)n, id);
 }
 
 struct arp {

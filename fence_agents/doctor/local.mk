@@ -16,6 +16,8 @@ pkglibexec_PROGRAMS += %reldir%/stockade-fence-doctor
 	%reldir%/host.c \
 	%reldir%/look.c \
 	%reldir%/main.c \
+	%reldir%/packet.c \
+	%reldir%/packet.h \
 	%reldir%/virt.c
 %C%_stockade_fence_doctor_LDADD = \
 	%reldir%/core/libdoctor-core.la \
