@@ -24,6 +24,8 @@ noinst_LTLIBRARIES += %reldir%/libstoraged-drivers.la
 	%reldir%/line.c \
 	%reldir%/lvm.c \
 	%reldir%/lvm.h \
+	%reldir%/lvm_report.c \
+	%reldir%/lvm_report.h \
 	%reldir%/mounts.c \
 	%reldir%/mounts.h \
 	%reldir%/neigh.c \

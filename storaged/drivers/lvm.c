@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lvm.c - LVM commands in the helper program, and what is done with their answers. */
 #include "lvm.h"
+#include "lvm_report.h"
 
 #include "deny.h"
 #include "run.h"
@@ -85,35 +86,6 @@ static const char *lvm_words(const json_t *reply)
 	const char *s = json_string_value(json_array_get(json_object_get(reply, "messages"), 0));
 
 	return s ? s : "LVM gave no reason";
-}
-
-static const char *field(const json_t *row, const char *key)
-{
-	const char *s = json_string_value(json_object_get(row, key));
-
-	return s ? s : "";
-}
-
-/* A report's number ("4194304"); fails with false on anything else (SAFE-3). */
-static bool number(const json_t *row, const char *key, uint64_t *ret)
-{
-	const char *s = field(row, key);
-	char *end;
-
-	errno = 0;
-	*ret = strtoull(s, &end, 10);
-	return *s >= '0' && *s <= '9' && *end == '\0' && errno == 0;
-}
-
-static const json_t *row_of(const json_t *rows, const char *key, const char *value)
-{
-	size_t i;
-	const json_t *row;
-
-	json_array_foreach (rows, i, row)
-		if (strcmp(field(row, key), value) == 0)
-			return row;
-	return NULL;
 }
 
 static int pv_head_read(int fd, struct pv_mark *mark)
@@ -226,89 +198,15 @@ int lvm_plan_lines(const struct lvm_plan *plan, struct dm_line lines[DM_LINES_MA
 	return (int)plan->n_segs;
 }
 
-/* "/dev/sda:0-63 /dev/sdb:0-63": device and first extent of each stripe. False: something else (a hidden LV, a mirror). */
-static bool seg_places(const char *ranges, const json_t *pvs, const struct lvm_plan *plan,
-		       uint64_t extent, struct lvm_seg *seg)
-{
-	char copy[1024], *save = NULL;
-	unsigned n = 0;
-
-	if (snprintf(copy, sizeof(copy), "%s", ranges) >= (int)sizeof(copy))
-		return false;
-	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-		char *colon = strrchr(w, ':'), *dash, uuid[PV_UUID_TEXT];
-		uint64_t pe_start;
-
-		if (!colon || n == LVM_STRIPES_MAX)
-			return false;
-		*colon = '\0';
-		uint64_t first = strtoull(colon + 1, &dash, 10);
-		const json_t *pv = row_of(pvs, "pv_name", w);
-
-		if (!pv || *dash != '-' || dash == colon + 1 ||
-		    !number(pv, "pe_start", &pe_start) ||
-		    pv_uuid_compact(field(pv, "pv_uuid"), uuid) < 0)
-			return false;
-		unsigned p = 0;
-
-		while (p < plan->n_pvs && strncmp(plan->pv[p].mark, uuid, PV_UUID_TEXT - 1) != 0)
-			p++;
-		if (p == plan->n_pvs)
-			return false;
-		seg->stripe[n].pv = p;
-		seg->stripe[n].sector = pe_start + first * extent;
-		n++;
-	}
-	return n > 0 && n == seg->n_stripes;
-}
-
-/* The segments of LV @name into @seg: how many, or -1 when they are not all plain. */
-static int segs_of(const json_t *report, const char *name, const struct lvm_plan *plan,
-		   struct lvm_seg seg[LVM_SEGS_MAX])
-{
-	const json_t *row;
-	uint64_t at = 0;
-	size_t i;
-	int n = 0;
-
-	/* LVM lists them in order; a gap or an overlap would show in `start` */
-	json_array_foreach (json_object_get(report, "seg"), i, row) {
-		uint64_t start, size, stripes, stripe_size;
-		const char *type = field(row, "segtype");
-
-		if (strcmp(field(row, "lv_name"), name) != 0)
-			continue;
-		if (n == LVM_SEGS_MAX || !number(row, "seg_start_pe", &start) ||
-		    !number(row, "seg_size_pe", &size) || !number(row, "stripes", &stripes) ||
-		    !number(row, "stripe_size", &stripe_size))
-			return -1;
-		if ((strcmp(type, "linear") != 0 && strcmp(type, "striped") != 0) || stripes == 0 ||
-		    stripes > LVM_STRIPES_MAX)
-			return -1;
-		struct lvm_seg *s = &seg[n++];
-
-		s->start = start * plan->extent_sectors;
-		s->len = size * plan->extent_sectors;
-		s->n_stripes = (unsigned)stripes;
-		s->stripe_sectors = stripe_size;
-		if (s->start != at || s->len == 0 ||
-		    !seg_places(field(row, "seg_pe_ranges"), json_object_get(report, "pv"), plan,
-				plan->extent_sectors, s))
-			return -1;
-		at += s->len;
-	}
-	return n;
-}
-
 static enum driver_result vg_checks(struct op *op, const json_t *vg, struct lvm_plan *plan)
 {
 	const struct config_volume *vol = op->job->vol;
 	uint64_t missing, autoact;
-	const char *sysid = field(vg, "vg_systemid"), *lock = field(vg, "vg_lock_type");
+	const char *sysid = lvm_field(vg, "vg_systemid"), *lock = lvm_field(vg, "vg_lock_type");
 
-	if (!number(vg, "vg_missing_pv_count", &missing) ||
-	    !number(vg, "vg_autoactivation", &autoact) ||
-	    !number(vg, "vg_extent_size", &plan->extent_sectors))
+	if (!lvm_number(vg, "vg_missing_pv_count", &missing) ||
+	    !lvm_number(vg, "vg_autoactivation", &autoact) ||
+	    !lvm_number(vg, "vg_extent_size", &plan->extent_sectors))
 		return op_unknown(op, "internal", "report this with `vgs -o all`",
 				  "LVM's report about %s makes no sense", vol->vg);
 	if (missing)
@@ -354,10 +252,10 @@ static enum driver_result pvs_read(struct op *op, const json_t *report, struct l
 			return op_fail(op, "vg_foreign", "use fewer, larger disks",
 				       "volume group %s has more than %d disks", op->job->vol->vg,
 				       LVM_PVS_MAX);
-		snprintf(pv->path, sizeof(pv->path), "%s", field(row, "pv_name"));
+		snprintf(pv->path, sizeof(pv->path), "%s", lvm_field(row, "pv_name"));
 		int r = pv_path_read(pv->path, &mark);
 
-		if (r < 0 || pv_uuid_compact(field(row, "pv_uuid"), uuid) < 0 ||
+		if (r < 0 || pv_uuid_compact(lvm_field(row, "pv_uuid"), uuid) < 0 ||
 		    strcmp(uuid, mark.uuid) != 0)
 			return op_unknown(op, "io_error", "look at the disk with `pvck`",
 					  "%s cannot be read as LVM's physical volume: %s",
@@ -377,9 +275,9 @@ static enum driver_result area_read_place(struct op *op, const json_t *report,
 	const struct config_volume *vol = op->job->vol;
 	struct lvm_seg seg[LVM_SEGS_MAX];
 
-	if (!row_of(json_object_get(report, "lv"), "lv_name", LVM_AREA_LV))
+	if (!lvm_row(json_object_get(report, "lv"), "lv_name", LVM_AREA_LV))
 		return DRIVER_OK;
-	int n = segs_of(report, LVM_AREA_LV, plan, seg);
+	int n = lvm_segs(report, LVM_AREA_LV, plan, seg);
 
 	if (n != 1 || seg[0].n_stripes != 1)
 		return op_fail(op, "not_prepared",
@@ -403,20 +301,20 @@ static enum driver_result plan_read(struct op *op, const json_t *report, struct 
 		r = pvs_read(op, report, plan);
 	if (r != DRIVER_OK)
 		return r;
-	const json_t *lv = row_of(json_object_get(report, "lv"), "lv_name", vol->lv);
+	const json_t *lv = lvm_row(json_object_get(report, "lv"), "lv_name", vol->lv);
 
 	if (!lv)
 		return op_fail(op, "lv_missing", "create it, or correct `lv:` in the configuration",
 			       "volume group %s has no logical volume %s", vol->vg, vol->lv);
-	if (!number(lv, "lv_size", &plan->sectors) ||
-	    pv_uuid_compact(field(vg, "vg_uuid"), vg_uuid) < 0 ||
-	    pv_uuid_compact(field(lv, "lv_uuid"), lv_uuid) < 0)
+	if (!lvm_number(lv, "lv_size", &plan->sectors) ||
+	    pv_uuid_compact(lvm_field(vg, "vg_uuid"), vg_uuid) < 0 ||
+	    pv_uuid_compact(lvm_field(lv, "lv_uuid"), lv_uuid) < 0)
 		return op_unknown(op, "internal", "report this with `lvs -o all`",
 				  "LVM's report about %s/%s makes no sense", vol->vg, vol->lv);
 	dm_lv_name(vol->vg, vol->lv, plan->dm_name);
 	snprintf(plan->dm_uuid, sizeof(plan->dm_uuid), "LVM-%s%s", vg_uuid, lv_uuid);
-	int n = segs_of(report, vol->lv, plan, plan->seg);
-	const char *role = field(lv, "lv_role");
+	int n = lvm_segs(report, vol->lv, plan, plan->seg);
+	const char *role = lvm_field(lv, "lv_role");
 
 	plan->plain = n > 0 && strcmp(role, "public") == 0 &&
 		      plan->seg[n - 1].start + plan->seg[n - 1].len == plan->sectors;
@@ -447,11 +345,11 @@ enum driver_result lvm_plan_make(struct op *op, const struct lvm_devices *devs,
 
 	if (r != DRIVER_OK)
 		return r;
-	doc = json_loads(field(reply, "out"), 0, NULL);
+	doc = json_loads(lvm_field(reply, "out"), 0, NULL);
 	json_array_foreach (json_object_get(doc, "report"), i, report) {
 		const json_t *vg = json_array_get(json_object_get(report, "vg"), 0);
 
-		if (strcmp(field(vg, "vg_name"), vol->vg) != 0)
+		if (strcmp(lvm_field(vg, "vg_name"), vol->vg) != 0)
 			continue;
 		if (found) {
 			json_decref(doc);
@@ -493,32 +391,7 @@ static void plan_file(const struct op *op, char name[CONFIG_NAME_MAX + 16])
 int lvm_plan_keep(const struct op *op, const struct lvm_plan *plan)
 {
 	char name[CONFIG_NAME_MAX + 16];
-	json_t *pvs = json_array(), *segs = json_array();
-
-	for (unsigned i = 0; i < plan->n_pvs; i++)
-		json_array_append_new(pvs, json_pack("{s:s, s:s}", "mark", plan->pv[i].mark, "path",
-						     plan->pv[i].path));
-	for (unsigned i = 0; i < plan->n_segs; i++) {
-		const struct lvm_seg *s = &plan->seg[i];
-		json_t *stripes = json_array();
-
-		for (unsigned k = 0; k < s->n_stripes; k++)
-			json_array_append_new(stripes,
-					      json_pack("{s:i, s:I}", "pv", (int)s->stripe[k].pv,
-							"sector", (json_int_t)s->stripe[k].sector));
-		json_array_append_new(
-			segs, json_pack("{s:I, s:I, s:I, s:o}", "start", (json_int_t)s->start,
-					"len", (json_int_t)s->len, "stripe_sectors",
-					(json_int_t)s->stripe_sectors, "stripes", stripes));
-	}
-	json_t *o = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:b, s:b, s:s}",
-		"vg", op->job->vol->vg, "lv", op->job->vol->lv, "dm_name", plan->dm_name, "dm_uuid",
-		plan->dm_uuid, "sectors", (json_int_t)plan->sectors, "plain", plan->plain, "pvs",
-		pvs, "segs", segs, "has_area", plan->has_area, "area_pv", (int)plan->area_pv,
-		"area_offset", (json_int_t)plan->area_offset, "area_bytes",
-		(json_int_t)plan->area_bytes, "area_slot", (int)plan->area_slot, "area_found",
-		plan->area_found, "autoactivation", plan->autoactivation, "fs", plan->fs);
+	json_t *o = lvm_plan_json(op->job->vol->vg, op->job->vol->lv, plan);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	int r = -ENOMEM;
 
@@ -529,75 +402,6 @@ int lvm_plan_keep(const struct op *op, const struct lvm_plan *plan)
 	free(text);
 	json_decref(o);
 	return r;
-}
-
-static int plan_parse(const struct op *op, json_t *o, struct lvm_plan *ret)
-{
-	const char *vg, *lv, *name, *uuid, *fs;
-	json_t *pvs, *segs, *row;
-	json_int_t sectors, offset, bytes;
-	int plain, has_area, area_pv, slot, found, autoact;
-	size_t i, k;
-
-	if (json_unpack(
-		    o,
-		    "{s:s, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:b, s:b, s:s}",
-		    "vg", &vg, "lv", &lv, "dm_name", &name, "dm_uuid", &uuid, "sectors", &sectors,
-		    "plain", &plain, "pvs", &pvs, "segs", &segs, "has_area", &has_area, "area_pv",
-		    &area_pv, "area_offset", &offset, "area_bytes", &bytes, "area_slot", &slot,
-		    "area_found", &found, "autoactivation", &autoact, "fs", &fs) < 0)
-		return -EBADMSG;
-	if (strcmp(vg, op->job->vol->vg) != 0 || strcmp(lv, op->job->vol->lv) != 0)
-		return -ESTALE; /* of an earlier configuration */
-	snprintf(ret->dm_name, sizeof(ret->dm_name), "%s", name);
-	snprintf(ret->dm_uuid, sizeof(ret->dm_uuid), "%s", uuid);
-	ret->sectors = (uint64_t)sectors;
-	ret->plain = plain;
-	ret->has_area = has_area;
-	ret->area_pv = (unsigned)area_pv;
-	ret->area_offset = (uint64_t)offset;
-	ret->area_bytes = (uint64_t)bytes;
-	ret->area_slot = (unsigned)slot;
-	ret->area_found = found;
-	ret->autoactivation = autoact;
-	snprintf(ret->fs, sizeof(ret->fs), "%s", fs);
-	json_array_foreach (pvs, i, row) {
-		const char *mark, *path;
-
-		if (i == LVM_PVS_MAX ||
-		    json_unpack(row, "{s:s, s:s}", "mark", &mark, "path", &path) < 0)
-			return -EBADMSG;
-		snprintf(ret->pv[i].mark, sizeof(ret->pv[i].mark), "%s", mark);
-		snprintf(ret->pv[i].path, sizeof(ret->pv[i].path), "%s", path);
-		ret->n_pvs++;
-	}
-	json_array_foreach (segs, i, row) {
-		struct lvm_seg *s = &ret->seg[i];
-		json_int_t start, len, size;
-		json_t *stripes, *st;
-
-		if (i == LVM_SEGS_MAX ||
-		    json_unpack(row, "{s:I, s:I, s:I, s:o}", "start", &start, "len", &len,
-				"stripe_sectors", &size, "stripes", &stripes) < 0)
-			return -EBADMSG;
-		s->start = (uint64_t)start;
-		s->len = (uint64_t)len;
-		s->stripe_sectors = (uint64_t)size;
-		json_array_foreach (stripes, k, st) {
-			json_int_t sector;
-			int pv;
-
-			if (k == LVM_STRIPES_MAX ||
-			    json_unpack(st, "{s:i, s:I}", "pv", &pv, "sector", &sector) < 0 ||
-			    pv < 0 || (unsigned)pv >= ret->n_pvs)
-				return -EBADMSG;
-			s->stripe[k].pv = (unsigned)pv;
-			s->stripe[k].sector = (uint64_t)sector;
-			s->n_stripes++;
-		}
-		ret->n_segs++;
-	}
-	return ret->has_area && ret->area_pv >= ret->n_pvs ? -EBADMSG : 0;
 }
 
 int lvm_plan_kept(const struct op *op, struct lvm_plan *ret)
@@ -611,7 +415,7 @@ int lvm_plan_kept(const struct op *op, struct lvm_plan *ret)
 
 	if (r == 0) {
 		o = json_loads(text, 0, NULL);
-		r = o ? plan_parse(op, o, ret) : -EBADMSG;
+		r = o ? lvm_plan_parse(o, op->job->vol->vg, op->job->vol->lv, ret) : -EBADMSG;
 	}
 	json_decref(o);
 	free(text);
