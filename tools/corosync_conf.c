@@ -140,18 +140,15 @@ static bool read_line(struct reader *r, char *line)
 	return add_value(r, trim(line), trim(colon + 1));
 }
 
-int corosync_conf_read(const char *path, struct corosync_conf *ret, unsigned *ret_line)
+int corosync_conf_parse(FILE *f, struct corosync_conf *ret, unsigned *ret_line)
 {
 	struct reader r = { .conf = ret };
 	char line[512];
 	unsigned n = 0;
 	int result = 0;
-	FILE *f = fopen(path, "re");
 
 	memset(ret, 0, sizeof(*ret));
 	*ret_line = 0;
-	if (!f)
-		return -errno;
 	while (result == 0 && fgets(line, sizeof(line), f)) {
 		n++;
 		if (!read_line(&r, line))
@@ -161,8 +158,21 @@ int corosync_conf_read(const char *path, struct corosync_conf *ret, unsigned *re
 		result = -EINVAL;
 	if (result)
 		*ret_line = n;
-	fclose(f);
 	return result;
+}
+
+int corosync_conf_read(const char *path, struct corosync_conf *ret, unsigned *ret_line)
+{
+	FILE *f = fopen(path, "re");
+
+	memset(ret, 0, sizeof(*ret));
+	*ret_line = 0;
+	if (!f)
+		return -errno;
+	int r = corosync_conf_parse(f, ret, ret_line);
+
+	fclose(f);
+	return r;
 }
 
 const char *corosync_conf_get(const struct corosync_conf *c, const char *path)

@@ -27,6 +27,8 @@ struct corosync_conf { /* every "key: value" of a file with its sections */
 
 /* Return: 0; -errno; -EINVAL: unbalanced braces or a line that is neither section nor "key: value", *line says where. */
 int corosync_conf_read(const char *path, struct corosync_conf *ret, unsigned *line);
+int corosync_conf_parse(FILE *f, struct corosync_conf *ret,
+			unsigned *line); /* the same of an open one */
 const char *corosync_conf_get(const struct corosync_conf *c,
 			      const char *path); /* NULL: not there */
 
