@@ -34,14 +34,19 @@ tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c tests/unit/fence
 tests_unit_fence_scenario_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/fence_agent
-tests_unit_fence_agent_SOURCES = tests/unit/fence_agent.c \
-	%reldir%/daemon/agent.c %reldir%/daemon/agent.h \
-	%reldir%/daemon/agent_text.c %reldir%/daemon/agent_text.h
+tests_unit_fence_agent_SOURCES = tests/unit/fence_agent.c %reldir%/daemon/agent.c %reldir%/daemon/agent.h
 tests_unit_fence_agent_LDADD = \
 	%reldir%/core/libfence-core.la \
 	lib/shell/libstockade-shell.la \
 	lib/libstockade-base.la \
 	$(SHELL_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/stored
+tests_unit_stored_SOURCES = tests/unit/stored.c tests/fuzz/stored.c \
+	%reldir%/daemon/store.c %reldir%/daemon/store.h %reldir%/daemon/store_loop.c \
+	lib/shell/file.c lib/shell/file.h
+tests_unit_stored_CPPFLAGS = $(AM_CPPFLAGS) # lib/shell/file.c anew, without the rest of lib/shell
+tests_unit_stored_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/ping
 tests_unit_ping_SOURCES = tests/unit/ping.c %reldir%/daemon/ping.c %reldir%/daemon/ping.h
@@ -51,8 +56,6 @@ sbin_PROGRAMS += stockade-fenced
 stockade_fenced_SOURCES = \
 	%reldir%/daemon/agent.c \
 	%reldir%/daemon/agent.h \
-	%reldir%/daemon/agent_text.c \
-	%reldir%/daemon/agent_text.h \
 	%reldir%/daemon/answer.c \
 	%reldir%/daemon/attest.c \
 	%reldir%/daemon/daemon.h \

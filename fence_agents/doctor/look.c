@@ -3,6 +3,7 @@
 #include "doctor.h"
 
 #include "lib/shell/agent_input.h"
+#include "lib/shell/agent_text.h"
 #include "lib/shell/spawn.h"
 
 #include <dirent.h>
@@ -57,22 +58,6 @@ static enum doctor_kind kind_of(const struct look *l)
 		       : DOCTOR_XVM;
 }
 
-/* The last line that says something, printable. */
-static void last_words(const struct spawn_result *r, char *to, size_t size)
-{
-	const char *s = r->err_len > 0 ? r->err : r->out, *best = s;
-	size_t n = 0;
-
-	for (const char *p = s; *p; p++)
-		if ((p == s || p[-1] == '\n') && *p != '\n' && *p != ' ')
-			best = p;
-	while (best[n] && best[n] != '\n' && n + 1 < size) {
-		to[n] = (unsigned char)best[n] < 0x20 || best[n] == 0x7f ? ' ' : best[n];
-		n++;
-	}
-	to[n] = '\0';
-}
-
 static bool content(const struct look *l)
 {
 	return l->virt ? virt_content(l) : l->bmc ? bmc_content(l) : true;
@@ -98,7 +83,7 @@ static void on_agent(void *arg, const struct spawn_result *r)
 	struct question *q = arg;
 	struct doctor_facts *f = &q->l->f;
 
-	last_words(r, f->words, sizeof(f->words));
+	agent_last_line(r->err_len > 0 ? r->err : r->out, f->words, sizeof(f->words));
 	/* it begins with its own name, as we do */
 	size_t n = strlen(f->agent);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent.h"
-#include "agent_text.h"
 
 #include "lib/shell/agent_input.h"
+#include "lib/shell/agent_text.h"
 #include "lib/shell/log.h"
 #include "lib/shell/spawn.h"
 

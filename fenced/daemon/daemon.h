@@ -7,7 +7,6 @@
  *   unfence.c before this node joins                  store_loop.c  fenced too often: kept over full restarts
  *   agent.c   running agents                          ping.c    who reaches the gateway
  *   doctor.c  every member looks at its way to every device
- *   agent_text.c  what agents print
  */
 #ifndef STOCKADE_FENCED_DAEMON_DAEMON_H
 #define STOCKADE_FENCED_DAEMON_DAEMON_H

@@ -81,7 +81,9 @@ int store_loop_read(const uint8_t *buf, size_t len, int64_t now, struct fence_co
 		if (n > FENCE_LOOP_MAX)
 			return -EBADMSG;
 		for (unsigned i = 0; i < n; i++) {
-			int64_t at = (int64_t)wire_r_u64(&r), age = at < now ? now - at : 0;
+			int64_t at = (int64_t)wire_r_u64(&r);
+			/* of a time before all clocks: long ago */
+			int64_t age = at < 0 ? INT64_MAX : at < now ? now - at : 0;
 
 			fc->fenced[id].age_ms[i] = age > UINT32_MAX / 1000 ? UINT32_MAX
 									   : (uint32_t)age * 1000;

@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 %C%_libstockade_shell_la_SOURCES = \
 	%reldir%/agent_input.c \
 	%reldir%/agent_input.h \
+	%reldir%/agent_text.c \
+	%reldir%/agent_text.h \
 	%reldir%/boot.c \
 	%reldir%/boot.h \
 	%reldir%/cluster.c \
@@ -44,6 +46,10 @@ noinst_LTLIBRARIES += %reldir%/libstockade-shell.la
 	%reldir%/view_merge.c \
 	%reldir%/view_merge.h
 %C%_libstockade_shell_la_LIBADD = lib/libstockade-base.la $(SHELL_LIBS)
+
+check_PROGRAMS += tests/unit/agent_text
+tests_unit_agent_text_SOURCES = tests/unit/agent_text.c
+tests_unit_agent_text_LDADD = %reldir%/libstockade-shell.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/loop
 tests_unit_loop_SOURCES = tests/unit/loop.c

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "agent_text.h"
+#include "lib/shell/agent_text.h"
 
 #include <string.h>
 #include <strings.h>
+
+/* What stands for nothing in a line of JSON or of a log. */
+static bool is_blank(char c)
+{
+	return (unsigned char)c <= 0x20 || c == 0x7f || c == '"';
+}
 
 void agent_last_line(const char *s, char *to, size_t len)
 {
@@ -12,7 +18,7 @@ void agent_last_line(const char *s, char *to, size_t len)
 		const char *nl = strchr(p, '\n');
 		const char *stop = nl ? nl : p + strlen(p);
 
-		while (p < stop && (*p == ' ' || *p == '\t'))
+		while (p < stop && is_blank(*p))
 			p++;
 		if (p < stop) {
 			best = p;
@@ -23,8 +29,7 @@ void agent_last_line(const char *s, char *to, size_t len)
 	size_t n = 0;
 
 	for (; best < end && n + 1 < len; best++)
-		to[n++] = (unsigned char)*best < 0x20 || *best == 0x7f || *best == '"' ? ' '
-										       : *best;
+		to[n++] = is_blank(*best) ? ' ' : (unsigned char)*best >= 0x80 ? '?' : *best;
 	while (n > 0 && to[n - 1] == ' ')
 		n--;
 	to[n] = '\0';
