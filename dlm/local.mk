@@ -27,7 +27,9 @@ stockade_dlmd_SOURCES = \
 	%reldir%/daemon/clients.c \
 	%reldir%/daemon/dlmd.h \
 	%reldir%/daemon/main.c \
-	%reldir%/daemon/report.c
+	%reldir%/daemon/report.c \
+	%reldir%/daemon/submit.c \
+	%reldir%/daemon/submit.h
 stockade_dlmd_LDADD = %reldir%/core/libdlm-core.la lib/shell/libstockade-shell.la \
 	lib/libstockade-base.la $(SHELL_LIBS) $(SYSTEMD_LIBS)
 

@@ -342,6 +342,10 @@ static void on_reply(struct lockspace *ls, struct wire_r *r)
 	int err = (int)wire_r_u32(r);
 	uint32_t lkid = wire_r_u32(r);
 
+	if (wire_r_done(r) < 0) { /* what is missing would read as "granted" */
+		ls->dead = true;
+		return;
+	}
 	for (struct lock *l = ls->locks; l; l = l->next) {
 		if (l->stage != ST_SENT || l->cookie != cookie)
 			continue;
@@ -429,7 +433,7 @@ static int dispatch_one(struct lockspace *ls)
 	case DLM_IPC_BLOCKING: on_blocking(ls, &s); break;
 	default: /* of a newer dlmd */ break;
 	}
-	return 1;
+	return ls->dead ? fail(ENOTCONN) : 1;
 }
 
 int dlm_dispatch(int fd)
