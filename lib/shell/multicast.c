@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define IGMP_QUERY 0x11
+#define IGMP_AT_ONCE 64
 
 static enum bridge_flag flag_of(const char *bridge, const char *name)
 {
@@ -56,16 +57,22 @@ int igmp_listen(void)
 	return fd < 0 ? -errno : fd;
 }
 
+bool igmp_is_query(const uint8_t *packet, size_t len)
+{
+	size_t head = len > 0 ? (size_t)(packet[0] & 0xf) * 4 : 0;
+
+	return len > head && packet[head] == IGMP_QUERY;
+}
+
 bool igmp_query_heard(int fd)
 {
 	uint8_t buf[512];
 	bool heard = false;
 	ssize_t n;
 
-	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-		size_t head = (size_t)(buf[0] & 0xf) * 4;
-
-		heard |= (size_t)n > head && buf[head] == IGMP_QUERY;
-	}
+	/* who sends without end does not keep us: what is left makes the descriptor ready again */
+	for (unsigned i = 0; i < IGMP_AT_ONCE && (n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0;
+	     i++)
+		heard |= igmp_is_query(buf, (size_t)n);
 	return heard;
 }

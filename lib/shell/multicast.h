@@ -4,6 +4,8 @@
 #define STOCKADE_LIB_SHELL_MULTICAST_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum bridge_flag { BRIDGE_UNKNOWN = 0, BRIDGE_YES, BRIDGE_NO };
 
@@ -16,6 +18,8 @@ void bridge_look(const char *iface, struct bridge_look *ret); /* from sysfs */
 
 /* A socket that hears IGMP, whatever its interface; -errno: not permitted without CAP_NET_RAW. */
 int igmp_listen(void);
-bool igmp_query_heard(int fd); /* takes all that waits: was a membership query among it? */
+bool igmp_query_heard(int fd); /* takes what waits, 64 at most: was a membership query among it? */
+/* What such a socket hands out, with its IP header: a membership query? */
+bool igmp_is_query(const uint8_t *packet, size_t len);
 
 #endif
