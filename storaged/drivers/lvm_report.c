@@ -64,7 +64,10 @@ static bool seg_places(const char *ranges, const json_t *pvs, const struct lvm_p
 		if (p == plan->n_pvs)
 			return false;
 		seg->stripe[n].pv = p;
-		seg->stripe[n].sector = pe_start + first * extent;
+		/* what turns around would be another place on the disk */
+		if (__builtin_mul_overflow(first, extent, &first) ||
+		    __builtin_add_overflow(pe_start, first, &seg->stripe[n].sector))
+			return false;
 		n++;
 	}
 	return n > 0 && n == seg->n_stripes;
@@ -95,15 +98,17 @@ int lvm_segs(const json_t *report, const char *name, const struct lvm_plan *plan
 			return -1;
 		struct lvm_seg *s = &seg[n++];
 
-		s->start = start * plan->extent_sectors;
-		s->len = size * plan->extent_sectors;
+		if (__builtin_mul_overflow(start, plan->extent_sectors, &s->start) ||
+		    __builtin_mul_overflow(size, plan->extent_sectors, &s->len))
+			return -1;
 		s->n_stripes = (unsigned)stripes;
 		s->stripe_sectors = stripe_size;
 		if (s->start != at || s->len == 0 ||
 		    !seg_places(lvm_field(row, "seg_pe_ranges"), json_object_get(report, "pv"),
 				plan, plan->extent_sectors, s))
 			return -1;
-		at += s->len;
+		if (__builtin_add_overflow(at, s->len, &at))
+			return -1;
 	}
 	return n;
 }
@@ -202,6 +207,8 @@ int lvm_plan_parse(json_t *o, const char *want_vg, const char *want_lv, struct l
 			s->stripe[k].sector = (uint64_t)sector;
 			s->n_stripes++;
 		}
+		if (s->n_stripes == 0 || s->len == 0)
+			return -EBADMSG;
 		ret->n_segs++;
 	}
 	return ret->has_area && ret->area_pv >= ret->n_pvs ? -EBADMSG : 0;
