@@ -137,7 +137,8 @@ static bool read_line(struct reader *r, char *line)
 	if (!colon)
 		return false;
 	*colon = '\0';
-	return add_value(r, trim(line), trim(colon + 1));
+	line = trim(line);
+	return *line && add_value(r, line, trim(colon + 1));
 }
 
 int corosync_conf_parse(FILE *f, struct corosync_conf *ret, unsigned *ret_line)

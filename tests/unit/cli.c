@@ -552,6 +552,9 @@ static void every_disagreement_of_corosync_conf_is_named(void **state)
 	assert_int_equal(line, 2);
 	write_file(path, 0644, "}\n");
 	assert_int_equal(corosync_conf_read(path, &conf, &line), -EINVAL);
+	write_file(path, 0644, "totem {\n : web\n}\n");
+	assert_int_equal(corosync_conf_read(path, &conf, &line), -EINVAL);
+	assert_int_equal(line, 2);
 	assert_int_equal(corosync_conf_read("/nonexistent", &conf, &line), -ENOENT);
 	free(text);
 	config_free(cfg);
