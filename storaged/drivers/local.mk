@@ -58,6 +58,11 @@ pkglibexec_PROGRAMS += %reldir%/stockade-lvm
 %C%_stockade_lvm_SOURCES = %reldir%/lvm_helper.c
 %C%_stockade_lvm_LDADD = $(LVM2CMD_LIBS) $(JANSSON_LIBS)
 
+# For tests/interop/disk.py.
+noinst_PROGRAMS += tests/interop/areatest
+tests_interop_areatest_SOURCES = tests/interop/areatest.c
+tests_interop_areatest_LDADD = %reldir%/libstoraged-drivers.la
+
 # One operation by hand, for the laboratory.
 noinst_PROGRAMS += %reldir%/drvtest
 %C%_drvtest_SOURCES = %reldir%/drvtest.c
