@@ -41,6 +41,13 @@ tests_unit_fence_agent_LDADD = \
 	lib/libstockade-base.la \
 	$(SHELL_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/fenced_answer
+tests_unit_fenced_answer_SOURCES = tests/unit/fenced_answer.c tests/fuzz/request.c \
+	%reldir%/daemon/answer.c %reldir%/daemon/doctor.c %reldir%/daemon/status.c %reldir%/daemon/tell.c
+tests_unit_fenced_answer_LDADD = \
+	%reldir%/core/libfence-core.la tests/fuzz/libfuzz.la lib/shell/libstockade-shell.la lib/libstockade-base.la \
+	$(SHELL_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/stored
 tests_unit_stored_SOURCES = tests/unit/stored.c tests/fuzz/stored.c \
 	%reldir%/daemon/store.c %reldir%/daemon/store.h %reldir%/daemon/store_loop.c \

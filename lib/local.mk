@@ -19,12 +19,18 @@ noinst_LTLIBRARIES += %reldir%/libstockade-base.la
 	%reldir%/record.h \
 	%reldir%/timing.c \
 	%reldir%/timing.h \
+	%reldir%/utf8.c \
+	%reldir%/utf8.h \
 	%reldir%/wire.c \
 	%reldir%/wire.h
 
 check_PROGRAMS += tests/unit/crc32c
 tests_unit_crc32c_SOURCES = tests/unit/crc32c.c
 tests_unit_crc32c_LDADD = %reldir%/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/utf8
+tests_unit_utf8_SOURCES = tests/unit/utf8.c
+tests_unit_utf8_LDADD = tests/fuzz/libfuzz.la %reldir%/libstockade-base.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/wire
 tests_unit_wire_SOURCES = tests/unit/wire.c

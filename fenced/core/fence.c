@@ -4,6 +4,8 @@
  */
 #include "domain.h"
 
+#include "lib/utf8.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -100,7 +102,7 @@ void fence_want(struct fence_domain *d, uint64_t at_ms)
 
 void fence_text_copy(char to[FENCE_TEXT_MAX], const char *from)
 {
-	size_t n = from ? strnlen(from, FENCE_TEXT_MAX - 1) : 0;
+	size_t n = from ? utf8_cut(from, FENCE_TEXT_MAX - 1) : 0;
 
 	if (n)
 		memmove(to, from, n);
@@ -115,7 +117,7 @@ void fence_text_add(char to[FENCE_TEXT_MAX], const char *from)
 		memcpy(to + n, "; ", 3);
 		n += 2;
 	}
-	size_t room = FENCE_TEXT_MAX - 1 - n, len = from ? strnlen(from, room) : 0;
+	size_t room = FENCE_TEXT_MAX - 1 - n, len = from ? utf8_cut(from, room) : 0;
 
 	if (len)
 		memcpy(to + n, from, len);

@@ -2,6 +2,8 @@
 /* fenced/core/request.c - what operators and storaged ask for, goodbye, and what only waiting brings about. */
 #include "domain.h"
 
+#include "lib/utf8.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,7 +104,8 @@ static void ack_accept(struct fence_domain *d, uint32_t node, const char *how, c
 				   .by = d->cfg.self.nodeid,
 				   .wall_s = d->wall_s };
 	l->proof_level = FENCE_LEVEL_NONE;
-	snprintf(l->proof.evidence, sizeof(l->proof.evidence), "%s: %.120s", how, text);
+	snprintf(l->proof.evidence, sizeof(l->proof.evidence), "%s: %.*s", how,
+		 (int)utf8_cut(text, 120), text);
 	l->proof_forced = force;
 	l->proof_sent = false;
 }

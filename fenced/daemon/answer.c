@@ -4,6 +4,7 @@
 
 #include "lib/shell/log.h"
 #include "lib/shell/notify.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@ static json_t *refusal(const char *code, const char *remedy, const char *fmt, ..
 	va_start(ap, fmt);
 	vsnprintf(error, sizeof(error), fmt, ap);
 	va_end(ap);
+	utf8_mend(error); /* a sentence may be cut, an answer may not be missing */
 	return json_pack("{s:b,s:s,s:s,s:s}", "ok", 0, "code", code, "error", error, "remedy",
 			 remedy);
 }
@@ -33,6 +35,7 @@ static json_t *done(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	utf8_mend(text);
 	return json_pack("{s:b,s:s}", "ok", 1, "text", text);
 }
 
@@ -91,8 +94,10 @@ static json_t *cmd_fence(struct fenced *f, json_t *req)
 		return drill_skipped(f, n, skip);
 	if (level < 0 || level > FENCE_LEVELS_MAX)
 		return refusal("usage", "levels are counted from 1", "there is no such level");
-	snprintf(text, sizeof(text), "%sasked on %.40s: %.120s", drill ? "drill, " : "",
-		 f->self->name, reason ? reason : "no reason given");
+	if (!reason)
+		reason = "no reason given";
+	snprintf(text, sizeof(text), "%sasked on %.40s: %.*s", drill ? "drill, " : "",
+		 f->self->name, (int)utf8_cut(reason, 120), reason);
 	fence_snapshot(f->dom, mono_ms(), &st);
 	const struct fence_node *s = fence_state_node(&st, n->id);
 	uint64_t number = s ? s->proof.number : 0;
@@ -147,6 +152,7 @@ static json_t *cmd_ack(struct fenced *f, struct ipc_peer *peer, json_t *req)
 	f->ack_node = n->id;
 	f->ack_force = force;
 	snprintf(f->ack_reason, sizeof(f->ack_reason), "%s", reason ? reason : "");
+	utf8_mend(f->ack_reason);
 	int r = feed(f, (struct fence_event){ .type = FENCE_EV_ACK,
 					      .ack = { n->id, force, reason ? reason : "" } });
 

@@ -2,6 +2,8 @@
 /* fenced/daemon/status.c - what is, as JSON (doc/protocol.md): `status`, and a node's or the cluster's link of `why`. */
 #include "daemon.h"
 
+#include "lib/utf8.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +12,20 @@
 
 static struct fence_status st; /* large; filled anew for each answer */
 
+/* Words of others: an agent's, an operator's, another node's of an older release. Some may have been cut within a character; that
+ * must not cost the object that they stand in. */
+static json_t *words(const char *s)
+{
+	char copy[4 * FENCE_TEXT_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", s);
+	utf8_mend(copy);
+	return json_string(copy);
+}
+
 static json_t *text_or_null(const char *s)
 {
-	return s && s[0] ? json_string(s) : json_null();
+	return s && s[0] ? words(s) : json_null();
 }
 
 static json_t *names(const struct fenced *f, struct nodeset s)
@@ -55,13 +68,13 @@ static json_t *proof_json(struct fenced *f, const struct fence_node *n, uint64_t
 		return json_null();
 	if (gmtime_r(&t, &tm))
 		strftime(wall, sizeof(wall), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s,s:s,s:I,s:s,s:o,s:o,s:s}", "kind", proof_kind_name(n->proof.kind),
-			 "by", node_name(f, n->proof.by), "number", (json_int_t)n->proof.number,
-			 "wall", wall, "age_ms",
-			 f->proof_ms[n->nodeid]
-				 ? json_integer((json_int_t)(now - f->proof_ms[n->nodeid]))
-				 : json_null(),
-			 "boot_id", boot_text(&n->proof.victim), "evidence", n->proof.evidence);
+	return json_pack(
+		"{s:s,s:s,s:I,s:s,s:o,s:o,s:o}", "kind", proof_kind_name(n->proof.kind), "by",
+		node_name(f, n->proof.by), "number", (json_int_t)n->proof.number, "wall", wall,
+		"age_ms",
+		f->proof_ms[n->nodeid] ? json_integer((json_int_t)(now - f->proof_ms[n->nodeid]))
+				       : json_null(),
+		"boot_id", boot_text(&n->proof.victim), "evidence", words(n->proof.evidence));
 }
 
 static const char *phase_name(enum fence_phase p)
@@ -110,13 +123,13 @@ static json_t *fencing_json(struct fenced *f, const struct fence_node_status *n,
 	if (!error[0] && n->phase == FENCE_PHASE_WAIT)
 		wait_text(f, n, error, sizeof(error));
 	return json_pack(
-		"{s:I,s:o,s:s,s:o,s:i,s:o,s:o,s:s,s:I,s:o,s:o}", "run", (json_int_t)n->attempts,
+		"{s:I,s:o,s:s,s:o,s:i,s:o,s:o,s:o,s:I,s:o,s:o}", "run", (json_int_t)n->attempts,
 		"actor", n->actor ? json_string(node_name(f, n->actor)) : json_null(), "phase",
 		phase_name(n->phase), "level", use ? json_integer(n->level + 1) : json_null(),
 		"attempt", (int)n->attempts, "device",
 		use ? json_string(f->cfg->device[use->device].name) : json_null(), "plug",
 		use ? text_or_null(use->plug) : json_null(), "reason",
-		n->why[0] ? n->why : fence_reason_text(n->reason), "since_ms",
+		words(n->why[0] ? n->why : fence_reason_text(n->reason)), "since_ms",
 		(json_int_t)(now > n->since_ms ? now - n->since_ms : 0), "next_ms",
 		n->next_ms == UINT32_MAX ? json_null() : json_integer(n->next_ms), "error",
 		text_or_null(error));
@@ -308,9 +321,9 @@ json_t *status_json(struct fenced *f)
 static json_t *link_json(const char *kind, const char *name, const char *state, json_int_t since_ms,
 			 const char *text, const char *remedy, json_t *on)
 {
-	return json_pack("{s:s,s:o,s:s,s:o,s:s,s:o,s:o}", "kind", kind, "name", text_or_null(name),
+	return json_pack("{s:s,s:o,s:s,s:o,s:o,s:o,s:o}", "kind", kind, "name", text_or_null(name),
 			 "state", state, "since_ms",
-			 since_ms < 0 ? json_null() : json_integer(since_ms), "text", text,
+			 since_ms < 0 ? json_null() : json_integer(since_ms), "text", words(text),
 			 "remedy", text_or_null(remedy), "on", on);
 }
 

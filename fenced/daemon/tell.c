@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include "lib/shell/log.h"
+#include "lib/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,8 +128,12 @@ static void tell_failed(struct fenced *f, const struct fence_action *a)
 		a->history.text, next, node_name(f, a->history.node));
 }
 
-void tell(struct fenced *f, const struct fence_action *a)
+void tell(struct fenced *f, const struct fence_action *act)
 {
+	struct fence_action mine = *act, *a = &mine;
+
+	utf8_mend(mine.history.text); /* of another node, perhaps cut */
+
 	const char *node = node_name(f, a->history.node);
 	const char *text = a->history.text;
 

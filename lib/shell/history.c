@@ -4,6 +4,7 @@
 #include "lib/shell/boot.h"
 #include "lib/shell/log.h"
 #include "lib/shell/loop.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,6 +130,7 @@ void history_add(struct history *h, const char *event, json_t *extra, const char
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	utf8_mend(text);
 	log_notice(event, "text=\"%s\"", text);
 	if (h != NULL) {
 		wall_text(wall, sizeof(wall));

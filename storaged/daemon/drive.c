@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include "lib/shell/log.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,6 +150,7 @@ static void words(const struct drive_run *r, const struct spawn_result *res, cha
 		snprintf(buf, len,
 			 "%.60s: the process of %s ended without an answer (signal %d, code %d)",
 			 what, drive_op_name(r->op), res->signal, res->status);
+	utf8_mend(buf); /* a driver's words, cut: they go into the status, which is JSON */
 }
 
 /* The operation is over: by its result line, or (@res) by the end of its process without one. */

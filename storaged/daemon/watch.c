@@ -7,6 +7,7 @@
 #include "daemon.h"
 
 #include "lib/shell/log.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +145,7 @@ static void on_monitor_line(void *arg, const char *text)
 	}
 	snprintf(why, sizeof(why), "%.60s: %.130s", frame_res(m->d, m->service, line.node)->ref,
 		 line.text);
+	utf8_mend(why);
 	if (ev.monitor.result != DRIVE_OK)
 		log_warning("monitor.bad", "service=%s result=%s text=\"%s\"",
 			    m->d->cfg->service[m->service].name, driver_result_name(line.result),
