@@ -66,11 +66,10 @@ static void say(void *arg, bool fatal, const char *text)
 
 static void corosync(const char *text, size_t len)
 {
-	static const char yaml[] =
-		"cluster: web\ndetect: 3s\nnodes:\n"
-		"  node1: {id: 1, link0: 192.0.2.11, fence: [{vm: node1}]}\n"
-		"  node2: {id: 2, link0: 192.0.2.12, fence: [{vm: node2}]}\n"
-		"fence_devices:\n  vm: {agent: fence_xvm}\n";
+	static const char yaml[] = "cluster: web\ndetect: 3s\nnodes:\n"
+				   "  node1: {id: 1, link0: 192.0.2.11, fence: [{vm: node1}]}\n"
+				   "  node2: {id: 2, link0: 192.0.2.12, fence: [{vm: node2}]}\n"
+				   "fence_devices:\n  vm: {agent: fence_xvm}\n";
 	static struct config *cfg;
 	static struct corosync_conf conf, again;
 	FILE *f = len > 0 ? fmemopen((void *)(uintptr_t)text, len, "r") : fopen("/dev/null", "re");

@@ -88,7 +88,7 @@ static void talk(struct agent *a, const uint8_t *data, size_t len, uint8_t op, b
 		put(fd[1], response, sizeof(response));
 	}
 	while (len > 0 && !talk_over(&t)) { /* in pieces of any length */
-		size_t n = 1 + data[0] % 200 < len ? 1 + data[0] % 200u : len;
+		size_t piece = 1 + data[0] % 200u, n = piece < len ? piece : len;
 
 		put(fd[1], data, n);
 		talk_step(a, &t, op);
