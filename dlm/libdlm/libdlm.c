@@ -54,6 +54,9 @@ static pthread_mutex_t spaces_mutex = PTHREAD_MUTEX_INITIALIZER;
 static int connect_dlmd(struct lockspace *ls)
 {
 	struct pollfd p = { .events = POLLIN };
+	uid_t uid = (uid_t)-1;
+	gid_t gid;
+	pid_t pid;
 	int rc;
 
 	ls->conn = qb_ipcc_connect_async(DLM_IPC_NAME, DLM_IPC_BYTES, &p.fd);
@@ -71,6 +74,11 @@ static int connect_dlmd(struct lockspace *ls)
 	if (rc != 0)
 		return rc < 0 ? rc : -EPROTO;
 	qb_ipcc_fd_get(ls->conn, &ls->fd);
+	/* the name of the socket is anybody's while dlmd does not run, and its word is a lock */
+	if (qb_ipcc_auth_get(ls->conn, &pid, &uid, &gid) < 0 || (uid != 0 && uid != geteuid())) {
+		qb_ipcc_disconnect(ls->conn);
+		return -EACCES;
+	}
 	return 0;
 }
 

@@ -118,7 +118,8 @@ static int32_t on_request(qb_ipcs_connection_t *qb, void *data, size_t size)
 	}
 	if (peer->closing)
 		return 0;
-	if (size >= sizeof(hdr))
+	/* @size is the header's own word, and the header the client's: more than a message can have is not in the ring */
+	if (size >= sizeof(hdr) && size <= IPC_QB_BYTES)
 		memcpy(&hdr, data, sizeof(hdr)); /* it lies in the ring as it fell */
 	if (hdr.id <= 0 || peer->asked) {
 		ipc_disconnect(peer);

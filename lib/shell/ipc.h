@@ -80,7 +80,12 @@ struct ipc_client;
 int ipc_ask_start(const char *name, const char *request);
 ssize_t ipc_ask_finish(int fd, void *buf, size_t buf_len);
 
-/* NULL: errno (ECONNREFUSED: the daemon is not running, EACCES: not for this user, ETIMEDOUT: it hangs) */
+/* Who may be at the other end: root, this process's own user, and from here on also the user of a daemon that runs as its own
+ * (stockade-virtd). Another one is told nothing and heard never: the names of the sockets are anybody's who is first. */
+void ipc_trust(uid_t uid);
+
+/* NULL: errno (ECONNREFUSED: the daemon is not running, EACCES: not for this user, or another user's daemon, ETIMEDOUT: it
+ * hangs) */
 struct ipc_client *ipc_connect(const char *name);
 struct ipc_client *ipc_close(struct ipc_client *c);
 /*

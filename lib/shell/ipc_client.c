@@ -67,6 +67,28 @@ socklen_t ipc_short_address(struct sockaddr_un *sa, const char *name)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
+/* Names of abstract sockets are anybody's who is first: a daemon that is not running could be played by any user of this machine,
+ * and what it says of the dead would be believed (SAFE-2). So the client, too, looks who is at the other end. */
+static uid_t trusted; /* 0: root alone, and ourselves */
+
+void ipc_trust(uid_t uid)
+{
+	trusted = uid;
+}
+
+static bool is_ours(uid_t uid)
+{
+	return uid == 0 || uid == geteuid() || uid == trusted;
+}
+
+static bool is_our_socket(int fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && is_ours(who.uid);
+}
+
 int ipc_ask_start(const char *name, const char *request)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -75,7 +97,7 @@ int ipc_ask_start(const char *name, const char *request)
 
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&sa, len) < 0 ||
+	if (connect(fd, (struct sockaddr *)&sa, len) < 0 || !is_our_socket(fd) ||
 	    send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
 		int r = errno == EMSGSIZE ? -EMSGSIZE : -ENOTCONN;
 
@@ -128,6 +150,16 @@ int ipc_connect_finish(struct ipc_client *c)
 		return r < 0 ? r : -EPROTO;
 	}
 	qb_ipcc_fd_get(c->qb, &c->fd);
+	pid_t pid;
+	uid_t uid = (uid_t)-1;
+	gid_t gid;
+
+	if (qb_ipcc_auth_get(c->qb, &pid, &uid, &gid) < 0 || !is_ours(uid)) {
+		qb_ipcc_disconnect(c->qb);
+		c->qb = NULL;
+		c->broken = true;
+		return -EACCES;
+	}
 	return 0;
 }
 

@@ -145,6 +145,15 @@ int32_t qb_ipcc_fd_get(qb_ipcc_connection_t *c, int32_t *fd)
 	return 0;
 }
 
+int32_t qb_ipcc_auth_get(qb_ipcc_connection_t *c, pid_t *pid, uid_t *uid, gid_t *gid)
+{
+	(void)c;
+	*pid = 1;
+	*uid = 0;
+	*gid = 0;
+	return 0;
+}
+
 void qb_ipcc_disconnect(qb_ipcc_connection_t *c)
 {
 	(void)c;

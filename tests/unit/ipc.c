@@ -537,6 +537,53 @@ static void another_user_is_refused(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* SAFE-2, SAFE-3: who takes the name of a daemon that does not run is not believed, and is not even asked. */
+static void the_daemon_of_another_user_is_not_believed(void **state)
+{
+	char other[sizeof(name) + 8];
+	int ready[2], fd;
+	char one;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(other, sizeof(other), "%s-other", name);
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct ipc_ops ops = { request, gone };
+		struct server s = { .loop = loop_new() };
+
+		close(ready[0]);
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(1);
+		s.ipc = ipc_server_new(s.loop, other, &ops, &s);
+		if (s.ipc == NULL || write(ready[1], "1", 1) != 1)
+			_exit(2);
+		loop_run(s.loop);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &one, 1), 1);
+	close(ready[0]);
+	assert_int_equal(ipc_ask_start(other, "{}"), -ENOTCONN);
+	errno = 0;
+	assert_null(ipc_connect(other));
+	assert_int_equal(errno, EACCES);
+	ipc_trust(65534); /* as root asks stockade-virtd, which has a user of its own */
+	struct ipc_client *c = ipc_connect(other);
+
+	assert_non_null(c);
+	ipc_close(c);
+	fd = ipc_ask_start(other, "{}");
+	assert_true(fd >= 0);
+	close(fd);
+	ipc_trust(0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void a_status_is_quick(void **state)
 {
 	char buf[64];
@@ -578,6 +625,7 @@ int main(void)
 		T(the_death_of_a_daemon_is_seen_at_once),
 		T(a_second_daemon_is_refused),
 		T(another_user_is_refused),
+		T(the_daemon_of_another_user_is_not_believed),
 		T(a_status_is_quick),
 	};
 
