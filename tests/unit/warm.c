@@ -82,14 +82,15 @@ static void paths_are_taken_once_and_only_those_of_files(void **state)
 
 static void maps_give_what_is_mapped_and_not_deleted(void **state)
 {
-	char text[] = "55d0c0a00000-55d0c0a27000 r--p 00000000 fe:01 1234   /usr/sbin/apache2\n"
-		      "55d0c0a27000-55d0c0ac0000 r-xp 00027000 fe:01 1234   /usr/sbin/apache2\n"
-		      "7f2f40000000-7f2f40021000 rw-p 00000000 00:00 0 \n"
-		      "7f2f47c00000-7f2f47c28000 r--p 00000000 fe:01 77     /usr/lib/with blank/libc.so.6\n"
-		      "7f2f47d00000-7f2f47d28000 r--p 00000000 fe:01 78     /usr/lib/old.so (deleted)\n"
-		      "7f2f47e00000-7f2f47e28000 rw-s 00000000 00:01 79     /dev/zero (deleted)\n"
-		      "7ffd0b5e6000-7ffd0b607000 rw-p 00000000 00:00 0      [stack]\n"
-		      "7ffd0b700000-7ffd0b701000 r--p 00000000 fe:01 80     /usr/lib/cut";
+	char text[] =
+		"55d0c0a00000-55d0c0a27000 r--p 00000000 fe:01 1234   /usr/sbin/apache2\n"
+		"55d0c0a27000-55d0c0ac0000 r-xp 00027000 fe:01 1234   /usr/sbin/apache2\n"
+		"7f2f40000000-7f2f40021000 rw-p 00000000 00:00 0 \n"
+		"7f2f47c00000-7f2f47c28000 r--p 00000000 fe:01 77     /usr/lib/with blank/libc.so.6\n"
+		"7f2f47d00000-7f2f47d28000 r--p 00000000 fe:01 78     /usr/lib/old.so (deleted)\n"
+		"7f2f47e00000-7f2f47e28000 rw-s 00000000 00:01 79     /dev/zero (deleted)\n"
+		"7ffd0b5e6000-7ffd0b607000 rw-p 00000000 00:00 0      [stack]\n"
+		"7ffd0b700000-7ffd0b701000 r--p 00000000 fe:01 80     /usr/lib/cut";
 	FILE *file = fmemopen(text, strlen(text), "r");
 
 	(void)state;
