@@ -203,7 +203,8 @@ static void admit(struct fence_domain *d, struct record *r, const struct sync *y
 {
 	bool same = incarnation_same_boot(&r->life, &y->life);
 	/* It was the same life all along, only its fenced is a new one: nothing that it held was given away yet. */
-	bool away = (r->reason == FENCE_REASON_ABSENT || r->reason == FENCE_REASON_MUTE) &&
+	bool away = (r->reason == FENCE_REASON_ABSENT || r->reason == FENCE_REASON_MUTE ||
+		     r->reason == FENCE_REASON_UNSEEN) &&
 		    y->life.join > r->life.join && r->attempts == 0;
 	/*
 	 * It comes with a history of its own and holds something by it. Who holds nothing is welcome: two nodes that start

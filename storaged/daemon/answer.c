@@ -131,7 +131,7 @@ static const char *step_word(const struct daemon *d, unsigned s, unsigned i,
 	return NULL;
 }
 
-/* null: it is not kept warm here (it runs here, may not, or nothing was read yet). */
+/* null: it is not kept warm (it may not run here, or nothing was read yet). */
 static json_t *warm_json(const struct daemon *d, unsigned s, unsigned i, uint64_t now)
 {
 	const struct warm_seen *w = &d->seen[s][i].warm;
@@ -163,7 +163,7 @@ static json_t *resources_json(const struct daemon *d, unsigned s, const struct p
 				     here ? runner_res_state_name(rr->state) : "unknown", "step",
 				     text_or_null(step_word(d, s, i, ps)), "since_ms",
 				     age(now, rr->since_ms), "why", text_or_null(here ? why : NULL),
-				     "warm", warm_json(d, s, i, now)));
+				     "warm", here ? json_null() : warm_json(d, s, i, now)));
 	}
 	return a;
 }

@@ -70,6 +70,7 @@ struct warm {
 	struct loop_timer *timer; /* NULL: nothing is to be kept warm */
 	struct spawn *spawn;
 	struct warm_page *page;
+	bool paused;      /* it was told to end */
 	uint64_t done_ms; /* 0: never */
 };
 

@@ -119,7 +119,11 @@ static void on_done(void *arg, const struct spawn_result *r)
 	uint32_t files = 0;
 	uint64_t bytes = 0, read_bytes = 0;
 
+	uint64_t again = w->paused ? BUSY_MS
+				   : AGAIN_MS; /* out of time, or broken: not in a circle */
+
 	w->spawn = NULL;
+	w->paused = false;
 	for (unsigned s = 0; whole && s < w->d->cfg->n_services; s++)
 		for (unsigned i = 0; i < RUNNER_RESOURCES_MAX; i++) {
 			struct warm_seen *seen = &w->d->seen[s][i].warm;
@@ -140,8 +144,7 @@ static void on_done(void *arg, const struct spawn_result *r)
 			 (unsigned long long)bytes, (unsigned long long)read_bytes,
 			 (unsigned long long)r->took_ms);
 	}
-	/* killed: something goes on here. Out of time: not in a circle. */
-	loop_timer_arm(w->timer, mono_ms() + (whole || r->timed_out ? AGAIN_MS : BUSY_MS));
+	loop_timer_arm(w->timer, mono_ms() + again);
 }
 
 static void on_line(void *arg, const char *line)
@@ -177,8 +180,10 @@ static void on_time(void *arg)
 
 void warm_pause(struct daemon *d)
 {
-	if (d->warm.spawn)
-		spawn_kill(d->warm.spawn);
+	if (!d->warm.spawn)
+		return;
+	d->warm.paused = true;
+	spawn_kill(d->warm.spawn);
 }
 
 void warm_soon(struct daemon *d)

@@ -2,71 +2,25 @@
 """A death that the hypervisor attests is out of the view, proven and taken over sooner than one that corosync has to miss.
 
 Goal: fenced has corosync look at once (FENCE-17), with one survivor and with two; the survivors stay together, nobody is fenced,
-corosync's settings are what they were, also when fenced dies in the middle; words that are replayed or forged change no ring;
-of two nodes, a fenced that is new takes the word for the life that its predecessor kept on the disk (SAFE-11). Method: stockade-virtd on the switch, with libvirt's built-in test driver as its machines; power cuts of the
+corosync's settings are what they were, also when fenced dies in the middle; words that are replayed or forged change no ring
+(SAFE-11). Method: stockade-virtd on the switch, with libvirt's built-in test driver as its machines; power cuts of the
 serving node by turns with its word and without; real corosync with a token of 1.7 s. Compared is the order, in one run.
 """
 import ctypes
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 
 import rooms
 from cluster import Cluster
+from hypervisor import Hypervisor, all_ready, bound, guest, start
 from scene import Refuted, built, until
 from views import Member, settled
 
-KEY = "attested deaths, for tests only\n"
 CLONE_NEWNET = 0x40000000
 KEYS = ("totem.token", "totem.consensus", "runtime.config.totem.token", "runtime.config.totem.consensus", "runtime.force_gather")
-
-
-class Hypervisor:
-    """stockade-virtd in the switch's namespace. Its guests n1.. are the nodes; they live in the daemon's own process."""
-
-    def __init__(self, lab, nodes):
-        self.lab, self.netns, self.nodes = lab, lab.status()["sw"], range(1, nodes + 1)
-        self.dir = f"{lab.dir}/hypervisor"
-        os.mkdir(self.dir)
-        xml = "".join(f"<domain type='test'><name>n{k}</name><uuid>{rooms.machine_uuid(k)}</uuid><memory>1024</memory>"
-                      "<os><type>hvm</type></os></domain>\n" for k in range(1, nodes + 1))
-        self.write("machines.xml", f"<node>\n{xml}</node>\n")
-        self.write("key", KEY)
-        self.proc = None
-
-    def write(self, name, text):
-        with open(f"{self.dir}/{name}", "w", encoding="ascii") as f:
-            f.write(text)
-        os.chmod(f"{self.dir}/{name}", 0o600)
-
-    def start(self, attest):
-        """Anew, all guests on; it fences, and states deaths or not."""
-        self.stop()
-        self.write("virtd.conf", 'fence_virtd { listener = "multicast"; backend = "libvirt"; }\n'
-                   f'listeners {{ multicast {{ key_file = "{self.dir}/key"; interface = "br0"; family = "ipv4"; '
-                   'address = "225.0.0.12"; port = "1229"; } }\n'
-                   f'backends {{ libvirt {{ uri = "test://{self.dir}/machines.xml"; }} }}\n'
-                   f'stockade {{ attest = "{attest}"; }}\ngroups {{ group = "all" {{\n'
-                   + "".join(f'ip = "{rooms.addr(k)}"; uuid = "n{k}";\n' for k in self.nodes) + "} }\n")
-        with open(f"{self.dir}/log", "ab") as out:
-            # it ends with us, whatever happens
-            self.proc = subprocess.Popen(
-                ["ip", "netns", "exec", self.netns, "setpriv", "--pdeathsig", "KILL", built("stockade-virtd"), "-f",
-                 f"{self.dir}/virtd.conf", "-p", f"{self.dir}/pid", "--state-dir", f"{self.dir}/state", "-d", "1",
-                 "--name", f"virtd-{os.getpid()}"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-
-    def stop(self):
-        if self.proc:
-            self.proc.send_signal(signal.SIGTERM)
-            try:
-                self.proc.wait(5)
-            except subprocess.TimeoutExpired:
-                self.proc.kill()
-                self.proc.wait()
-        self.proc = None
 
 
 class Tap(threading.Thread):
@@ -116,38 +70,9 @@ def say_again(netns, words):
     t.join()
 
 
-def bound(c, nodes, since):
-    """Each of these nodes has subscribed since then, and its own life is known to the hypervisor."""
-    def one(k):
-        said = c.status(k, "fenced").get("attest", [])
-        return len(said) == 1 and said[0]["bound"] and said[0]["heard_ms"] < (time.monotonic() - since) * 1000
-    return all(one(k) for k in nodes)
-
-
-def all_ready(c):
-    """Every path is known to work by everybody's own look since the hypervisor's daemon is back: whoever dies takes its own along."""
-    time.sleep(0.5)
-    for k in c.nodes:
-        c.ask(k, "fenced", cmd="ready")
-    c.wait_ready(seconds=60)
-
-    def looked(k):
-        others = {f"n{x}" for x in c.nodes}
-        return all(others - {n["name"]} <= set(n["ready_by"]) for n in c.status(k, "fenced").get("nodes", []) if not n["self"])
-    until(lambda: all(looked(k) for k in c.nodes), "everybody to have looked at every fence path", 60, 0.1)
-
-
 def settings(c, k):
     out = c.lab.exec(k, "corosync-cmapctl").out
     return sorted(line for line in out.splitlines() if line.split(" ")[0] in KEYS)
-
-
-def guest(c, by, k, action):
-    """fence_xvm of node @by: the guest of node k is destroyed, or started."""
-    res = c.lab.exec(by, built("fence_agents/xvm/fence_xvm"), timeout=40,
-                     stdin=f"action={action}\nplug=n{k}\nkey_file=/etc/cluster/fence_xvm.key\n")
-    if res.rc:
-        raise Refuted(f"fence_xvm {action} n{k}: {res.rc} {res.err}")
 
 
 def gone(c, m, victim):
@@ -206,50 +131,6 @@ def play(t):
                 hv.stop()
 
 
-    kept(t)
-
-
-def start(c):
-    for k in c.nodes:
-        c.lab.put(k, "/etc/cluster/fence_xvm.key", KEY, 0o600)
-        c.lab.boot(k)
-    c.prepare()
-    c.lab.wait_quorate()
-
-
-def kept(t):
-    """fenced of the survivor dies while its agent hangs. The next one has never seen the victim; the word that comes now is the proof."""
-    with Cluster(t, nodes=2, detect="2s", boot=[], fence_timeout="30s", fence={k: f"[{{switch: n{k}}}, {{hv: n{k}}}]" for k in (1, 2)},
-                 devices=[f"hv: {{agent: {built('fence_agents/xvm/fence_xvm')}, attest: yes}}"]) as c:
-        hv = Hypervisor(c.lab, 2)
-        try:
-            start(c)
-            since = time.monotonic()
-            hv.start("yes")
-            all_ready(c)
-            until(lambda: bound(c, c.nodes, since), "the nodes to be known to their hypervisor", 30, 0.1)
-            first = c.wait_server(seconds=60)
-            victim, rest = first.node, 3 - first.node
-            c.lab.fault("hang", action="off")
-            c.lab.powercut(victim)
-            until(lambda: c.seen(rest, victim).get("state") == "victim", f"n{victim} to be a victim", 30)
-            until(lambda: c.lab.calls(action="off"), "the agent to be called", 30)
-            starts = c.lab.init(rest, "status")["fenced"]["starts"]
-            for pid in c.lab.pids(rest, "stockade-fenced") + c.lab.pids(rest, "lt-stockade-fen"):
-                os.kill(pid, signal.SIGKILL)
-            until(lambda: c.lab.init(rest, "status")["fenced"]["starts"] > starts, "fenced to be started again", 30)
-            since = time.monotonic()
-            until(lambda: c.status(rest, "fenced").get("informed"), "the new fenced to be informed", 30)
-            t.equal(c.seen(rest, victim)["state"], "unknown", f"n{victim} as the new fenced sees it")
-            until(lambda: bound(c, [rest], since), "the new fenced to be known to the hypervisor", 30, 0.1)
-            guest(c, rest, victim, "off")
-            proof = until(lambda: c.seen(rest, victim).get("proof"), "a proof", 60)
-            t.equal(proof["kind"], "hypervisor", f"kind of the proof: {proof}")
-            c.handover(first, nodes=[rest], seconds=40)
-            c.never_two_writers()
-        finally:
-            hv.stop()
-
 
 def one_lab(t, c, hv):
     start(c)
@@ -272,7 +153,7 @@ def one_lab(t, c, hv):
     say_again(hv.netns, words)
     time.sleep(1)
     t.equal({k: m[k].view["ring"] for k in c.nodes}, ring, "rings after words that were replayed and forged")
-    if len(c.nodes) > 2:      # of two: kept()
+    if len(c.nodes) > 2:      # of two: next_fenced_takes_a_word_about_a_life_that_was_kept
         half_way(t, c, m, hv)
     for k in c.nodes:
         t.equal(settings(c, k), conf[k], f"corosync's settings on n{k}")
