@@ -251,6 +251,102 @@ static int look_everywhere(struct report *r)
 	return EXIT_OK;
 }
 
+/* --- what no node sees alone ------------------------------------------------------------------------------------ */
+
+/*
+ * A stock fence_virtd is silent about a wrong key as a firewall is. But where it answers another node, that one's key is the right
+ * one: fingerprints tell whether it is ours, too.
+ */
+struct other {
+	const char *node, *plug, *key; /* node NULL: nobody; plug: whom it could fence */
+};
+
+static struct other who_is_answered(const json_t *nodes, const char *but, const json_t *k,
+				    bool same_plug)
+{
+	json_t *n, *m;
+	size_t i, j;
+
+	json_array_foreach (nodes, i, n) {
+		if (strcmp(js_text(n, "node", ""), but) == 0)
+			continue;
+		json_array_foreach (json_object_get(n, "checks"), j, m) {
+			const char *result = js_text(m, "result", "");
+
+			if ((strcmp(result, "pass") == 0 || strcmp(result, "warn") == 0) &&
+			    js_str(m, "key") &&
+			    strcmp(js_text(m, "device", ""), js_text(k, "device", "")) == 0 &&
+			    (!same_plug ||
+			     strcmp(js_text(m, "plug", ""), js_text(k, "plug", "")) == 0))
+				return (struct other){ js_text(n, "node", "?"),
+						       js_text(m, "node", "?"), js_str(m, "key") };
+		}
+	}
+	return (struct other){ NULL, NULL, NULL };
+}
+
+static void judge(json_t *k, const char *self, const struct other *o)
+{
+	const char *device = js_text(k, "device", "?"), *node = js_text(k, "node", "?");
+	bool same = strcmp(js_text(k, "key", ""), o->key) == 0;
+
+	json_object_set_new(k, "cause", json_string(same ? "firewall-udp" : "wrong-key"));
+	json_object_set_new(k, "hop", json_string(same ? "network" : "key"));
+	json_object_set_new(
+		k, "text",
+		same ? json_sprintf(
+			       "%s answers %s for %s, and %s has the same key: so it is the network "
+			       "between %s and its hypervisor that drops, not the key",
+			       device, o->node, node, self, self)
+		     : json_sprintf(
+			       "%s answers %s for %s, and %s has another key: so it is the key",
+			       device, o->node, node, self));
+	json_object_set_new(
+		k, "remedy",
+		same ? json_pack(
+			       "[o, s]",
+			       json_sprintf(
+				       "ip -br address; ip route   (on %s and on %s: the same network?)",
+				       self, o->node),
+			       "on the hypervisor: nft list ruleset   (from whom does it let UDP in?)")
+		     : json_pack("[o, s]",
+				 json_sprintf("stockade key push %s   (on %s)", self, o->node),
+				 "stockade key verify"));
+}
+
+static void compare(json_t *nodes)
+{
+	json_t *n, *k;
+	size_t i, j;
+
+	json_array_foreach (nodes, i, n) {
+		const char *self = js_text(n, "node", "?");
+
+		json_array_foreach (json_object_get(n, "checks"), j, k) {
+			const char *cause = js_text(k, "cause", ""), *key = js_str(k, "key");
+
+			if (!key || (strcmp(cause, "no-answer") != 0 &&
+				     strcmp(cause, "firewall-or-key") != 0))
+				continue;
+			struct other near = who_is_answered(nodes, self, k, true),
+				     any = near.node ? near
+						     : who_is_answered(nodes, self, k, false);
+
+			if (!any.node)
+				continue;
+			json_array_append_new(
+				json_object_get(k, "seen"),
+				json_sprintf(
+					"%s answers %s (for %s), whose key is %s: fingerprint %s, here %s",
+					js_text(k, "device", "?"), any.node, any.plug,
+					strcmp(key, any.key) == 0 ? "the same" : "another", any.key,
+					key));
+			if (near.node)
+				judge(k, self, &near);
+		}
+	}
+}
+
 /* --- what to say -------------------------------------------------------------------------------------------------- */
 
 struct count {
@@ -451,6 +547,7 @@ int doctor_fence(int argc, char **argv)
 		json_decref(r.nodes);
 		return code;
 	}
+	compare(r.nodes);
 	struct count c = count_all(r.nodes);
 
 	if (!json) {

@@ -19,6 +19,7 @@
 
 #define AGENT_MS 12000    /* an agent is killed then */
 #define LOOK_MORE_MS 2500 /* after a failure, for what comes back late */
+#define LOOK_LATE_MS 500  /* after a failure that took long */
 #define LOOK_GOOD_MS 300  /* after a good answer: for the probe, which says more */
 #define PEERS_MAX 4
 #define DOCTOR_STATE STOCKADE_RUNDIR "/doctor"
@@ -27,8 +28,7 @@ extern const char *doctor_state; /* directory */
 
 /* Heard by somebody who listens all the time (fenced). */
 struct heard {
-	enum doctor_tri query;
-	uint32_t query_age_s, watched_s;
+	struct doctor_query query;
 };
 
 struct ear;

@@ -20,7 +20,7 @@ struct question {
 	struct look *l;
 	struct loop_timer *over;
 	const char *action;
-	bool asked;
+	uint64_t ended_ms; /* the agent */
 };
 
 const char *look_param(const struct look *l, const char *key)
@@ -72,6 +72,9 @@ static void on_over(void *arg)
 	bool told = l->f.said != DOCTOR_SAID_OTHER && l->f.said != DOCTOR_SAID_NO_ANSWER;
 	uint64_t end = l->begin_ms + (ran || told ? LOOK_GOOD_MS : LOOK_MORE_MS);
 
+	/* an agent that took long must not cost what was asked when it ended */
+	if (!ran && !told && end < q->ended_ms + LOOK_LATE_MS)
+		end = q->ended_ms + LOOK_LATE_MS;
 	if (content(l) || mono_ms() >= end)
 		loop_stop(l->loop, 0);
 	else
@@ -83,7 +86,13 @@ static void on_agent(void *arg, const struct spawn_result *r)
 	struct question *q = arg;
 	struct doctor_facts *f = &q->l->f;
 
+	q->ended_ms = mono_ms();
 	agent_last_line(r->err_len > 0 ? r->err : r->out, f->words, sizeof(f->words));
+	/* what ours asks a person then is what we look at */
+	char *asks = strstr(f->words, ": is fence_virtd running");
+
+	if (asks)
+		*asks = '\0';
 	/* it begins with its own name, as we do */
 	size_t n = strlen(f->agent);
 
@@ -96,8 +105,9 @@ static void on_agent(void *arg, const struct spawn_result *r)
 			 : r->status == 2 ? DOCTOR_RUN_OFF
 					  : DOCTOR_RUN_FAILED;
 	f->said = f->run == DOCTOR_RUN_FAILED ? doctor_said(f->kind, f->words) : DOCTOR_SAID_OTHER;
-	if (q->l->virt && f->run != DOCTOR_RUN_ON && f->run != DOCTOR_RUN_OFF &&
-	    f->kind == DOCTOR_XVM)
+	/* what became of the call-back is asked only when nothing came by it */
+	if (q->l->virt && f->kind == DOCTOR_XVM &&
+	    (f->run == DOCTOR_RUN_TIMEOUT || f->said == DOCTOR_SAID_NO_ANSWER))
 		virt_failed(q->l);
 	on_over(q);
 }
@@ -118,20 +128,21 @@ static const char *hurry(const struct look *l)
 
 struct metadata {
 	struct look *l;
-	bool port;
+	bool port, hangs;
 };
 
 static void on_metadata(void *arg, const struct spawn_result *r)
 {
 	struct metadata *m = arg;
 
+	m->hangs = r->timed_out || r->stuck;
 	m->port = r->status == 0 && agent_metadata_has(r->out, "parameter", "port") &&
 		  !agent_metadata_has(r->out, "parameter", "plug");
 	loop_stop(m->l->loop, 0);
 }
 
-/* Old agents take the plug as port= only: as in fenced, the metadata says which. */
-static bool wants_port(struct look *l)
+/* Old agents take the plug as port= only: as in fenced, the metadata says which. Who hangs already there is asked no more. */
+static bool wants_port(struct look *l, bool *ret_hangs)
 {
 	static const char in[] = "action=metadata\n";
 	const char *const argv[] = { l->path, NULL };
@@ -144,6 +155,7 @@ static bool wants_port(struct look *l)
 
 	if (spawn_program(l->loop, &p, on_metadata, &m))
 		loop_run(l->loop);
+	*ret_hangs = m.hangs;
 	return m.port;
 }
 
@@ -153,7 +165,7 @@ static void ask(struct question *q)
 	struct look *l = q->l;
 	struct doctor_facts *f = &l->f;
 	const char *const argv[] = { l->path, NULL };
-	bool port = f->kind == DOCTOR_OTHER && wants_port(l);
+	bool hangs = false, port = f->kind == DOCTOR_OTHER && wants_port(l, &hangs);
 	ssize_t len = agent_input(l->cfg, l->node->name, l->use, q->action, port, hurry(l), in,
 				  f->words, sizeof(f->words));
 	struct spawn_program p = { .argv = argv,
@@ -162,7 +174,9 @@ static void ask(struct question *q)
 				   .timeout_ms = AGENT_MS,
 				   .patient = true };
 
-	if (len < 0) {
+	if (hangs) {
+		f->run = DOCTOR_RUN_TIMEOUT;
+	} else if (len < 0) {
 		f->run = DOCTOR_RUN_FAILED;
 		f->said = DOCTOR_SAID_SECRET;
 	} else if (!spawn_program(l->loop, &p, on_agent, q)) {
@@ -266,8 +280,6 @@ void look_at(struct look *l, const struct heard *heard)
 		snprintf(f->disks, sizeof(f->disks), "%s",
 			 look_param(l, "devices") ? look_param(l, "devices") : "");
 	f->query = heard->query;
-	f->query_age_s = heard->query_age_s;
-	f->watched_s = heard->watched_s;
 
 	const char *const disk_actions[] = { "monitor", unfences_with(l) ? "check" : NULL,
 					     "status" };

@@ -5,7 +5,7 @@
  * each check as it ends:
  *	{"checks": 3}
  *	{"node": "node2", "level": 1, "device": "vm", "agent": "fence_xvm", "plug": "node2", "result": "fail", "cause": "wrong-key",
- *	 "hop": "key", "text": "...", "seen": ["..."], "remedy": ["..."], "took_ms": 812}
+ *	 "hop": "key", "text": "...", "seen": ["..."], "remedy": ["..."], "key": "5f3a-91c0-77ab-02de", "took_ms": 812}
  */
 #include "doctor.h"
 
@@ -44,7 +44,8 @@ static struct nodeset members;
 static struct heard heard;
 
 static const char usage[] =
-	"usage: stockade-fence-doctor [--config FILE] [--node NAME] [--state DIR] [--member NAME]... [--query-age S] [--watched S]\n"
+	"usage: stockade-fence-doctor [--config FILE] [--node NAME] [--state DIR] [--member NAME]... [--query-age S]\n"
+	"                              [--query-interval S] [--watched S]\n"
 	"Looks at the way from this node to every fence device; fences nobody. See stockade-fence-doctor(8).\n"
 	"\n"
 	"      --config FILE    the configuration (" CONFIG_PATH ")\n"
@@ -52,6 +53,7 @@ static const char usage[] =
 	"      --state DIR      where it is kept who has answered (" DOCTOR_STATE ")\n"
 	"      --member NAME    this node is known to run: a device that calls it off has another machine's plug\n"
 	"      --query-age S    so long ago an IGMP query was heard; with --watched\n"
+	"      --query-interval S   its sender's own interval\n"
 	"      --watched S      for so long somebody has listened for IGMP queries\n"
 	"  -h, --help           this text\n";
 
@@ -86,17 +88,19 @@ static json_t *texts(const char (*text)[DOCTOR_TEXT_MAX], unsigned n)
 	return list;
 }
 
+/* @key: its fingerprint, so that nodes can be compared; "": none */
 static void print_check(const struct check *c, const struct doctor_diagnosis *d,
-			const struct config *cfg)
+			const struct config *cfg, const char *key)
 {
 	const struct config_device *dev = &cfg->device[c->use->device];
 
-	print_line(json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "node",
-		c->node->name, "level", (int)c->level + 1, "device", dev->name, "agent", dev->agent,
-		"plug", c->use->plug, "result", doctor_result_name(d->result), "cause", d->name,
-		"hop", d->hop, "text", d->text, "seen", texts(d->seen, d->n_seen), "remedy",
-		texts(d->remedy, d->n_remedy), "took_ms", (json_int_t)(mono_ms() - c->begin_ms)));
+	print_line(json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s*, s:I}",
+			     "node", c->node->name, "level", (int)c->level + 1, "device", dev->name,
+			     "agent", dev->agent, "plug", c->use->plug, "result",
+			     doctor_result_name(d->result), "cause", d->name, "hop", d->hop, "text",
+			     d->text, "seen", texts(d->seen, d->n_seen), "remedy",
+			     texts(d->remedy, d->n_remedy), "key", key[0] ? key : NULL, "took_ms",
+			     (json_int_t)(mono_ms() - c->begin_ms)));
 }
 
 static void look(const struct check *c, const struct config *cfg, const struct config_node *self)
@@ -111,7 +115,7 @@ static void look(const struct check *c, const struct config *cfg, const struct c
 	l.f.member = nodeset_has(members, c->node->id);
 	look_at(&l, &heard);
 	doctor_diagnose(&l.f, &d);
-	print_check(c, &d, cfg);
+	print_check(c, &d, cfg, l.f.key);
 }
 
 static void begin(struct check *c, const struct config *cfg, const struct config_node *self)
@@ -142,7 +146,7 @@ static void not_made(const struct check *c, const struct config *cfg,
 	snprintf(f.device, sizeof(f.device), "%s", cfg->device[c->use->device].name);
 	snprintf(f.words, sizeof(f.words), "%s", why);
 	doctor_diagnose(&f, &d);
-	print_check(c, &d, cfg);
+	print_check(c, &d, cfg, "");
 }
 
 static void reap(const struct config *cfg, const struct config_node *self)
@@ -229,8 +233,9 @@ int main(int argc, char **argv)
 	static const struct option opts[] = {
 		{ "config", 1, NULL, 'f' },    { "node", 1, NULL, 'n' },
 		{ "member", 1, NULL, 'm' },    { "state", 1, NULL, 's' },
-		{ "query-age", 1, NULL, 'q' }, { "watched", 1, NULL, 'w' },
-		{ "help", 0, NULL, 'h' },      { NULL, 0, NULL, 0 },
+		{ "query-age", 1, NULL, 'q' }, { "query-interval", 1, NULL, 'i' },
+		{ "watched", 1, NULL, 'w' },   { "help", 0, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	const char *path = CONFIG_PATH, *name = NULL, *member[NODES_MAX];
 	unsigned n_members = 0;
@@ -248,9 +253,10 @@ int main(int argc, char **argv)
 		case 's': doctor_state = optarg; break;
 		case 'q':
 			age = true;
-			heard.query_age_s = (uint32_t)strtoul(optarg, NULL, 10);
+			heard.query.age_s = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
-		case 'w': heard.watched_s = (uint32_t)strtoul(optarg, NULL, 10); break;
+		case 'i': heard.query.interval_s = (uint32_t)strtoul(optarg, NULL, 10); break;
+		case 'w': heard.query.watched_s = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}
@@ -266,7 +272,9 @@ int main(int argc, char **argv)
 			path);
 		return 2;
 	}
-	heard.query = age ? DOCTOR_YES : heard.watched_s > 0 ? DOCTOR_NO : DOCTOR_UNKNOWN;
+	heard.query.heard = age                         ? DOCTOR_YES
+			    : heard.query.watched_s > 0 ? DOCTOR_NO
+							: DOCTOR_UNKNOWN;
 	for (unsigned i = 0; i < n_members; i++) {
 		const struct config_node *n = config_node_by_name(cfg, member[i]);
 

@@ -8,6 +8,7 @@
 
 #include "fence_agents/virt/echo.h"
 #include "fence_agents/virt/wire.h"
+#include "lib/shell/multicast.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,8 +63,9 @@ struct virt {
 	char answered_by[DOCTOR_WORD_MAX];
 	unsigned n_peers;
 	struct peer peer[PEERS_MAX];
-	bool port_taken, syn, query, ours, named;
-	bool late; /* the last question: what became of the call-back? */
+	bool port_taken, syn, query, named;
+	char ours[DOCTOR_WORD_MAX]; /* a stockade-virtd has answered from there, now or earlier */
+	bool late;                  /* the last question: what became of the call-back? */
 	struct sockaddr_storage answered_from;
 	struct sockaddr_storage syn_from;
 	unsigned syn_ifindex, syn_ack_ifindex;
@@ -119,6 +121,8 @@ static void read_key(struct virt *v)
 		close(fd);
 	snprintf(v->l->f.secret, sizeof(v->l->f.secret), "%s", path ? path : VIRT_KEY_FILE);
 	v->echo_key = (struct echo_key){ v->key, n > 0 ? (size_t)n : 0 };
+	if (n > 0)
+		echo_fingerprint(&v->echo_key, v->l->f.key);
 }
 
 static void add_peer(struct virt *v, const char *text, bool guessed)
@@ -152,9 +156,8 @@ static void find_peers(struct virt *v)
 	v->named = v->n_peers > 0;
 	if (v->l->dev->attest_host[0])
 		add_peer(v, v->l->dev->attest_host, false);
-	v->ours = recall(v->l, gateway, sizeof(gateway));
-	if (v->ours && v->n_peers == 0)
-		add_peer(v, gateway, false);
+	if (recall(v->l, v->ours, sizeof(v->ours)) && v->n_peers == 0)
+		add_peer(v, v->ours, false);
 	if (v->n_peers == 0 && v->family == AF_INET && host_gateway(gateway, sizeof(gateway)))
 		add_peer(v, gateway, true);
 }
@@ -209,8 +212,10 @@ static void on_answer(struct virt *v, const struct sockaddr_storage *from, const
 	if (what == ECHO_STRAY || what == ECHO_REPEATED)
 		return;
 	/* one that tells its view answers by unicast, too */
-	if (echo == DOCTOR_ECHO_GOOD && a.view.there)
+	if (echo == DOCTOR_ECHO_GOOD && a.view.there) {
+		host_text(from, v->ours, sizeof(v->ours));
 		remember(v->l, from);
+	}
 	if (to_group(v, data)) {
 		struct peer *p = peer_of(v, from);
 
@@ -550,11 +555,14 @@ static void tell_view(struct virt *v, const struct echo_view *e)
 	if (f->told_back > 0)
 		snprintf(f->told_back_words, sizeof(f->told_back_words), "%s",
 			 strerror(f->told_back));
-	f->told_query = e->query_age_s != ECHO_NEVER ? DOCTOR_YES
-			: e->watched_s > 0           ? DOCTOR_NO
-						     : DOCTOR_UNKNOWN;
-	f->told_query_age_s = e->query_age_s;
-	f->told_watched_s = e->watched_s;
+	f->told_query = (struct doctor_query){
+		.heard = e->query_age_s != ECHO_NEVER ? DOCTOR_YES
+			 : e->watched_s > 0           ? DOCTOR_NO
+						      : DOCTOR_UNKNOWN,
+		.age_s = e->query_age_s,
+		.watched_s = e->watched_s,
+		.interval_s = igmp_interval_s(e->query_code),
+	};
 	if (!host_parse(e->source, 0, &at, &len))
 		return;
 	f->told_same_source = DOCTOR_NO;
@@ -586,6 +594,13 @@ static void tell_peer(struct virt *v, const struct peer *p)
 		f->alive = host_alive(&p->at, p->len, f->iface, 1000);
 }
 
+/* Of several hypervisors one may be ours and another not. */
+static bool is_ours(const struct virt *v, const struct peer *p)
+{
+	return v->ours[0] && (v->n_peers < 2 || p->echo == DOCTOR_ECHO_GOOD ||
+			      p->group == DOCTOR_ECHO_GOOD || strcmp(v->ours, p->text) == 0);
+}
+
 void virt_end(struct look *l)
 {
 	struct virt *v = l->virt;
@@ -597,7 +612,7 @@ void virt_end(struct look *l)
 	f->send = v->send;
 	f->to_group = v->to_group;
 	f->port_taken = v->port_taken;
-	f->ours = l->dev->attest || v->ours ? DOCTOR_YES : DOCTOR_UNKNOWN;
+	f->ours = l->dev->attest || is_ours(v, p) ? DOCTOR_YES : DOCTOR_UNKNOWN;
 	if (v->n_addresses > 0) {
 		snprintf(f->iface, sizeof(f->iface), "%s", v->address[0].iface);
 		host_text(&v->address[0].address, f->from, sizeof(f->from));
@@ -622,8 +637,8 @@ void virt_end(struct look *l)
 		host_bridge(f->iface, &f->bridge);
 	}
 	if (v->query) {
-		f->query = DOCTOR_YES;
-		f->query_age_s = 0;
+		f->query.heard = DOCTOR_YES;
+		f->query.age_s = 0;
 	}
 	l->ear = ear_free(l->ear);
 	loop_timer_free(v->again);

@@ -112,6 +112,7 @@ static void put_view(uint8_t out[ECHO_BYTES], const struct echo_view *v)
 	at[0] = 1;
 	at[1] = (uint8_t)(v->group | v->snoops << 2 | v->queries << 4 | v->libvirt << 6);
 	at[2] = v->back;
+	at[3] = v->query_code;
 	at[4] = (uint8_t)v->query_age_s;
 	at[5] = (uint8_t)(v->query_age_s >> 8);
 	at[6] = (uint8_t)v->watched_s;
@@ -181,6 +182,7 @@ static void take_names(struct echo_answer *a, const uint8_t *bytes)
 	v->queries = known(flags[1] >> 4);
 	v->libvirt = known(flags[1] >> 6);
 	v->back = flags[2];
+	v->query_code = flags[3];
 	v->query_age_s = (uint16_t)(flags[4] | flags[5] << 8);
 	v->watched_s = (uint16_t)(flags[6] | flags[7] << 8);
 }

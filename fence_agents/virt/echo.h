@@ -59,6 +59,7 @@ struct echo_view {
 	enum echo_known snoops, queries; /* the bridge: multicast_snooping, multicast_querier */
 	enum echo_known libvirt;         /* every libvirt answers */
 	uint8_t back; /* errno of the last call-back to that address, 0: it came through; ECHO_NO_BACK: none */
+	uint8_t query_code;   /* how often its sender asks: QQIC, RFC 3376 4.1.7; 0: not told */
 	uint16_t query_age_s; /* since an IGMP query was heard; ECHO_NEVER */
 	uint16_t watched_s;   /* for so long one was listened for; 0: not at all */
 };

@@ -51,6 +51,7 @@ struct virtd {
 	char host[ECHO_HOST_MAX + 1];
 	int igmp_fd; /* hears queries; -1: we may not */
 	uint64_t query_ms;
+	uint8_t query_code;
 	struct conn *conns;
 	uint64_t conn_last;                   /* numbers given out to accepted ones */
 	uint8_t seal_key[VIRTD_KEYS_MAX][32]; /* derived: never the key itself */

@@ -17,7 +17,7 @@ static void on_igmp(void *arg, int fd, int revents)
 	struct virtd *d = arg;
 
 	(void)revents;
-	if (igmp_query_heard(fd))
+	if (igmp_query_heard(fd, &d->query_code))
 		d->query_ms = mono_ms();
 }
 
@@ -70,5 +70,6 @@ void view_take(const struct virtd *d, unsigned listener, unsigned ifindex, enum 
 			 d->conf->listener[listener].interface);
 	ret->group = group;
 	ret->query_age_s = d->query_ms ? seconds(mono_ms() - d->query_ms) : ECHO_NEVER;
+	ret->query_code = d->query_code;
 	ret->watched_s = d->igmp_fd >= 0 ? seconds(mono_ms() - d->start_ms) : 0;
 }

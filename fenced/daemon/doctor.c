@@ -38,6 +38,7 @@ struct doctor {
 	struct fenced *f;
 	int igmp_fd;
 	uint64_t igmp_ms, query_ms;
+	uint8_t query_code;
 	struct spawn *child;
 	uint64_t next_run; /* asked while a child was at work; 0: none */
 	uint64_t run;      /* the last that was asked for; 0: none yet */
@@ -65,7 +66,7 @@ static void on_igmp(void *arg, int fd, int revents)
 	struct doctor *d = arg;
 
 	(void)revents;
-	if (igmp_query_heard(fd))
+	if (igmp_query_heard(fd, &d->query_code))
 		d->query_ms = mono_ms();
 }
 
@@ -147,8 +148,8 @@ static int work(void *arg, int fd)
 	struct doctor *d = arg;
 	const struct fenced *f = d->f;
 	const char *dir = secure_getenv("STOCKADE_LIBEXECDIR");
-	const char *argv[12 + 2 * NODES_MAX];
-	char path[256], age[24], watched[24];
+	const char *argv[14 + 2 * NODES_MAX];
+	char path[256], age[24], interval[24], watched[24];
 	unsigned n = 0;
 
 	snprintf(path, sizeof(path), "%s/stockade-fence-doctor", dir ? dir : STOCKADE_LIBEXECDIR);
@@ -171,8 +172,11 @@ static int work(void *arg, int fd)
 	if (d->query_ms) {
 		snprintf(age, sizeof(age), "%llu",
 			 (unsigned long long)(mono_ms() - d->query_ms) / 1000);
+		snprintf(interval, sizeof(interval), "%u", igmp_interval_s(d->query_code));
 		argv[n++] = "--query-age";
 		argv[n++] = age;
+		argv[n++] = "--query-interval";
+		argv[n++] = interval;
 	}
 	argv[n] = NULL;
 	/* it has time, we have none */

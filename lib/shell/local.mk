@@ -55,6 +55,10 @@ check_PROGRAMS += tests/unit/loop
 tests_unit_loop_SOURCES = tests/unit/loop.c
 tests_unit_loop_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/multicast
+tests_unit_multicast_SOURCES = tests/unit/multicast.c
+tests_unit_multicast_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/file
 tests_unit_file_SOURCES = tests/unit/file.c
 tests_unit_file_LDADD = %reldir%/libstockade-shell.la $(CMOCKA_LIBS)

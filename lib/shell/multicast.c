@@ -11,6 +11,8 @@
 
 #define IGMP_QUERY 0x11
 #define IGMP_AT_ONCE 64
+#define IGMP3_QUERY_BYTES 12
+#define QQIC_AT 9
 
 static enum bridge_flag flag_of(const char *bridge, const char *name)
 {
@@ -64,7 +66,14 @@ bool igmp_is_query(const uint8_t *packet, size_t len)
 	return len > head && packet[head] == IGMP_QUERY;
 }
 
-bool igmp_query_heard(int fd)
+uint8_t igmp_query_code(const uint8_t *packet, size_t len)
+{
+	size_t head = len > 0 ? (size_t)(packet[0] & 0xf) * 4 : 0;
+
+	return len >= head + IGMP3_QUERY_BYTES ? packet[head + QQIC_AT] : 0;
+}
+
+bool igmp_query_heard(int fd, uint8_t *ret_code)
 {
 	uint8_t buf[512];
 	bool heard = false;
@@ -72,7 +81,17 @@ bool igmp_query_heard(int fd)
 
 	/* who sends without end does not keep us: what is left makes the descriptor ready again */
 	for (unsigned i = 0; i < IGMP_AT_ONCE && (n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0;
-	     i++)
-		heard |= igmp_is_query(buf, (size_t)n);
+	     i++) {
+		if (!igmp_is_query(buf, (size_t)n))
+			continue;
+		heard = true;
+		*ret_code = igmp_query_code(buf, (size_t)n);
+	}
 	return heard;
+}
+
+uint32_t igmp_interval_s(uint8_t code)
+{
+	/* above 127 a small floating point number */
+	return code < 128 ? code : (uint32_t)((code & 0xf) | 0x10) << ((code >> 4 & 7) + 3);
 }

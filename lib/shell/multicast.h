@@ -18,8 +18,12 @@ void bridge_look(const char *iface, struct bridge_look *ret); /* from sysfs */
 
 /* A socket that hears IGMP, whatever its interface; -errno: not permitted without CAP_NET_RAW. */
 int igmp_listen(void);
-bool igmp_query_heard(int fd); /* takes what waits, 64 at most: was a membership query among it? */
+/* Takes what waits, 64 at most: was a membership query among it? @ret_code: of the last one, igmp_query_code(). */
+bool igmp_query_heard(int fd, uint8_t *ret_code);
 /* What such a socket hands out, with its IP header: a membership query? */
 bool igmp_is_query(const uint8_t *packet, size_t len);
+/* How often the sender of this query asks: QQIC, RFC 3376 4.1.7, for igmp_interval_s(); 0: not told (IGMP 1 and 2). */
+uint8_t igmp_query_code(const uint8_t *packet, size_t len);
+uint32_t igmp_interval_s(uint8_t code);
 
 #endif

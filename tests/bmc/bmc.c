@@ -28,6 +28,7 @@
 enum payload { PAYLOAD_IPMI = 0x00, OPEN_RQ = 0x10, OPEN_RS, RAKP_1, RAKP_2, RAKP_3, RAKP_4 };
 enum rmcp_status {
 	ST_OK = 0x00,
+	ST_NO_RESOURCES = 0x01,
 	ST_BAD_ID = 0x02,
 	ST_NAME = 0x0d,
 	ST_INTEGRITY = 0x0f,
@@ -38,7 +39,7 @@ enum level { LEVEL_USER = 2, LEVEL_OPERATOR, LEVEL_ADMIN };
 
 static const char usage[] =
 	"Usage: test_bmc --port N --state FILE [--log FILE] [--bind ADDRESS] [--user NAME] [--password TEXT]\n"
-	"                [--level user|operator|admin] [--suites 3,17] [--fault NAME[=N]]...\n"
+	"                [--level user|operator|admin] [--suites 3,17] [--kg TEXT] [--fault NAME[=N]]...\n"
 	"Faults:\n"
 	"  lose=N             every Nth datagram, in or out, is lost\n"
 	"  deaf               no datagram is answered\n"
@@ -49,7 +50,9 @@ static const char usage[] =
 	"  refuse=CODE        chassis control is answered with this completion code\n"
 	"  no-status=CODE     chassis status is answered with this completion code\n"
 	"  downgrade          answers with suite 3 whatever is asked\n"
-	"  dies-with-power    after off is accepted, nothing is answered any more\n";
+	"  dies-with-power    after off is accepted, nothing is answered any more\n"
+	"  old                says that it speaks IPMI 1.5 alone\n"
+	"  busy               opens no session: too many are open, it says\n";
 
 enum fault {
 	F_LOSE,
@@ -62,15 +65,18 @@ enum fault {
 	F_NO_STATUS,
 	F_DOWNGRADE,
 	F_DIES,
+	F_OLD,
+	F_BUSY,
 	N_FAULTS
 };
 static const char *const fault_names[N_FAULTS] = {
-	"lose", "deaf",   "deaf-in-session", "forget",    "lie",
-	"slow", "refuse", "no-status",       "downgrade", "dies-with-power",
+	"lose",   "deaf",      "deaf-in-session", "forget",          "lie", "slow",
+	"refuse", "no-status", "downgrade",       "dies-with-power", "old", "busy",
 };
 
 static struct {
-	const char *state, *log, *user, *password;
+	const char *state, *log, *user, *password,
+		*kg; /* kg NULL: none, the password stands for it */
 	enum level level;
 	bool suite_3, suite_17;
 	bool has[N_FAULTS];
@@ -213,7 +219,12 @@ static void command(struct session *s, uint8_t netfn, uint8_t cmd, const uint8_t
 	r->data[0] = CC_OK;
 	switch (netfn << 8 | cmd) {
 	case 0x0638: /* Get Channel Authentication Capabilities: 2.0 only, named users, no anonymous */
-		say(r, (const uint8_t[]){ 1, 0x80, 0x04, 0x02, 0, 0, 0, 0 }, 8);
+		if (conf.has[F_OLD])
+			say(r, (const uint8_t[]){ 1, 0x14, 0x04, 0x00, 0, 0, 0, 0 }, 8);
+		else
+			say(r,
+			    (const uint8_t[]){ 1, 0x80, conf.kg ? 0x24 : 0x04, 0x02, 0, 0, 0, 0 },
+			    8);
 		return;
 	case 0x0654: /* Get Channel Cipher Suites */
 		say(r, (const uint8_t[]){ 1 }, 1);
@@ -317,8 +328,8 @@ static size_t on_open(const uint8_t *p, size_t len, uint8_t *out)
 	memset(out, 0, 36);
 	out[0] = p[0];
 	memcpy(out + 4, p + 4, 4);
-	if (!suite) {
-		out[1] = ST_SUITE;
+	if (!suite || conf.has[F_BUSY]) {
+		out[1] = suite ? ST_NO_RESOURCES : ST_SUITE;
 		return 8;
 	}
 	struct session *s = session_new();
@@ -387,7 +398,7 @@ static size_t on_rakp_3(const uint8_t *p, size_t len, uint8_t *out)
 		s->used = false;
 		return 8;
 	}
-	rakp_keys(k, conf.password);
+	rakp_keys(k, conf.kg ? conf.kg : conf.password);
 	s->open = true;
 	rakp4_mac(k, mac);
 	memcpy(out + 8, mac, k->suite->tag_bytes);
@@ -550,7 +561,7 @@ int main(int argc, char **argv)
 		{ "port", 1, NULL, 'p' },  { "state", 1, NULL, 's' },  { "log", 1, NULL, 'l' },
 		{ "bind", 1, NULL, 'b' },  { "user", 1, NULL, 'u' },   { "password", 1, NULL, 'P' },
 		{ "level", 1, NULL, 'L' }, { "suites", 1, NULL, 'C' }, { "fault", 1, NULL, 'f' },
-		{ "help", 0, NULL, 'h' },  { NULL, 0, NULL, 0 },
+		{ "kg", 1, NULL, 'k' },    { "help", 0, NULL, 'h' },   { NULL, 0, NULL, 0 },
 	};
 	const char *address = "127.0.0.1";
 	long port = 0;
@@ -564,6 +575,7 @@ int main(int argc, char **argv)
 		case 'b': address = optarg; break;
 		case 'u': conf.user = optarg; break;
 		case 'P': conf.password = optarg; break;
+		case 'k': conf.kg = optarg; break;
 		case 'L': conf.level = level_take(optarg); break;
 		case 'C':
 			conf.suite_3 = strcmp(optarg, "17") != 0;

@@ -130,7 +130,7 @@ void rakp4_mac(const struct rakp_session *s, uint8_t out[RAKP_MAC_MAX])
 	mac(s, s->sik, s->suite->mac_bytes, t.v, t.len, out);
 }
 
-void rakp_keys(struct rakp_session *s, const char *password)
+void rakp_keys(struct rakp_session *s, const char *kg)
 {
 	uint8_t ones[20], twos[20];
 	struct text t = { .len = 0 };
@@ -138,7 +138,7 @@ void rakp_keys(struct rakp_session *s, const char *password)
 	add(&t, s->console_random, 16);
 	add(&t, s->bmc_random, 16);
 	add_user(&t, s);
-	mac(s, password, strlen(password), t.v, t.len, s->sik);
+	mac(s, kg, strlen(kg), t.v, t.len, s->sik);
 	memset(ones, 1, sizeof(ones));
 	memset(twos, 2, sizeof(twos));
 	mac(s, s->sik, s->suite->mac_bytes, ones, sizeof(ones), s->k1);

@@ -45,7 +45,8 @@ struct rakp_session { /* what both sides know when RAKP 1 has arrived, and the k
 void rakp2_mac(const struct rakp_session *s, const char *password, uint8_t out[RAKP_MAC_MAX]);
 void rakp3_mac(const struct rakp_session *s, const char *password, uint8_t out[RAKP_MAC_MAX]);
 void rakp4_mac(const struct rakp_session *s, uint8_t out[RAKP_MAC_MAX]); /* needs the keys */
-void rakp_keys(struct rakp_session *s, const char *password);            /* SIK, K1, K2 */
+void rakp_keys(struct rakp_session *s,
+	       const char *kg); /* SIK, K1, K2; @kg: the password where no Kg is set */
 
 /**
  * rakp_open() - check and decrypt a packet of a session.

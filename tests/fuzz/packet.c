@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		assert(len >= 4);
 	if (igmp_is_query(d, len))
 		assert(len > 0);
+	assert(igmp_interval_s(igmp_query_code(d, len)) <= 31744);
 	if (ping_is_reply(family, d, len, ID,
 			  COOKIE)) /* SAFE-4: without our cookie it is no answer */
 		assert(len >= PING_BYTES &&

@@ -86,11 +86,11 @@ class Rows:
         got = lab.doctor(member)
         self.done.append(f"{want} {got['took_ms'] / 1000:.1f} s")
         t.equal(got["cause"], want, f"cause; {got}")
-        t.equal(got["result"], {"ok": "pass", "port-taken": "warn", "igmp-snooping-soon": "warn"}.get(want, "fail"), f"{got}")
+        t.equal(got["result"], {"ok": "pass", "port-taken": "warn", "igmp-snooping-soon": "warn", "not-checked": "unknown"}.get(want, "fail"), f"{got}")
         t.check(got["text"] and (want == "ok" or got["remedy"]), f"a sentence, and what to do: {got}")
         t.check("{" not in got["text"] + "".join(got["seen"]), f"every name is filled in: {got}")
         t.check("fxpass" not in json.dumps(got), f"no secret is told: {got}")
-        t.check(got["took_ms"] < 15000, f"bounded: {got}")
+        t.check(got["took_ms"] < 20000, f"bounded: {got}")
         return got
 
     def say(self):

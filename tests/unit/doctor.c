@@ -50,14 +50,20 @@ static const struct row {
 	{ DOCTOR_NO_PLUG, FACTS(SAID(PLUG)) },
 	/* works, and may not for long */
 	{ DOCTOR_SNOOPING_SOON,
-	  FACTS(XVM, .run = DOCTOR_RUN_ON, .query = DOCTOR_YES, .query_age_s = 200,
+	  FACTS(XVM, .run = DOCTOR_RUN_ON, .query = { DOCTOR_YES, 200, 900, 0 },
 		.bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
 	{ DOCTOR_SNOOPING_SOON,
-	  FACTS(XVM, .run = DOCTOR_RUN_ON, .told = true, .told_query = DOCTOR_YES,
-		.told_query_age_s = 200, .told_bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
-	{ DOCTOR_OK, FACTS(XVM, .run = DOCTOR_RUN_ON, .query = DOCTOR_YES, .query_age_s = 60,
+	  FACTS(XVM, .run = DOCTOR_RUN_ON, .told = true, .told_query = { DOCTOR_YES, 200, 900, 0 },
+		.told_bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
+	/* by its sender's own interval */
+	{ DOCTOR_SNOOPING_SOON,
+	  FACTS(XVM, .run = DOCTOR_RUN_ON, .told = true, .told_query = { DOCTOR_YES, 8, 20, 2 },
+		.told_bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
+	{ DOCTOR_OK, FACTS(XVM, .run = DOCTOR_RUN_ON, .query = { DOCTOR_YES, 200, 900, 240 },
 			   .bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
-	{ DOCTOR_OK, FACTS(XVM, .run = DOCTOR_RUN_ON, .query = DOCTOR_NO, .watched_s = 900,
+	{ DOCTOR_OK, FACTS(XVM, .run = DOCTOR_RUN_ON, .query = { DOCTOR_YES, 60, 900, 0 },
+			   .bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
+	{ DOCTOR_OK, FACTS(XVM, .run = DOCTOR_RUN_ON, .query = { DOCTOR_NO, 0, 900, 0 },
 			   .bridge = { "br0", DOCTOR_YES,
 				       DOCTOR_NO }) }, /* bridges without any querier flood */
 	{ DOCTOR_PORT_TAKEN, FACTS(XVM, .run = DOCTOR_RUN_ON, .port_taken = true) },
@@ -71,6 +77,8 @@ static const struct row {
 	{ DOCTOR_LIBVIRT, FACTS(XVM, SAID(GUEST), .told = true, .told_libvirt = DOCTOR_NO) },
 	{ DOCTOR_RATE, FACTS(XVM, SAID(RATE)) },
 	{ DOCTOR_STUCK, FACTS(XVM, SAID(STUCK)) },
+	/* it answers probes meanwhile */
+	{ DOCTOR_LIBVIRT, FACTS(XVM, SAID(STUCK), THERE, .told = true, PEER) },
 	{ DOCTOR_DAEMON_FAILED, FACTS(XVM, SAID(FAILED)) },
 	/* this node */
 	{ DOCTOR_NO_ADDRESS, FACTS(XVM, NO_ANSWER, .address = DOCTOR_NO) },
@@ -101,17 +109,15 @@ static const struct row {
 	{ DOCTOR_SNOOPING,
 	  FACTS(XVM, NO_ANSWER, UNICAST, .told = true, .told_joined = "br0", .told_heard = "br0",
 		.told_bridge = { "br0", DOCTOR_YES, DOCTOR_NO }) },
-	{ DOCTOR_SNOOPING, FACTS(XVM, NO_ANSWER, UNICAST, .query = DOCTOR_NO, .watched_s = 131) },
-	{ DOCTOR_SNOOPING, FACTS(XVM, NO_ANSWER, UNICAST, .query = DOCTOR_YES, .query_age_s = 131,
-				 .watched_s = 900) },
-	{ DOCTOR_SNOOPING, FACTS(XVM, NO_ANSWER, UNICAST, .told = true, .told_query = DOCTOR_NO,
-				 .told_watched_s = 900) },
+	{ DOCTOR_SNOOPING, FACTS(XVM, NO_ANSWER, UNICAST, .query = { DOCTOR_NO, 0, 131, 0 }) },
+	{ DOCTOR_SNOOPING, FACTS(XVM, NO_ANSWER, UNICAST, .query = { DOCTOR_YES, 131, 900, 0 }) },
+	{ DOCTOR_SNOOPING,
+	  FACTS(XVM, NO_ANSWER, UNICAST, .told = true, .told_query = { DOCTOR_NO, 0, 900, 0 }) },
 	{ DOCTOR_MULTICAST_LOST, FACTS(XVM, NO_ANSWER, UNICAST) },
 	/* a call-back of before */
 	{ DOCTOR_MULTICAST_LOST, FACTS(XVM, NO_ANSWER, UNICAST, .ours = DOCTOR_YES,
 				       .syn = DOCTOR_YES, .syn_ack = DOCTOR_YES) },
-	{ DOCTOR_MULTICAST_LOST,
-	  FACTS(XVM, NO_ANSWER, UNICAST, .query = DOCTOR_NO, .watched_s = 20) },
+	{ DOCTOR_MULTICAST_LOST, FACTS(XVM, NO_ANSWER, UNICAST, .query = { DOCTOR_NO, 0, 20, 0 }) },
 	{ DOCTOR_MULTICAST_LOST,
 	  FACTS(XVM, NO_ANSWER, UNICAST, .bridge = { "br0", DOCTOR_YES, DOCTOR_YES }) },
 	{ DOCTOR_NO_ROUTE, FACTS(TCP, NO_ANSWER, PEER, .route = DOCTOR_NO) },
@@ -130,9 +136,10 @@ static const struct row {
 	{ DOCTOR_FIREWALL_UDP, FACTS(XVM, NO_ANSWER, NEITHER, .icmp = DOCTOR_ICMP_PROHIBITED) },
 	/* silence alone tells nothing: the stock daemon is silent to a wrong key */
 	{ DOCTOR_SILENT, FACTS(XVM, NO_ANSWER) },
-	{ DOCTOR_SILENT, FACTS(XVM, NO_ANSWER, NEITHER, .alive = DOCTOR_YES) },
-	{ DOCTOR_SILENT, FACTS(XVM, NO_ANSWER, NEITHER,
-			       .icmp = DOCTOR_ICMP_PORT) }, /* its socket hears the group alone */
+	{ DOCTOR_FIREWALL_OR_KEY, FACTS(XVM, NO_ANSWER, NEITHER, .alive = DOCTOR_YES) },
+	{ DOCTOR_NO_DAEMON, FACTS(XVM, NO_ANSWER, NEITHER, .icmp = DOCTOR_ICMP_PORT) },
+	{ DOCTOR_SILENT, FACTS(XVM, NO_ANSWER, NEITHER, .icmp = DOCTOR_ICMP_PORT,
+			       .peer_guessed = true) }, /* it is the gateway that has none */
 	{ DOCTOR_SILENT, FACTS(XVM, NO_ANSWER, NEITHER, .ours = DOCTOR_YES, .peer_guessed = true,
 			       .alive = DOCTOR_YES) },
 	{ DOCTOR_SILENT, FACTS(XVM, .run = DOCTOR_RUN_TIMEOUT) },
@@ -267,8 +274,7 @@ static void nothing_passes_unseen(void **state)
 		f.back_same_iface = r[16] % 3;
 		f.told = r[17] & 1;
 		f.told_back = r[18] % 3 - 1;
-		f.query = r[19] % 3;
-		f.query_age_s = r[20];
+		f.query = (struct doctor_query){ r[19] % 3, r[20], r[28], r[29] % 3 };
 		f.port_taken = r[21] & 1;
 		f.dog_there = r[22] % 3;
 		f.dog_armed = r[23] % 3;
@@ -320,6 +326,8 @@ static const struct {
 	{ DOCTOR_XVM, DOCTOR_SAID_NO_ANSWER, "Timed out waiting for response" },
 	{ DOCTOR_XVM, DOCTOR_SAID_FAILED, "Operation failed" },
 	{ DOCTOR_IPMI, DOCTOR_SAID_OTHER, "no such plug as this" },
+	{ DOCTOR_OTHER, DOCTOR_SAID_PLUG,
+	  "Failed: Unable to obtain correct plug status or plug is not available" },
 	{ DOCTOR_OTHER, DOCTOR_SAID_OTHER,
 	  "wrong password" }, /* it is not known what it means by that */
 	{ DOCTOR_OTHER, DOCTOR_SAID_OTHER, "" },
@@ -365,6 +373,10 @@ static void sentences_are_those_of_the_agents(void **state)
 		{ "fence_agents/xvm/judge.c", DOCTOR_XVM, DOCTOR_SAID_GUEST, "guest unknown: " },
 		{ "fence_agents/virt/wire.h", DOCTOR_XVM, DOCTOR_SAID_LIBVIRT,
 		  "libvirt does not answer there" },
+		{ "fence_agents/xvm/judge.c", DOCTOR_XVM, DOCTOR_SAID_FAILED,
+		  "failed at hypervisor" },
+		{ "fence_agents/xvm/judge.c", DOCTOR_XVM, DOCTOR_SAID_FAILED,
+		  "conflicting answers about" },
 		{ "fence_agents/virt/wire.h", DOCTOR_XVM, DOCTOR_SAID_RATE,
 		  "too many requests: rate limit" },
 		{ "fence_agents/ipmilan/fence_ipmilan.c", DOCTOR_IPMI, DOCTOR_SAID_USER,

@@ -194,6 +194,7 @@ static void views_are_carried_under_the_seal(void **state)
 					.libvirt = ECHO_YES,
 					.back = 110,
 					.query_age_s = 300,
+					.query_code = 60,
 					.watched_s = ECHO_NEVER };
 	assert_int_equal(echo_ask(ask, &key, nonce[1]), 0);
 	assert_int_equal(echo_answer(answer, ask, &key, &full, theirs), 0);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define QUERY_S 130 /* queriers ask every 125 s (RFC 3376 8.2) */
+#define QUERY_S 125 /* queriers ask so often (RFC 3376 8.2), unless they say otherwise */
+#define QUERY_LATE_S 5
 
 typedef const struct doctor_facts facts;
 
@@ -33,13 +34,17 @@ static bool snoops_unasked(const struct doctor_bridge *b)
 	return b->snoops == DOCTOR_YES && b->queries == DOCTOR_NO;
 }
 
+static bool overdue(const struct doctor_query *q)
+{
+	return q->heard == DOCTOR_YES &&
+	       q->age_s > (q->interval_s ? q->interval_s : QUERY_S) + QUERY_LATE_S;
+}
+
 /* There was a querier, and it fell silent: bridges still believe in it, and forget one member after the other. */
 static bool snooping_soon(facts *f)
 {
-	return ran(f) && ((snoops_unasked(&f->bridge) && f->query == DOCTOR_YES &&
-			   f->query_age_s > QUERY_S) ||
-			  (snoops_unasked(&f->told_bridge) && f->told_query == DOCTOR_YES &&
-			   f->told_query_age_s > QUERY_S));
+	return ran(f) && ((snoops_unasked(&f->bridge) && overdue(&f->query)) ||
+			  (snoops_unasked(&f->told_bridge) && overdue(&f->told_query)));
 }
 
 static bool port_taken(facts *f)
@@ -51,6 +56,12 @@ static bool libvirt_of_several(facts *f)
 {
 	return !ran(f) && f->told && f->told_libvirt == DOCTOR_NO &&
 	       f->said != DOCTOR_SAID_NO_ANSWER;
+}
+
+/* Stuck, and it answers probes meanwhile: what it waits for is its libvirt. */
+static bool libvirt_stuck(facts *f)
+{
+	return !ran(f) && f->said == DOCTOR_SAID_STUCK && f->told;
 }
 
 #define SAID(name, what)                           \
@@ -144,18 +155,16 @@ static bool wrong_interface(facts *f)
 	       strcmp(f->told_joined, f->told_heard) != 0;
 }
 
-static bool nobody_queries(enum doctor_tri query, uint32_t age_s, uint32_t watched_s)
+static bool nobody_queries(const struct doctor_query *q)
 {
-	return (query == DOCTOR_NO && watched_s >= QUERY_S) ||
-	       (query == DOCTOR_YES && age_s > QUERY_S);
+	return (q->heard == DOCTOR_NO && q->watched_s > QUERY_S + QUERY_LATE_S) || overdue(q);
 }
 
 static bool snooping(facts *f)
 {
 	return to_peer_only(f) &&
 	       (snoops_unasked(&f->bridge) || snoops_unasked(&f->told_bridge) ||
-		nobody_queries(f->query, f->query_age_s, f->watched_s) ||
-		(f->told && nobody_queries(f->told_query, f->told_query_age_s, f->told_watched_s)));
+		nobody_queries(&f->query) || (f->told && nobody_queries(&f->told_query)));
 }
 
 static bool no_route(facts *f)
@@ -172,8 +181,8 @@ static bool no_host(facts *f)
 
 static bool no_daemon(facts *f)
 {
-	/* the stock daemon's socket hears the group alone: by unicast its port is closed while it runs */
-	return (f->icmp == DOCTOR_ICMP_PORT && f->ours == DOCTOR_YES && !f->peer_guessed) ||
+	/* every fence_virtd listens on the wildcard address, so while it runs its port is open by unicast, too */
+	return (f->icmp == DOCTOR_ICMP_PORT && !f->peer_guessed) ||
 	       f->tcp == DOCTOR_CONNECT_REFUSED;
 }
 
@@ -192,11 +201,17 @@ static bool firewall_tcp(facts *f)
 	return f->tcp == DOCTOR_CONNECT_SILENT;
 }
 
-/* The stock daemon is silent about a wrong key, ours is not: only where it is known to be ours, silence is the network's. */
+/* The machine is there, and does not call its port closed: something takes what is sent there, or drops it. */
+static bool firewall_or_key(facts *f)
+{
+	return f->to_group == DOCTOR_ECHO_SILENT && f->to_peer == DOCTOR_ECHO_SILENT &&
+	       !f->peer_guessed && f->alive == DOCTOR_YES && f->icmp != DOCTOR_ICMP_PORT;
+}
+
+/* The stock daemon is silent about a wrong key, ours is not: only where it is known to be ours, the key has no part in it. */
 static bool firewall_udp(facts *f)
 {
-	return f->ours == DOCTOR_YES && f->to_group == DOCTOR_ECHO_SILENT &&
-	       f->to_peer == DOCTOR_ECHO_SILENT && !f->peer_guessed && f->alive == DOCTOR_YES;
+	return f->ours == DOCTOR_YES && firewall_or_key(f);
 }
 
 static bool silent(facts *f)
@@ -299,6 +314,7 @@ static const struct {
 	{ VM, DOCTOR_RATE, said_rate },
 	{ VM, DOCTOR_LIBVIRT, said_libvirt },
 	{ VM, DOCTOR_LIBVIRT, libvirt_of_several },
+	{ VM, DOCTOR_LIBVIRT, libvirt_stuck },
 	{ VM, DOCTOR_GUEST, said_guest },
 	{ VM, DOCTOR_DAEMON_FAILED, said_failed },
 	{ VM, DOCTOR_STUCK, said_stuck },
@@ -323,6 +339,7 @@ static const struct {
 	{ VM, DOCTOR_NO_DAEMON, no_daemon },
 	{ KIND(XVM_TCP), DOCTOR_FIREWALL_TCP, firewall_tcp },
 	{ KIND(XVM), DOCTOR_FIREWALL_UDP, firewall_udp },
+	{ KIND(XVM), DOCTOR_FIREWALL_OR_KEY, firewall_or_key },
 	{ VM, DOCTOR_SILENT, silent },
 	{ AGENT, DOCTOR_AGENT_TIMEOUT, agent_timeout },
 	{ AGENT, DOCTOR_AGENT_SAID, agent_said },

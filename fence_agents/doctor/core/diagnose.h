@@ -104,6 +104,13 @@ struct doctor_bridge {
 	enum doctor_tri snoops, queries;
 };
 
+/* IGMP or MLD queries, as somebody heard them who listened for them. */
+struct doctor_query {
+	enum doctor_tri heard;
+	uint32_t age_s, watched_s; /* the last was so long ago; so long somebody listened */
+	uint32_t interval_s;       /* how often the querier asks, by its own word; 0: not told */
+};
+
 struct doctor_facts {
 	enum doctor_kind kind;
 	/* what it is about; for the sentences */
@@ -111,6 +118,7 @@ struct doctor_facts {
 		plug[DOCTOR_WORD_MAX];
 	char agent[DOCTOR_WORD_MAX], path[160], words[240];
 	char group[DOCTOR_WORD_MAX], secret[160], disks[160];
+	char key[24]; /* fingerprint of the key, which is no secret; "": none, or not read */
 	uint16_t port;
 
 	enum doctor_run run;
@@ -137,10 +145,8 @@ struct doctor_facts {
 	enum doctor_tri ours; /* its daemon is known to be stockade-virtd, which answers probes */
 	enum doctor_echo to_group, to_peer;
 	struct doctor_bridge bridge; /* on this machine */
-	enum doctor_tri query;       /* an IGMP or MLD query was heard here lately */
-	uint32_t query_age_s,
-		watched_s;   /* how long ago; for how long there was somebody to hear it */
-	enum doctor_tri syn; /* a call-back's first packet came to an interface */
+	struct doctor_query query;   /* heard here */
+	enum doctor_tri syn;         /* a call-back's first packet came to an interface */
 	enum doctor_tri
 		syn_ack; /* this kernel's answer to it went out: no firewall of ours had it */
 	char syn_from[DOCTOR_WORD_MAX], syn_iface[16];
@@ -154,8 +160,7 @@ struct doctor_facts {
 	char told_source[DOCTOR_WORD_MAX]; /* the address that it saw the probe come from */
 	enum doctor_tri told_same_source;
 	struct doctor_bridge told_bridge;
-	enum doctor_tri told_query;
-	uint32_t told_query_age_s, told_watched_s;
+	struct doctor_query told_query;
 	int told_back; /* errno of its last call-back to us; 0: it came through; -1: none */
 	char told_back_words[DOCTOR_WORD_MAX]; /* that errno, in words */
 	enum doctor_tri told_libvirt;          /* all its libvirts answer */
@@ -190,6 +195,7 @@ enum doctor_result { DOCTOR_UNKNOWN_RESULT = 0, DOCTOR_PASS, DOCTOR_WARN, DOCTOR
 	X(NO_DAEMON, "no-daemon", FAIL, "hypervisor")                      \
 	X(FIREWALL_UDP, "firewall-udp", FAIL, "network")                   \
 	X(FIREWALL_TCP, "firewall-tcp", FAIL, "network")                   \
+	X(FIREWALL_OR_KEY, "firewall-or-key", FAIL, "network or key")      \
 	X(SILENT, "no-answer", FAIL, "network or key")                     \
 	X(KEY, "wrong-key", FAIL, "key")                                   \
 	X(FIREWALL_BACK_HERE, "firewall-tcp-back-here", FAIL, "this node") \

@@ -36,7 +36,8 @@ static const struct sentence sentences[] = {
 	{ VM, DOCTOR_SAID_LIBVIRT, "is its libvirt there" },
 	{ VM, DOCTOR_SAID_RATE, "rate limit" },
 	{ VM, DOCTOR_SAID_FAILED, "Operation failed" },
-	{ VM, DOCTOR_SAID_FAILED, "see the log of its fence_virtd" },
+	{ VM, DOCTOR_SAID_FAILED, "failed at hypervisor" }, /* with its reason */
+	{ VM, DOCTOR_SAID_FAILED, "conflicting answers about" },
 
 	{ BMC, DOCTOR_SAID_NAME, "check ip" },
 	{ BMC, DOCTOR_SAID_USER, "no such user" },
@@ -66,6 +67,7 @@ static const struct sentence sentences[] = {
 	{ DISKS, DOCTOR_SAID_DISK, "no SCSI disk" },
 
 	{ ANY, DOCTOR_SAID_PLUG, "does not list plug" },
+	{ 1u << DOCTOR_OTHER, DOCTOR_SAID_PLUG, "plug is not available" }, /* fence-agents */
 	{ 1u << DOCTOR_OTHER, DOCTOR_SAID_NO_ANSWER, "Connection timed out" },
 	{ 1u << DOCTOR_OTHER, DOCTOR_SAID_NO_ANSWER, "No route to host" },
 	{ 1u << DOCTOR_OTHER, DOCTOR_SAID_NO_ANSWER, "Connection refused" },

@@ -23,18 +23,19 @@ static const struct {
 				{ "ss -Hltnp 'sport = :{port}'   (who is it?)" } },
 	[DOCTOR_DOG_SOFT] = { "the watchdog of {self} is software: it does not fire when the kernel itself hangs",
 			      { "use the machine's own device (i6300esb, iTCO_wdt, ipmi_watchdog): watchdog_device in stockade.yaml" } },
-	[DOCTOR_AGENT_MISSING] = { "there is no program {agent} on {self}",
+	[DOCTOR_AGENT_MISSING] = { "there is no program {path} on {self}",
 				   { "apt-get install fence-agents fence-virt   (or mend agent: in stockade.yaml)" } },
 	[DOCTOR_SECRET] = { "{self} cannot use its key or password: {words}",
-			    { "chmod 600 {secret}",
-			      "stockade key push {self}   (when it is not there)" } },
+			    { "ls -l {secret}   (there? then chmod 600 {secret}; empty or of another owner?)",
+			      "stockade key push {self}   (a key that is not there: from a node that has it; stockade key new: the "
+			      "first one)" } },
 	[DOCTOR_OTHER_PLUG] = { "{device} says that {plug} is off, but {node} runs: the plug is another machine's, and that one would be "
 				"switched off",
 				{ "{path} -o list   (which plug is {node}?), then mend fence: of {node} in stockade.yaml" } },
 	[DOCTOR_NO_ADDRESS] = { "{self} has no address from which it could ask: no interface that is up has one of that family",
 				{ "ip -br address; ip link set dev INTERFACE up" } },
 	[DOCTOR_FIREWALL_OUT] = { "{self}'s own firewall does not let the request out (UDP port {port})",
-				  { "nft add rule inet filter output udp dport {port} accept",
+				  { "nft insert rule inet filter output udp dport {port} accept",
 				    "nft list ruleset   (which rule drops it?)" } },
 	[DOCTOR_NO_ROUTE] = { "{self} has no route to {peer}",
 			      { "ip route get {peer}",
@@ -50,9 +51,10 @@ static const struct {
 				    "route to it leads out of the wrong interface",
 				    { "ip route add {syn_from} dev {syn_iface}",
 				      "ip route get {syn_from}" } },
-	[DOCTOR_NAT] = { "somebody rewrites addresses on the way: {self} asks from {from}, the hypervisor sees {source}, and does not "
-			 "call that back",
-			 { "take the masquerade rule for {peer} away, or use ip: {peer} (TCP) instead of multicast" } },
+	[DOCTOR_NAT] = { "somebody rewrites addresses on the way (NAT): {self} asks from {from}, the hypervisor sees {source}, and its "
+			 "call-back to {from} does not arrive",
+			 { "nft list ruleset   (on {self} and on routers: which masquerade or snat rule? take {peer} out of it)",
+			   "or use ip: {peer} for {device} (TCP, no call-back), with listener = \"tcp\" in its fence_virt.conf" } },
 	[DOCTOR_SNOOPING] = { "multicast to {group} is lost on the way to {peer}, unicast is not: a bridge or switch snoops IGMP and "
 			      "nobody queries, so it forgot who listens",
 			      { "ip link set dev {bridge} type bridge mcast_querier 1   (or mcast_snooping 0; on the machine that "
@@ -61,48 +63,65 @@ static const struct {
 	[DOCTOR_MULTICAST_LOST] = { "multicast to {group} is lost on the way to {peer}, unicast is not",
 				    { "look for a firewall rule or switch that drops {group}; on {peer}: nft list ruleset",
 				      "or use ip: {peer} (TCP) instead of multicast" } },
-	[DOCTOR_NO_DAEMON] = { "{peer} is there, but no fence_virtd: nobody listens on port {port}",
-			       { "on {peer}: systemctl enable --now stockade-virtd",
-				 "on {peer}: stockade-virtd --check" } },
-	[DOCTOR_FIREWALL_UDP] = { "UDP to port {port} of {peer} does not get through: a firewall between {self} and it drops it",
-				  { "on {peer}: nft add rule inet filter input udp dport {port} accept",
-				    "on {peer}: nft list ruleset   (which rule drops it?)" } },
+	[DOCTOR_NO_DAEMON] = { "{peer} is there, but nobody listens on its port {port}: no fence_virtd runs there (or a firewall "
+			       "rejects, which looks the same)",
+			       { "on {peer}: systemctl enable --now stockade-virtd   (why not? stockade-virtd --check)",
+				 "on {peer}: ss -lnptu 'sport = :{port}'   (a line: it runs, so look at nft list ruleset)" } },
+	[DOCTOR_FIREWALL_UDP] = { "{peer} is there, and its UDP port {port} does not answer: a firewall on the way or on it drops "
+				  "requests, or its daemon hangs",
+				  { "on {peer}: stockade-virtd --status   (an answer: it is the firewall; none: it hangs, systemctl "
+				    "restart stockade-virtd)",
+				    "on {peer}: nft list ruleset   (which rule drops it?)",
+				    "on {peer}: nft insert rule inet filter input udp dport {port} accept   (firewalld: firewall-cmd "
+				    "--add-port={port}/udp)" } },
 	[DOCTOR_FIREWALL_TCP] = { "TCP to port {port} of {peer} does not get through: a firewall drops it",
-				  { "on {peer}: nft add rule inet filter input tcp dport {port} accept" } },
+				  { "on {peer}: nft insert rule inet filter input tcp dport {port} accept" } },
+	[DOCTOR_FIREWALL_OR_KEY] = { "{peer} is there, and its UDP port {port} is silent, not closed: either a firewall drops what {self} "
+				     "sends, or the stock fence_virtd has another key, wants a stronger hash or hangs (libvirt), of which it says nothing",
+				     { "sha256sum {secret}   (here, and of the key_file in fence_virt.conf on {peer}: the same?)",
+				       "on {peer}: systemctl stop fence_virtd; fence_virtd -F -d 99; then here: {path} -o list -k {secret}   "
+				       "(it prints \"Key mismatch\": the key; nothing: the network); systemctl start fence_virtd",
+				       "on {peer}: nft list ruleset   (which rule drops UDP port {port}?)" } },
 	[DOCTOR_SILENT] = { "no answer to UDP port {port}, and what was seen does not tell why: a firewall drops it, nobody runs there, "
-			    "or the daemon is the stock fence_virtd with another key or a stronger hash, of which it says nothing",
-			    { "stockade key verify   (are the keys the same?)",
+			    "or the daemon is the stock fence_virtd with another key or a stronger hash, or whose libvirt is gone, of which it says nothing",
+			    { "name the hypervisors of {device} in stockade.yaml (hypervisors: ADDRESS), so that they can be asked one by "
+			      "one; then again",
 			      "on the hypervisor: systemctl status stockade-virtd fence_virtd; nft list ruleset; ip maddr show",
-			      "name the hypervisors of {device} (hypervisors: ADDRESS), so that they can be asked one by one" } },
+			      "sha256sum {secret}   (here, and of the key_file in fence_virt.conf there: the same?)" } },
 	[DOCTOR_KEY] = { "{peer} has another key than {self}",
 			 { "stockade key verify",
 			   "stockade key push {self}   (from a node whose key is right)" } },
 	[DOCTOR_FIREWALL_BACK_HERE] = { "{self}'s own firewall drops the hypervisor's call-back: TCP to port {port} here, from "
 					"{syn_from} by {syn_iface}",
-					{ "nft add rule inet filter input tcp dport {port} accept   (on {self})",
+					{ "nft insert rule inet filter input tcp dport {port} accept   (on {self})",
 					  "nft list ruleset   (which rule drops it?)" } },
 	[DOCTOR_FIREWALL_BACK] = { "the request arrives and the key is right, but the hypervisor's call-back (TCP to port {port} of "
 				   "{self}) does not come through: a firewall between {peer} and {self} drops it",
-				   { "on {peer}: nft add rule inet filter output tcp dport {port} accept   (and forward, on bridges)",
+				   { "on {peer}: nft insert rule inet filter output tcp dport {port} accept   (and forward, on bridges)",
 				     "on {peer}: nft list ruleset   (which rule drops it?)" } },
 	[DOCTOR_DENIED] = { "the hypervisor's map does not let {self} fence {plug}",
 			    { "on {peer}, in fence_virt.conf: groups { group { ip = \"{from}\"; uuid = \"{plug}\"; } }, then systemctl "
 			      "reload stockade-virtd" } },
 	[DOCTOR_GUEST] = { "no hypervisor that answers has a guest {plug}",
-			   { "{path} -o list   (which names are there?), then mend fence: of {node} in stockade.yaml",
+			   { "{path} -o list -k {secret}   (which names are there?), then mend fence: of {node} in stockade.yaml",
 			     "on {peer}: virsh list --all" } },
 	[DOCTOR_LIBVIRT] = { "the hypervisor's daemon answers, but its libvirt does not: {words}",
-			     { "on {peer}: systemctl restart libvirtd; stockade-virtd --status" } },
-	[DOCTOR_RATE] = { "the hypervisor answers no more: this node asked too often (rate limit)",
-			  { "on {peer}: queries_per_minute in section stockade of fence_virt.conf" } },
-	[DOCTOR_STUCK] = { "the hypervisor's daemon takes the request and then says nothing: it hangs, mostly in libvirt, or its auth is "
-			   "another",
-			   { "on {peer}: systemctl status libvirtd; systemctl restart fence_virtd" } },
+			     { "on {peer}: systemctl restart libvirtd   (guests go on running)",
+			       "on {peer}: stockade-virtd --status   (all libvirts up again?)" } },
+	[DOCTOR_RATE] = { "the hypervisor refuses: {self} asked more often in the last minute than it permits (rate limit)",
+			  { "find out what asks so often: on {peer}: stockade-virtd --status; journalctl -u stockade-virtd -n 50",
+			    "or raise queries_per_minute in section stockade of its fence_virt.conf, then systemctl reload "
+			    "stockade-virtd" } },
+	[DOCTOR_STUCK] = { "the hypervisor's daemon takes the request and then says nothing: it hangs, mostly because its libvirt does, "
+			   "or its auth is another",
+			   { "on {peer}: timeout 5 virsh list   (no answer: systemctl restart libvirtd)",
+			     "on {peer}: systemctl restart stockade-virtd   (or fence_virtd)",
+			     "on {peer}: auth in fence_virt.conf (sha256 if not given) and auth: of {device}: the same?" } },
 	[DOCTOR_DAEMON_FAILED] = { "the hypervisor answers with a failure: {words}",
 				   { "on {peer}: journalctl -u stockade-virtd -u fence_virtd -n 50",
 				     "{path} -o list" } },
 	[DOCTOR_FIREWALL_IN] = { "{peer} answers, and {self}'s own firewall drops the answer (UDP from port {port})",
-				 { "nft add rule inet filter input udp sport {port} accept   (on {self})",
+				 { "nft insert rule inet filter input udp sport {port} accept   (on {self})",
 				   "nft list ruleset   (which rule drops it?)" } },
 	[DOCTOR_NO_RMCP] = { "no BMC answers at {peer} UDP port {port}: IPMI over LAN is off there, it is no BMC, or a firewall drops it",
 			     { "on its machine: ipmitool lan print 1; ipmitool lan set 1 access on",
@@ -224,10 +243,10 @@ static void expand(const struct doctor_facts *f, const char *from, char to[DOCTO
 	snprintf(port, sizeof(port), "%u", f->port);
 	snprintf(want, sizeof(want), "%u", f->dog_want_s);
 	snprintf(most, sizeof(most), "%u", f->dog_max_s);
-	snprintf(age, sizeof(age), "%u", f->query_age_s);
-	snprintf(watched, sizeof(watched), "%u", f->watched_s);
-	snprintf(told_age, sizeof(told_age), "%u", f->told_query_age_s);
-	snprintf(told_watched, sizeof(told_watched), "%u", f->told_watched_s);
+	snprintf(age, sizeof(age), "%u", f->query.age_s);
+	snprintf(watched, sizeof(watched), "%u", f->query.watched_s);
+	snprintf(told_age, sizeof(told_age), "%u", f->told_query.age_s);
+	snprintf(told_watched, sizeof(told_watched), "%u", f->told_query.watched_s);
 	to[0] = '\0';
 	while (*from && n + 1 < DOCTOR_TEXT_MAX) {
 		const char *end = *from == '{' ? strchr(from, '}') : NULL;
@@ -257,6 +276,12 @@ typedef const struct doctor_facts facts;
 	}
 #define NETWORK (f->kind != DOCTOR_SCSI && f->kind != DOCTOR_WATCHDOG)
 #define FAILED (f->run == DOCTOR_RUN_FAILED || f->run == DOCTOR_RUN_TIMEOUT)
+#define SILENT                           \
+	(f->run == DOCTOR_RUN_TIMEOUT || \
+	 (f->run == DOCTOR_RUN_FAILED && \
+	  (f->said == DOCTOR_SAID_NO_ANSWER || f->said == DOCTOR_SAID_OTHER)))
+/* for less than an interval it means nothing */
+#define LONG_UNHEARD(q) ((q).heard == DOCTOR_NO && (q).watched_s > 130)
 SEEN(has_words, FAILED && f->words[0])
 SEEN(timed_out, f->run == DOCTOR_RUN_TIMEOUT)
 SEEN(sent, NETWORK && f->send == DOCTOR_SEND_OK && f->kind == DOCTOR_XVM && f->iface[0])
@@ -274,25 +299,26 @@ SEEN(icmp_port, f->icmp == DOCTOR_ICMP_PORT)
 SEEN(icmp_host, f->icmp == DOCTOR_ICMP_HOST)
 SEEN(icmp_net, f->icmp == DOCTOR_ICMP_NET)
 SEEN(icmp_prohibited, f->icmp == DOCTOR_ICMP_PROHIBITED)
-SEEN(alive, f->alive == DOCTOR_YES && FAILED)
+SEEN(alive, f->alive == DOCTOR_YES && SILENT)
 SEEN(not_alive, f->alive == DOCTOR_NO)
 SEEN(rmcp_yes, f->rmcp == DOCTOR_YES)
 SEEN(rmcp_no, f->rmcp == DOCTOR_NO)
 SEEN(wire_only, f->heard_only_wire == DOCTOR_YES)
-SEEN(syn, f->syn == DOCTOR_YES && FAILED)
-SEEN(syn_ack, f->syn_ack == DOCTOR_YES && FAILED)
-SEEN(no_syn, f->syn == DOCTOR_NO && FAILED)
-SEEN(other_way, f->back_same_iface == DOCTOR_NO)
+/* what is said of a call-back is of one that failed: an agent that was answered had its connection */
+SEEN(syn, f->syn == DOCTOR_YES && SILENT)
+SEEN(syn_ack, f->syn_ack == DOCTOR_YES && SILENT)
+SEEN(no_syn, f->syn == DOCTOR_NO && SILENT)
+SEEN(other_way, f->back_same_iface == DOCTOR_NO && SILENT)
 SEEN(told_back, f->told && f->told_back > 0)
 SEEN(told_heard, f->told && f->told_heard[0])
 SEEN(tcp_refused, f->tcp == DOCTOR_CONNECT_REFUSED)
 SEEN(tcp_silent, f->tcp == DOCTOR_CONNECT_SILENT)
 SEEN(snoops_here, f->bridge.snoops == DOCTOR_YES && f->bridge.queries == DOCTOR_NO)
 SEEN(snoops_there, f->told_bridge.snoops == DOCTOR_YES && f->told_bridge.queries == DOCTOR_NO)
-SEEN(query_never, f->kind == DOCTOR_XVM && f->query == DOCTOR_NO)
-SEEN(query_long_ago, f->kind == DOCTOR_XVM && f->query == DOCTOR_YES)
-SEEN(told_query_never, f->told && f->told_query == DOCTOR_NO)
-SEEN(told_query, f->told && f->told_query == DOCTOR_YES)
+SEEN(query_never, f->kind == DOCTOR_XVM && SILENT && LONG_UNHEARD(f->query))
+SEEN(query_long_ago, f->kind == DOCTOR_XVM && f->query.heard == DOCTOR_YES)
+SEEN(told_query_never, f->told &&SILENT &&LONG_UNHEARD(f->told_query))
+SEEN(told_query, f->told && f->told_query.heard == DOCTOR_YES)
 SEEN(taken, f->port_taken)
 
 static const struct {

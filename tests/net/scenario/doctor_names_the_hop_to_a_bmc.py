@@ -90,9 +90,15 @@ def play(t):
         os.chmod(f"{lab.dir}/secret", 0o600)
         for want, *options in (("cipher-refused", "--suites", "3"), ("privilege", "--level", "user"),
                                ("state-unreadable", "--fault", "no-status=0xc0"), ("no-rmcp", "--fault", "deaf"),
-                               ("state-unreadable", "--fault", "deaf-in-session=2"), ("bmc-busy", "--fault", "deaf-in-session=1")):
+                               ("state-unreadable", "--fault", "deaf-in-session=2"), ("bmc-busy", "--fault", "deaf-in-session=1"),
+                               ("bmc-busy", "--fault", "busy"), ("no-ipmi2", "--fault", "old"), ("wrong-kg", "--kg", "another key")):
             lab.start(*options)
             row(lab, want)
+        lab.ipmi(more=", hexadecimal_kg: " + b"another key".hex())
+        row(lab, "ok")
+        lab.start("--kg", "and another")
+        row(lab, "wrong-kg")
+        lab.ipmi()
         lab.stop()
         got = row(lab, "no-rmcp")  # nobody listens there: the machine says so
         t.check(any("port unreachable" in s for s in got["seen"]), f"what came back: {got}")

@@ -90,7 +90,7 @@ def play(t):
         lab.forget(guest)
         t.say(r.out.replace("\n", " | "))
         t.equal(r.rc, 1, f"the command: {r}")
-        for word in ("n1 cannot fence n2 by vm", "firewall-tcp-back-here", "nft add rule inet filter input tcp dport 1229 accept",
+        for word in ("n1 cannot fence n2 by vm", "firewall-tcp-back-here", "nft insert rule inet filter input tcp dport 1229 accept",
                      "0 ways work, 1 broken. Nobody was fenced."):
             t.check(word in r.out, f"{word}: {r}")
         t.equal(json.loads(lab.stockade("--json").out)["pass"], 1, "--json")
