@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""stockade doctor fence --local tells a map, an interface, a bridge that forgot, a libvirtd that is away, and the stock daemon apart.
+"""stockade doctor fence --local tells a map, an interface, a bridge that forgot, and a libvirtd that is away apart.
 
 Method: as doctor_names_the_hop_to_a_hypervisor, with the hypervisor itself set up otherwise in each row.
 """
 import json
-import os
 import shutil
 import signal
 import time
@@ -36,7 +35,6 @@ def play(t):
         raise Skip("nft is not installed")
     rows = Rows(t)
     row = rows.row
-    stock = os.access(hosts.STOCK_VIRTD, os.X_OK)
 
     # the map, an interface that is not the guest's, and a bridge that forgot
     with Guest() as lab:
@@ -108,30 +106,4 @@ def play(t):
             finally:
                 lv.stop()
 
-    # the stock daemon says nothing to a wrong key: what cannot be told is said, and both are named
-    if stock:
-        with Guest() as lab:
-            uri = lab.machines(["n1", "n2"])
-            d = lab.virtd(stock=True, uri=uri)
-            row(lab, "ok")
-            lab.conf(plug="nobody")
-            row(lab, "guest-unknown")
-            lab.conf()
-            lab.rules(lab.guest, "input tcp dport 1229 drop")
-            row(lab, "firewall-tcp-back-here")
-            lab.forget(lab.guest)
-            d.stop()  # it would still call back for what it heard before
-            d = lab.virtd(stock=True, uri=uri)
-            lab.conf(key=lab.write("other", b"another key altogether"))
-            got = row(lab, "no-answer")
-            t.check("another key" in got["text"] and "firewall" in got["text"], f"both are named: {got}")
-            # where the machine is named, that its port is silent and not closed leaves two causes, and what decides is said
-            lab.conf(key=f"{lab.dir}/other", device=', hypervisors: "10.99.0.1"')
-            got = row(lab, "firewall-or-key")
-            t.check("Key mismatch" in json.dumps(got["remedy"]), f"what decides: {got}")
-            t.check("Key mismatch" in d.text(), f"the stock daemon says it: {d.text()[-400:]}")
-            d.stop()
-            row(lab, "no-daemon")
-    else:
-        t.say("the stock fence_virtd is not installed: its rows were left out")
     rows.say()

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""stockade doctor fence --local tells a daemon that hangs, its libvirt that hangs, a limit, rewritten addresses and agents' troubles apart.
+"""stockade doctor fence --local tells a daemon that hangs, its libvirt that hangs, a limit and rewritten addresses apart.
 
-Method: as doctor_names_the_hop_to_a_hypervisor; daemons are stopped by SIGSTOP. Watchdogs by a stand-in for sysfs in a mount
-namespace (real ones: tests/vm doctor-watchdog).
+Method: as doctor_names_the_hop_to_a_hypervisor; daemons are stopped by SIGSTOP.
 """
-import json
 import os
 import shutil
 import signal
 import subprocess
 
-from guest import DOCTOR, Guest, Rows, hosts, libvirts
-from scene import Skip, built
+from guest import Guest, Rows, hosts, libvirts
+from scene import Skip
 
 SNAT = """table ip row {
  chain post {
@@ -86,49 +84,10 @@ def libvirt_hangs(t, row):
                 lv.stop()
 
 
-def agents(t, row):
-    with Guest() as lab:
-        for want, script in (
-                ("agent-failed", "echo 'Failed: the rack is on fire' >&2; exit 1"),
-                ("no-such-plug", "echo 'Failed: Unable to obtain correct plug status or plug is not available' >&2; exit 1"),
-                ("not-checked", "kill -KILL $PPID"),
-                ("agent-timeout", "exec sleep 60")):
-            agent = lab.write("fence_rack", f"#!/bin/sh\ncat >/dev/null\n{script}\n", 0o755)
-            lab.conf(agent=agent)
-            got = row(lab, want)
-            t.check("rack is on fire" in got["text"] or want != "agent-failed", f"its words: {got}")
-
-
-def watchdogs(t, rows):
-    """What sysfs says of a driver (Documentation/ABI/testing/sysfs-class-watchdog), as files."""
-    with Guest() as lab:
-        lab.yaml = lab.write("stockade.yaml", (
-            "cluster: lab\ndetect: 3s\nnodes:\n  n1: {id: 1, link0: 10.99.0.99, fence: [{own: }]}\n"
-            "  n2: {id: 2, link0: 10.99.0.98, fence: [{other: n2}]}\nfence_devices:\n  own: {agent: watchdog}\n  other: {agent: /bin/true}\n"
-            "watchdog: {device: /dev/null}\n"))
-        real = {"identity": "i6300ESB timer", "state": "active", "max_timeout": "2046"}
-        for want, sysfs in (("ok", real), ("watchdog-soft", {**real, "identity": "Software Watchdog", "max_timeout": "65535"}),
-                            ("watchdog-unarmed", {**real, "state": "inactive"}), ("watchdog-short", {**real, "max_timeout": "10"}),
-                            ("untold", {})):
-            room = f"{lab.dir}/{want}"
-            os.makedirs(f"{room}/null")
-            for name, text in sysfs.items():
-                lab.write(f"{want}/null/{name}", text + "\n")
-            here = f'mount --bind {room} /sys/class/watchdog && exec "$@"'
-            r = lab.run(["unshare", "-m", "sh", "-c", here, "sh", built(DOCTOR), "--config", lab.yaml, "--node", "n1"], timeout=40)
-            got = next((g for g in map(json.loads, r.out.splitlines()) if g.get("device") == "own"), {})
-            t.equal(got.get("cause"), want, f"watchdog; {r}")
-            t.equal(got["result"], {"ok": "pass", "watchdog-soft": "warn", "untold": "unknown"}.get(want, "fail"), f"{got}")
-            rows.done.append(want)
-
-
 def play(t):
     if not shutil.which("nft"):
         raise Skip("nft is not installed")
     rows = Rows(t)
     hypervisors(t, rows.row)
     libvirt_hangs(t, rows.row)
-    agents(t, rows.row)
-    if os.path.isdir("/sys/class/watchdog"):
-        watchdogs(t, rows)
     rows.say()
