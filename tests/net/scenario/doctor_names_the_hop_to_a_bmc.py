@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """stockade doctor fence --local names the hop of a fence_ipmilan path that drops, and of disks and watchdogs what is local to a node.
 
-Method: a node and a BMC (tests/bmc) in network namespaces; for each row one thing is broken, and the cause compared. fence_scsi is
-played by a stand-in that says its sentences (the real ones: tests/vm reservations).
+Method: a node and a BMC (tests/bmc) in network namespaces; for each row one thing is broken, and the cause compared. fence_scsi with
+a disk is played by a stand-in that says its sentences (the real ones: tests/vm reservations).
 """
 import json
 import os
@@ -103,15 +103,20 @@ def play(t):
         got = row(lab, "no-rmcp")  # nobody listens there: the machine says so
         t.check(any("port unreachable" in s for s in got["seen"]), f"what came back: {got}")
 
-        # disks, by a stand-in's words
+        # disks: what needs none, by the agent itself; no corosync can be heard in this network namespace
+        scsi = built("fence_agents/scsi/fence_scsi")
+        lab.device(f"{{agent: {scsi}, devices: /dev/no-such-disk}}")
+        row(lab, "corosync-down")
+        lab.device(f'{{agent: {scsi}, devices: /dev/no-such-disk, cluster_name: lab, nodeid: "1"}}')
+        row(lab, "disk-missing")
+        # the others by a stand-in's words
         for want, words in (
                 ("no-reservations", "sda: the target has no persistent reservations: use another target, or another agent"),
                 ("forgets-registrations", "sda: the target forgets registrations when it restarts: a node that was cut off could write again"),
                 ("no-preempt-and-abort", "sda: the target cannot PREEMPT AND ABORT (tgt cannot, LIO can)"),
-                ("disk-missing", "/dev/disk/by-id/none: No such file or directory"),
                 ("path-missing", "a registration is missing: a path is not registered, or nothing is reserved; action=repair mends it"),
                 ("this-node-is-cut", "sda: this node was cut off from the disk and still has data from before: reboot it"),
-                ("corosync-down", "corosync does not answer: start it, or give cluster_name and nodeid"), ("ok", None)):
+                ("ok", None)):
             os.makedirs(f"{lab.dir}/bin", exist_ok=True)
             agent = lab.write("bin/fence_scsi", "#!/bin/sh\n" + (f"echo 'fence_scsi: {words}' >&2\nexit 1\n" if words else "exit 0\n"), 0o755)
             lab.device(f"{{agent: {agent}, devices: /dev/sda}}")
