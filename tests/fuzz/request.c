@@ -198,10 +198,16 @@ int igmp_listen(void)
 	return -1;
 }
 
-bool igmp_query_heard(int fd)
+bool igmp_query_heard(int fd, uint8_t *ret_code)
 {
 	(void)fd;
+	(void)ret_code;
 	return false;
+}
+
+uint32_t igmp_interval_s(uint8_t code)
+{
+	return code;
 }
 
 int loop_fd_add(struct loop *loop, int fd, int events, void (*fn)(void *arg, int fd, int revents),
