@@ -60,5 +60,5 @@ tests_unit_dlm_fuzz_SOURCES = tests/unit/dlm_fuzz.c tests/fuzz/dlm_group.c tests
 tests_unit_dlm_fuzz_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/dlm_scenario
-tests_unit_dlm_scenario_SOURCES = tests/unit/dlm_scenario.c tests/unit/dlm_bus.h tests/unit/golden.h
+tests_unit_dlm_scenario_SOURCES = tests/unit/dlm_scenario.c tests/unit/dlm_bus.h tests/unit/scenario.c tests/unit/scenario.h
 tests_unit_dlm_scenario_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

@@ -30,7 +30,7 @@ tests_unit_fence_start_SOURCES = tests/unit/fence_start.c
 tests_unit_fence_start_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/fence_scenario
-tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c tests/unit/fence_forge.h tests/unit/fence_notes.h
+tests_unit_fence_scenario_SOURCES = tests/unit/fence_scenario.c tests/unit/scenario.c tests/unit/scenario.h tests/unit/fence_forge.h tests/unit/fence_notes.h
 tests_unit_fence_scenario_LDADD = %reldir%/core/libfence-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/fence_agent

@@ -229,6 +229,32 @@ struct record_union {
 #define RECORD_CASE_WHOLE(name_, type_) RECORD_CASE_(name_, 0, &(type_))
 #define RECORD_CASE_BARE(name_) RECORD_CASE_(name_, 0, NULL)
 
+/*
+ * The functions of CORE_record.h over a core's `record_config` and `events`. @whole_: of an event @ev that was read, whether it has
+ * what it is about: a pointer that its core follows.
+ */
+#define RECORD_CORE(core, whole_)                                                      \
+	void core##_record_config(struct record_w *w, const struct core##_config *cfg) \
+	{                                                                              \
+		record_w_fields(w, &record_config, cfg);                               \
+	}                                                                              \
+	int core##_record_read_config(struct record_r *r, struct core##_config *ret)   \
+	{                                                                              \
+		record_r_fields(r, &record_config, ret);                               \
+		return record_r_done(r);                                               \
+	}                                                                              \
+	void core##_record_event(struct record_w *w, const struct core##_event *ev)    \
+	{                                                                              \
+		record_w_union(w, &events, ev);                                        \
+	}                                                                              \
+	int core##_record_read_event(struct record_r *r, struct core##_event *ev)      \
+	{                                                                              \
+		record_r_union(r, &events, ev);                                        \
+		if (r->err == NULL && !(whole_))                                       \
+			r->err = "an event without what it is about";                  \
+		return record_r_done(r);                                               \
+	}
+
 /* Its name, then its fields. */
 void record_w_union(struct record_w *w, const struct record_union *u, const void *whole);
 void record_r_union(struct record_r *r, const struct record_union *u, void *whole);

@@ -43,5 +43,5 @@ tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c tests/fuzz/place_group.c
 tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/storage_scenario
-tests_unit_storage_scenario_SOURCES = tests/unit/storage_scenario.c
+tests_unit_storage_scenario_SOURCES = tests/unit/storage_scenario.c tests/unit/scenario.c tests/unit/scenario.h
 tests_unit_storage_scenario_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

@@ -93,30 +93,8 @@ static const struct record_case *action_case(int type)
 static const struct record_union actions = { sizeof(T), offsetof(T, type), NULL, action_case };
 #undef T
 
-void dlm_record_config(struct record_w *w, const struct dlm_config *cfg)
-{
-	record_w_fields(w, &record_config, cfg);
-}
-
-int dlm_record_read_config(struct record_r *r, struct dlm_config *ret)
-{
-	record_r_fields(r, &record_config, ret);
-	return record_r_done(r);
-}
-
-void dlm_record_event(struct record_w *w, const struct dlm_event *ev)
-{
-	record_w_union(w, &events, ev);
-}
-
-int dlm_record_read_event(struct record_r *r, struct dlm_event *ret)
-{
-	record_r_union(r, &events, ret);
-	if (r->err == NULL && ((ret->type == DLM_EV_FENCE && !ret->fence) ||
-			       (ret->type == DLM_EV_SUBMIT && !ret->submit)))
-		r->err = "an event without what it is about";
-	return record_r_done(r);
-}
+RECORD_CORE(dlm,
+	    (ev->type != DLM_EV_FENCE || ev->fence) && (ev->type != DLM_EV_SUBMIT || ev->submit))
 
 void dlm_record_action(struct record_w *w, const struct dlm_actions *out, unsigned i)
 {

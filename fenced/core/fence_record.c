@@ -163,27 +163,7 @@ static const struct record_case *action_case(int type)
 static const struct record_union actions = { sizeof(T), offsetof(T, type), NULL, action_case };
 #undef T
 
-void fence_record_config(struct record_w *w, const struct fence_config *cfg)
-{
-	record_w_fields(w, &record_config, cfg);
-}
-
-int fence_record_read_config(struct record_r *r, struct fence_config *ret)
-{
-	record_r_fields(r, &record_config, ret);
-	return record_r_done(r);
-}
-
-void fence_record_event(struct record_w *w, const struct fence_event *ev)
-{
-	record_w_union(w, &events, ev);
-}
-
-int fence_record_read_event(struct record_r *r, struct fence_event *ret)
-{
-	record_r_union(r, &events, ret);
-	return record_r_done(r);
-}
+RECORD_CORE(fence, true)
 
 void fence_record_action(struct record_w *w, const struct fence_actions *out, unsigned i)
 {

@@ -163,29 +163,7 @@ static const struct record_case *action_case(int type)
 static const struct record_union actions = { sizeof(T), offsetof(T, type), NULL, action_case };
 #undef T
 
-void place_record_config(struct record_w *w, const struct place_config *cfg)
-{
-	record_w_fields(w, &record_config, cfg);
-}
-
-int place_record_read_config(struct record_r *r, struct place_config *ret)
-{
-	record_r_fields(r, &record_config, ret);
-	return record_r_done(r);
-}
-
-void place_record_event(struct record_w *w, const struct place_event *ev)
-{
-	record_w_union(w, &events, ev);
-}
-
-int place_record_read_event(struct record_r *r, struct place_event *ret)
-{
-	record_r_union(r, &events, ret);
-	if (r->err == NULL && ret->type == PLACE_EV_LOOK && !ret->look.v)
-		r->err = "an event without what it is about";
-	return record_r_done(r);
-}
+RECORD_CORE(place, ev->type != PLACE_EV_LOOK || ev->look.v)
 
 void place_record_action(struct record_w *w, const struct place_actions *out, unsigned i)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tests/unit/dlm_scenario.c - plays tests/scenario/dlm/NAME.scn against real lock domains on one agreed order and compares what
- * their clients heard with NAME.trace, line by line. STOCKADE_GOLDEN=write writes the traces anew (then read the diff).
+/* tests/unit/dlm_scenario.c - plays tests/scenario/dlm/NAME.scn against real lock domains on one agreed order (scenario.h); told is
+ * what their clients hear.
  *
  *	nodes N                                     first of all: N lock managers that have synced
  *	lock LABEL NODE CLIENT RESOURCE MODE [FLAG...]
@@ -13,20 +13,17 @@
  *	expect LABEL MODE|waits|gone                MODE: granted, with nothing asked
  */
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
 #include <cmocka.h>
 
 #include "dlm_bus.h"
-#include "golden.h"
+#include "scenario.h"
 
-#include <dirent.h>
 #include <errno.h>
 
 #define LABELS_MAX 26
-#define TRACE_MAX (64 * 1024)
 
 struct label {
 	char name[16];
@@ -38,26 +35,8 @@ struct label {
 
 static struct bus bus;
 static struct label labels[LABELS_MAX];
-static unsigned n_labels, line_no, n_nodes;
-static const char *file;
-static char text[TRACE_MAX];
-static size_t len;
+static unsigned n_labels;
 static uint8_t boot[BUS_NODES + 1];
-
-__attribute__((format(printf, 1, 2))) static void trace(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	len += (size_t)vsnprintf(text + len, sizeof(text) - len, fmt, ap);
-	va_end(ap);
-	assert_true(len < sizeof(text));
-}
-
-static void bad(const char *what)
-{
-	fail_msg("%s.scn:%u: %s", file, line_no, what);
-}
 
 static const char *status_name(int status)
 {
@@ -159,25 +138,6 @@ static void tell(void)
 	}
 }
 
-static uint32_t node_arg(const char *a)
-{
-	uint32_t id = a ? (uint32_t)strtoul(a, NULL, 10) : 0;
-
-	if (id < 1 || id > BUS_NODES)
-		bad("no such node");
-	return id;
-}
-
-static uint64_t set_arg(char *a)
-{
-	uint64_t bits = 0;
-	char *save;
-
-	for (char *p = strtok_r(a, ",", &save); p; p = strtok_r(NULL, ",", &save))
-		bits |= UINT64_C(1) << node_arg(p);
-	return bits;
-}
-
 static int mode_arg(const char *a)
 {
 	for (int m = DLM_NL; m <= DLM_EX; m++)
@@ -273,9 +233,9 @@ static void cmd_change(char **a)
 		.type = DLM_OP_UNLOCK, .client = l->client, .pid = 100 + l->client, .lkid = l->lkid
 	};
 
-	if (strcmp(a[0], "cancel") == 0) {
+	if (is(a[0], "cancel")) {
 		op.flags = DLM_F_CANCEL;
-	} else if (strcmp(a[0], "unlock") == 0) {
+	} else if (is(a[0], "unlock")) {
 		flags_arg(&op, a + 2);
 	} else {
 		op.type = DLM_OP_CONVERT;
@@ -284,94 +244,82 @@ static void cmd_change(char **a)
 		flags_arg(&op, a + 3);
 	}
 	submit(l, l->node, op);
-	if (strcmp(a[0], "cancel") == 0 && l->cookie == 0 && l->mode != DLM_IV && !l->gone)
+	if (is(a[0], "cancel") && l->cookie == 0 && l->mode != DLM_IV && !l->gone)
 		l->asked = false; /* nothing was outstanding, or it was taken back */
 }
 
 static void cmd_expect(char **a)
 {
 	struct label *l = label_arg(a[1]);
-	const char *is = l->gone ? "gone" : l->asked ? "waits" : dlm_mode_name(l->mode);
+	const char *now = l->gone ? "gone" : l->asked ? "waits" : dlm_mode_name(l->mode);
 
-	if (!a[2] || strcmp(is, a[2]) != 0)
-		fail_msg("%s.scn:%u: %s is %s, not %s", file, line_no, l->name, is,
-			 a[2] ? a[2] : "?");
+	if (!is(a[2], now))
+		bad("%s is %s, not %s", l->name, now, a[2] ? a[2] : "?");
 }
 
 static void cmd_view(char **a)
 {
-	uint64_t members = set_arg(a[1]), nodes = members;
+	uint64_t members = nodes_arg(a[1]).bits, nodes = members;
 	bool quorate = true;
 
 	for (a += 2; *a; a++)
-		if (strcmp(*a, "noquorum") == 0)
+		if (is(*a, "noquorum"))
 			quorate = false;
-		else if (strcmp(*a, "nodes") == 0 && a[1])
-			nodes = set_arg(*++a);
+		else if (is(*a, "nodes") && a[1])
+			nodes = nodes_arg(*++a).bits;
 		else
 			bad("view N,N [nodes N,N] [noquorum]");
 	bus_view(&bus, members, nodes, quorate);
 	tell();
 }
 
-static void play_line(char *line)
+static void command(char **a, unsigned n)
 {
-	char *a[16] = { NULL }, *save, whole[256];
-	int n = 0;
-
-	line[strcspn(line, "#\n")] = '\0';
-	snprintf(whole, sizeof(whole), "%s", line);
-	for (char *p = strtok_r(line, " ", &save); p && n < 15; p = strtok_r(NULL, " ", &save))
-		a[n++] = p;
-	if (n == 0)
-		return;
-	trace("> %s\n", whole);
-	if (strcmp(a[0], "nodes") == 0) {
-		n_nodes = node_arg(a[1]);
-		bus.configured.bits = (UINT64_C(2) << n_nodes) - 2;
-		for (uint32_t id = 1; id <= n_nodes; id++) {
+	if (is(a[0], "nodes")) {
+		scenario_nodes = BUS_NODES; /* also some that are not configured */
+		bus.configured.bits = (UINT64_C(2) << node_arg(a[1])) - 2;
+		for (uint32_t id = 1; id <= node_arg(a[1]); id++) {
 			boot[id] = 1;
 			bus_start(&bus, id, 1);
 		}
 		bus_view(&bus, bus.configured.bits, bus.configured.bits, true);
 		bus_run(&bus);
 		bus_forget(&bus);
-	} else if (strcmp(a[0], "lock") == 0) {
+	} else if (is(a[0], "lock")) {
 		cmd_lock(a);
-	} else if (n >= 2 && (strcmp(a[0], "convert") == 0 || strcmp(a[0], "unlock") == 0 ||
-			      strcmp(a[0], "cancel") == 0)) {
+	} else if (n >= 2 && (is(a[0], "convert") || is(a[0], "unlock") || is(a[0], "cancel"))) {
 		cmd_change(a);
-	} else if (n == 3 && strcmp(a[0], "gone") == 0) {
+	} else if (n == 3 && is(a[0], "gone")) {
 		submit(NULL, node_arg(a[1]),
 		       (struct dlm_op){ .type = DLM_OP_CLIENT_GONE,
 					.client = (uint32_t)strtoul(a[2], NULL, 10) });
-	} else if (n == 3 && strcmp(a[0], "purge") == 0) {
+	} else if (n == 3 && is(a[0], "purge")) {
 		submit(NULL, node_arg(a[1]),
 		       (struct dlm_op){ .type = DLM_OP_PURGE,
 					.client = 99,
 					.pid = (uint32_t)strtoul(a[2], NULL, 10) });
-	} else if (n == 2 && strcmp(a[0], "stop") == 0) {
+	} else if (n == 2 && is(a[0], "stop")) {
 		bus_stop(&bus, node_arg(a[1]));
-	} else if (n == 3 && strcmp(a[0], "start") == 0) {
+	} else if (n == 3 && is(a[0], "start")) {
 		boot[node_arg(a[1])] = (uint8_t)strtoul(a[2], NULL, 10);
 		bus_start(&bus, node_arg(a[1]), boot[node_arg(a[1])]);
-	} else if (n >= 2 && strcmp(a[0], "view") == 0) {
+	} else if (n >= 2 && is(a[0], "view")) {
 		cmd_view(a);
-	} else if (n == 2 && strcmp(a[0], "group") == 0) {
-		uint64_t members = set_arg(a[1]);
+	} else if (n == 2 && is(a[0], "group")) {
+		uint64_t members = nodes_arg(a[1]).bits;
 
 		bus_daemons(&bus, members,
 			    bus.node[nodeset_lowest((struct nodeset){ members })].nodes.bits);
 		tell();
-	} else if (n == 3 && strcmp(a[0], "proof") == 0) {
+	} else if (n == 3 && is(a[0], "proof")) {
 		bus_proof(&bus, node_arg(a[1]), (uint8_t)strtoul(a[2], NULL, 10));
 		tell();
-	} else if (n >= 3 && strcmp(a[0], "goodbye") == 0) {
+	} else if (n >= 3 && is(a[0], "goodbye")) {
 		uint32_t victim = node_arg(a[1]);
 		struct fence_node node = bus_dead(victim, (uint8_t)strtoul(a[2], NULL, 10),
 						  PROOF_CLEAN_LEAVE);
 
-		if (n == 4 && strcmp(a[3], "back") == 0)
+		if (n == 4 && is(a[3], "back"))
 			node.state = FENCE_NODE_MEMBER;
 		else if (n != 3)
 			bad("goodbye N BOOT [back]");
@@ -379,72 +327,32 @@ static void play_line(char *line)
 			if (bus.node[id].dlm && id != victim)
 				bus_fence(&bus, id, node);
 		tell();
-	} else if (n == 2 && strcmp(a[0], "leave") == 0) {
+	} else if (n == 2 && is(a[0], "leave")) {
 		struct bus_node *nd = &bus.node[node_arg(a[1])];
 
 		assert_int_equal(
 			dlm_step(nd->dlm, &(struct dlm_event){ .type = DLM_EV_LEAVE }, nd->out), 0);
 		bus_take(&bus, node_arg(a[1]));
 		tell();
-	} else if (n >= 2 && strcmp(a[0], "expect") == 0) {
+	} else if (n >= 2 && is(a[0], "expect")) {
 		cmd_expect(a);
 	} else {
 		bad("unknown command");
 	}
 }
 
-static void play_file(const char *dir, const char *name)
+static void begin(void)
 {
-	char path[1024], line[256], stem[128];
-	FILE *f;
-
 	memset(&bus, 0, sizeof(bus));
-	n_labels = line_no = 0;
-	len = 0;
-	snprintf(stem, sizeof(stem), "%.*s", (int)(strlen(name) - 4), name);
-	file = stem;
-	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
-	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
-	f = fopen(path, "re");
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f)) {
-		line_no++;
-		play_line(line);
-	}
-	fclose(f);
+	n_labels = 0;
+}
+
+static void end(void)
+{
 	bus_end(&bus);
-	golden_judge(path, text);
-}
-
-static int is_scenario(const struct dirent *d)
-{
-	size_t n = strlen(d->d_name);
-
-	return n > 4 && strcmp(d->d_name + n - 4, ".scn") == 0;
-}
-
-static void every_scenario_goes_as_written(void **state)
-{
-	const char *top = getenv("top_srcdir");
-	struct dirent **found;
-	char dir[1024];
-
-	(void)state;
-	snprintf(dir, sizeof(dir), "%.700s/tests/scenario/dlm", top ? top : "..");
-	int n = scandir(dir, &found, is_scenario, alphasort);
-
-	assert_true(n > 0);
-	for (int i = 0; i < n; i++) {
-		play_file(dir, found[i]->d_name);
-		free(found[i]);
-	}
-	free(found);
 }
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(
-		every_scenario_goes_as_written) };
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return scenario_main(&(struct scenario){ "dlm", begin, command, end });
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tests/unit/fence_scenario.c - plays tests/scenario/fence/NAME.scn against real cores of the fence domain and compares what
- * they did with NAME.trace, line by line. STOCKADE_GOLDEN=write writes the traces anew (then read the diff).
+/* tests/unit/fence_scenario.c - plays tests/scenario/fence/NAME.scn against real cores of the fence domain (scenario.h).
  *
  * The world is exact, not random: messages arrive at once and in order, an agent answers after 100 ms, the truth unless the
  * text says otherwise. One line, one command; # begins a comment:
@@ -30,11 +29,9 @@
  */
 #include "fenced/core/fence.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,15 +41,13 @@
 
 #include "fence_forge.h"
 #include "fence_notes.h"
-#include "golden.h"
+#include "scenario.h"
 
 #define N_MAX 5
 #define QUEUE_MAX 512
 #define RUNS_MAX 64
 #define RULES_MAX 16
-#define TRACE_MAX (128 * 1024)
 #define AGENT_MS 100
-#define SCENARIOS_MAX 160
 
 struct message {
 	uint32_t from, to;
@@ -102,22 +97,7 @@ static struct world {
 	unsigned n_queue;
 	struct run run[RUNS_MAX];
 	struct rule rule[RULES_MAX];
-	size_t len;
-	char trace[TRACE_MAX];
-	const char *file;
-	unsigned line;
 } w;
-
-static void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void trace(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	w.len += (size_t)vsnprintf(w.trace + w.len, sizeof(w.trace) - w.len, fmt, ap);
-	va_end(ap);
-	assert_true(w.len < sizeof(w.trace));
-}
 
 static void boot_id(uint32_t node, unsigned boot, uint8_t id[BOOT_ID_BYTES])
 {
@@ -146,7 +126,7 @@ static enum fence_answer answer_of(const char *s)
 	for (unsigned i = 0; i < 6; i++)
 		if (strcmp(s, names[i]) == 0)
 			return (enum fence_answer)i;
-	fail_msg("%s:%u: no answer %s", w.file, w.line, s);
+	bad("no answer %s", s);
 	return FENCE_ANSWER_UNKNOWN;
 }
 
@@ -488,48 +468,6 @@ static void pass(uint64_t ms)
 
 /* --- the text --- */
 
-static uint32_t number(const char *s)
-{
-	char *end;
-	unsigned long v = strtoul(s ? s : "", &end, 10);
-
-	if (!s || end == s || *end)
-		fail_msg("%s:%u: a number is missing", w.file, w.line);
-	return (uint32_t)v;
-}
-
-static uint32_t node_arg(const char *s)
-{
-	uint32_t v = number(s);
-
-	if (v < 1 || v > w.n)
-		fail_msg("%s:%u: no node %s", w.file, w.line, s);
-	return v;
-}
-
-static struct nodeset nodes_arg(const char *s)
-{
-	struct nodeset set = NODESET_EMPTY;
-	char buf[64], *save = NULL;
-
-	snprintf(buf, sizeof(buf), "%s", s ? s : "");
-	for (char *p = strtok_r(buf, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
-		char *dash = strchr(p, '-');
-
-		if (dash)
-			*dash = '\0';
-		for (uint32_t id = node_arg(p); id <= (dash ? node_arg(dash + 1) : node_arg(p));
-		     id++)
-			nodeset_add(&set, id);
-	}
-	return set;
-}
-
-static bool is(const char *a, const char *b)
-{
-	return a && strcmp(a, b) == 0;
-}
-
 static enum fence_agent_action action_arg(const char *s)
 {
 	return is(s, "off") ? FENCE_AGENT_OFF : is(s, "on") ? FENCE_AGENT_ON : FENCE_AGENT_STATUS;
@@ -551,14 +489,14 @@ static void cmd_agent(char **a)
 	r->node = node;
 	r->action = action_arg(a[2]);
 	snprintf(r->answer, sizeof(r->answer), "%s", a[3]);
-	r->count = a[4] ? number(a[4]) : UINT32_MAX;
+	r->count = a[4] ? number_arg(a[4]) : UINT32_MAX;
 }
 
 static void cmd_signs(char **a, unsigned n)
 {
 	struct fence_event ev = { .type = FENCE_EV_SIGNS };
 
-	ev.signs.weight = number(a[2]);
+	ev.signs.weight = number_arg(a[2]);
 	for (unsigned i = 3; i < n; i++) {
 		char *eq = strchr(a[i], '='), *colon = strchr(a[i], ':');
 
@@ -566,16 +504,16 @@ static void cmd_signs(char **a, unsigned n)
 			struct fence_word *x = &ev.signs.word[ev.signs.n_words++];
 
 			*colon = '\0';
-			x->nodeid = number(a[i]);
-			x->armed_ms = number(colon + 1);
+			x->nodeid = number_arg(a[i]);
+			x->armed_ms = number_arg(colon + 1);
 			x->at_ms = w.now_ms;
 			boot_id(x->nodeid, w.node[x->nodeid].boot, x->boot_id);
 		} else if (is(a[i], "holds"))
 			ev.signs.holds = true;
 		else if (eq)
-			ev.signs.peer[number((*eq = '\0', a[i]))] = is(eq + 1, "fresh")
-									    ? LIFE_FRESH
-									    : LIFE_STALE;
+			ev.signs.peer[number_arg((*eq = '\0', a[i]))] = is(eq + 1, "fresh")
+										? LIFE_FRESH
+										: LIFE_STALE;
 		else
 			ev.signs.self = is(a[i], "fresh") ? LIFE_FRESH : LIFE_STALE;
 	}
@@ -633,8 +571,7 @@ static void cmd_expect(char **a)
 			got = n->drill.number ? "untested" : "none";
 	}
 	if (!is(got, want))
-		fail_msg("%s:%u: expected %s %s, it is %s; so far:\n%s", w.file, w.line, a[1], want,
-			 got, w.trace);
+		bad("expected %s %s, it is %s", a[1], want, got);
 }
 
 static void cmd_boot(struct nodeset nodes)
@@ -681,9 +618,9 @@ static void cmd_send(char **a, unsigned n)
 		if (is(a[i], "stale"))
 			f.ring -= 4;
 		else if (is(a[i], "boot"))
-			boot = number(a[++i]);
+			boot = number_arg(a[++i]);
 		else
-			f.number = number(a[i]);
+			f.number = number_arg(a[i]);
 	boot_id(about, boot, f.life.boot_id);
 	out->msg_len = forge(&f, out->msg, sizeof(out->msg));
 	assert_true(out->msg_len > 0);
@@ -701,14 +638,14 @@ static void command(char **a, unsigned n)
 	char text[160];
 
 	if (is(a[0], "nodes")) {
-		w.n = number(a[1]);
+		w.n = scenario_nodes = number_arg(a[1]);
 		assert_in_range(w.n, 2, N_MAX);
 		w.levels = w.devices = 1;
 		for (unsigned i = 2; i + 1 < n; i += 2)
 			*(is(a[i], "levels")     ? &w.levels
 			  : is(a[i], "storage")  ? &w.storage
 			  : is(a[i], "watchdog") ? &w.watchdog
-						 : &w.devices) = (uint8_t)number(a[i + 1]);
+						 : &w.devices) = (uint8_t)number_arg(a[i + 1]);
 	} else if (is(a[0], "boot")) {
 		cmd_boot(nodes_arg(a[1]));
 	} else if (is(a[0], "ring")) {
@@ -720,7 +657,7 @@ static void command(char **a, unsigned n)
 		nd->dom = fence_free(nd->dom);
 		group_changed(nd->ring_nodes, 0);
 	} else if (is(a[0], "start")) {
-		start(node_arg(a[1]), n > 2 ? number(a[2]) : 0);
+		start(node_arg(a[1]), n > 2 ? number_arg(a[2]) : 0);
 		group_changed(nd->ring_nodes, node_arg(a[1]));
 	} else if (is(a[0], "freeze") || is(a[0], "thaw")) {
 		nd->frozen = is(a[0], "freeze");
@@ -741,14 +678,16 @@ static void command(char **a, unsigned n)
 		struct fence_event ev = { .type = FENCE_EV_ATTEST };
 
 		ev.attest.life.nodeid = victim;
-		boot_id(victim, n > 3 ? number(a[3]) : w.node[victim].boot, ev.attest.life.boot_id);
+		boot_id(victim, n > 3 ? number_arg(a[3]) : w.node[victim].boot,
+			ev.attest.life.boot_id);
 		ev.attest.dying = is(a[0], "dying");
 		ev.attest.text = "its hypervisor: paniced, destroyed, off";
 		step(node_arg(a[1]), ev);
 	} else if (is(a[0], "answer")) {
 		step(node_arg(a[1]),
-		     (struct fence_event){ .type = FENCE_EV_RUN_DONE,
-					   .run_done = { number(a[2]), answer_of(a[3]), "late" } });
+		     (struct fence_event){
+			     .type = FENCE_EV_RUN_DONE,
+			     .run_done = { number_arg(a[2]), answer_of(a[3]), "late" } });
 	} else if (is(a[0], "knows")) {
 		nd->knows = nodes_arg(a[2]);
 	} else if (is(a[0], "check")) {
@@ -756,20 +695,20 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "send")) {
 		cmd_send(a, n);
 	} else if (is(a[0], "path")) {
-		nd->path_fails = !is(a[2], "fail") ? 0 : a[3] ? 1u << number(a[3]) : ~0u;
+		nd->path_fails = !is(a[2], "fail") ? 0 : a[3] ? 1u << number_arg(a[3]) : ~0u;
 	} else if (is(a[0], "signs")) {
 		cmd_signs(a, n);
 	} else if (is(a[0], "watchdog")) {
-		step(node_arg(a[1]),
-		     (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = number(a[2]) });
+		step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_WATCHDOG,
+							   .armed_ms = number_arg(a[2]) });
 	} else if (is(a[0], "silent")) {
 		uint32_t mute = is(a[2], "storaged") ? 1 : is(a[2], "dlmd") ? 2 : 0;
 
 		step(node_arg(a[1]),
 		     (struct fence_event){ .type = FENCE_EV_DAEMONS, .mute = mute });
 	} else if (is(a[0], "loop")) {
-		w.loop_max = (uint8_t)number(a[1]);
-		w.loop_ms = number(a[2]);
+		w.loop_max = (uint8_t)number_arg(a[1]);
+		w.loop_ms = number_arg(a[2]);
 	} else if (is(a[0], "gateway")) {
 		step(node_arg(a[1]),
 		     (struct fence_event){ .type = FENCE_EV_GATEWAY,
@@ -783,7 +722,7 @@ static void command(char **a, unsigned n)
 		     (struct fence_event){ .type = FENCE_EV_REQUEST,
 					   .request = { node_arg(a[2]), "an operator asks",
 							is(a[0], "drill"),
-							n > 3 ? (uint8_t)(number(a[3]) - 1)
+							n > 3 ? (uint8_t)(number_arg(a[3]) - 1)
 							      : FENCE_LEVEL_NONE } });
 	} else if (is(a[0], "ack")) {
 		bool force = is(n > 3 ? a[3] : NULL, "force");
@@ -795,97 +734,30 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "leave")) {
 		step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_LEAVE });
 	} else if (is(a[0], "wait")) {
-		pass(number(a[1]));
+		pass(number_arg(a[1]));
 	} else if (is(a[0], "expect")) {
 		cmd_expect(a);
 	} else {
-		fail_msg("%s:%u: no command %s", w.file, w.line, a[0]);
+		bad("no command %s", a[0]);
 	}
 	settle();
 }
 
-static void play_line(char *line)
+static void begin(void)
 {
-	char *a[16] = { 0 }, *save = NULL;
-	unsigned n = 0;
-
-	w.line++;
-	line[strcspn(line, "#\n")] = '\0';
-	for (char *p = strtok_r(line, " \t", &save); p && n < 15; p = strtok_r(NULL, " \t", &save))
-		a[n++] = p;
-	if (n == 0)
-		return;
-	trace(">");
-	for (unsigned i = 0; i < n; i++)
-		trace(" %s", a[i]);
-	trace("\n");
-	command(a, n);
-}
-
-static void play(void **state)
-{
-	char *text;
-	const char *scn = *state;
-
 	memset(&w, 0, sizeof(w));
 	w.now_ms = 100000;
-	w.file = scn;
-	text = golden_read(scn);
-	if (!text[0])
-		fail_msg("%s cannot be read", scn);
-	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
-	for (char *p = text, *next; p && *p; p = next) {
-		next = strchr(p, '\n');
-		if (next)
-			*next++ = '\0';
-		play_line(p);
-	}
+}
+
+static void end(void)
+{
 	for (uint32_t id = 1; id <= N_MAX; id++)
 		fence_free(w.node[id].dom);
 	for (unsigned i = 0; i < w.n_queue; i++)
 		free(w.queue[i].data);
-	free(text);
-	golden_judge(scn, w.trace);
-}
-
-static int ends_so(const struct dirent *e)
-{
-	const char *dot = strrchr(e->d_name, '.');
-
-	return dot && strcmp(dot, ".scn") == 0;
 }
 
 int main(void)
 {
-	const char *top = getenv("top_srcdir");
-	static struct CMUnitTest tests[SCENARIOS_MAX];
-	struct dirent **found;
-	char dir[256];
-
-	snprintf(dir, sizeof(dir), "%s/tests/scenario/fence", top ? top : ".");
-	int n = scandir(dir, &found, ends_so, alphasort);
-
-	if (n <= 0 || n > SCENARIOS_MAX) {
-		fprintf(stderr, "fence_scenario: no scenarios in %s\n", dir);
-		return 1;
-	}
-	for (int i = 0; i < n; i++) {
-		size_t len = strlen(dir) + strlen(found[i]->d_name) + 2;
-		char *path = malloc(len);
-
-		if (!path)
-			return 1;
-		snprintf(path, len, "%s/%s", dir, found[i]->d_name);
-		tests[i] = (struct CMUnitTest){ .name = strrchr(path, '/') + 1,
-						.test_func = play,
-						.initial_state = path };
-	}
-	int r = _cmocka_run_group_tests("fence_scenario", tests, (size_t)n, NULL, NULL);
-
-	for (int i = 0; i < n; i++) {
-		free(tests[i].initial_state);
-		free(found[i]);
-	}
-	free(found);
-	return r;
+	return scenario_main(&(struct scenario){ "fence", begin, command, end });
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tests/unit/storage_scenario.c - plays tests/scenario/storage/NAME.scn against real cores and compares what they did with
- * NAME.trace, line by line. STOCKADE_GOLDEN=write writes the traces anew (then read the diff).
+/* tests/unit/storage_scenario.c - plays tests/scenario/storage/NAME.scn against real cores (scenario.h).
  *
  * The world is exact, not random: messages arrive at once and in order, drivers answer as the text says (ok if it says
  * nothing), fenced knows what the text tells it. One line, one command; # begins a comment:
@@ -21,7 +20,9 @@
  *	look N [unknown|mounted]                          the slow period is over: what is active there?
  *	lock held|free                                do locks come at once? (held: by nobody that answers)
  *	lost N SERVICE                                its lock is lost, or what was asked for is refused
- *	ring stands|goes                              what is sent waits (until it goes, or the view is over)
+ *	ring stands|goes|late                         what is sent waits (until it goes, or the view is over); late: what was sent
+ *	                                              in the view before comes in this one, as in one ring whose group has changed
+ *	quorum                                        of this view is told late
  *	config N HASH | tag N NAME | knows N N,N      before boot; the initiator's name; whom its fenced knows (else all)
  *	wait MS
  *	expect SERVICE STATE [N] | expect why N SERVICE GATE [WORD] | expect idle SERVICE yes|no | expect beat N SERVICE WHOSE |
@@ -31,24 +32,20 @@
  */
 #include "storaged/core/place.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "golden.h"
+#include "scenario.h"
 
 #define N_MAX 5
 #define QUEUE_MAX 512
 #define HANG_MAX 32
-#define TRACE_MAX (256 * 1024)
 
 enum answer { SAYS_OK, SAYS_FAIL, SAYS_UNKNOWN, SAYS_HANG, SAYS_REFUSED };
 
@@ -98,30 +95,10 @@ static struct world {
 	unsigned head, tail;
 	struct item hang[HANG_MAX], sent[HANG_MAX];
 	unsigned n_hang, n_sent;
-	char trace[TRACE_MAX];
-	size_t len;
 	struct place_actions out;
-	const char *file;
-	unsigned line;
 } w;
 
 static const char *const res_name[] = { "volume", "unit", "ip" };
-
-static void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void trace(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	w.len += (size_t)vsnprintf(w.trace + w.len, sizeof(w.trace) - w.len, fmt, ap);
-	va_end(ap);
-	assert_true(w.len < sizeof(w.trace));
-}
-
-static void bad(const char *what)
-{
-	fail_msg("%s:%u: %s", w.file, w.line, what);
-}
 
 static struct incarnation life_of(uint32_t id, unsigned boot)
 {
@@ -386,6 +363,16 @@ static void tell_fenced(void)
 	settle();
 }
 
+static void tell_view(uint32_t id, struct nodeset clean)
+{
+	step(id, (struct place_event){ .type = PLACE_EV_VIEW,
+				       .view = { .id = { w.seq, nodeset_lowest(w.nodes) },
+						 .quorate = w.quorate,
+						 .nodes = w.nodes,
+						 .members = w.members,
+						 .left_clean = clean } });
+}
+
 static void view(struct nodeset nodes, bool quorate, struct nodeset clean)
 {
 	w.nodes = nodes;
@@ -396,14 +383,32 @@ static void view(struct nodeset nodes, bool quorate, struct nodeset clean)
 	w.quorate = quorate;
 	w.seq += 4;
 	nodeset_for_each (id, w.members)
-		step(id, (struct place_event){ .type = PLACE_EV_VIEW,
-					       .view = { .id = { w.seq, nodeset_lowest(nodes) },
-							 .quorate = quorate,
-							 .nodes = nodes,
-							 .members = w.members,
-							 .left_clean = clean } });
+		tell_view(id, clean);
 	settle();
 	tell_fenced();
+}
+
+/* What was sent in the view before this one comes now, and to all who are here by now. */
+static void late(void)
+{
+	unsigned n = w.n_sent;
+
+	w.n_sent = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct item it = w.sent[i];
+
+		if (it.view == w.seq) {
+			w.sent[w.n_sent++] = it;
+			continue;
+		}
+		nodeset_for_each (to, w.members)
+			if (it.to == it.from) /* one of its copies */
+				step(to, (struct place_event){
+						 .type = PLACE_EV_DELIVER,
+						 .deliver = { it.from, it.data, it.len } });
+		free(it.data);
+	}
+	settle();
 }
 
 static bool majority(struct nodeset nodes)
@@ -436,33 +441,6 @@ static void start_daemon(uint32_t id)
 
 /* ---- the text ---- */
 
-static struct nodeset nodes_arg(const char *t)
-{
-	struct nodeset s = NODESET_EMPTY;
-
-	while (t && isdigit((unsigned char)*t)) {
-		char *end;
-		uint32_t a = (uint32_t)strtoul(t, &end, 10), b = a;
-
-		if (*end == '-')
-			b = (uint32_t)strtoul(end + 1, &end, 10);
-		for (uint32_t i = a; i <= b; i++) {
-			if (i < 1 || i > w.n)
-				bad("no such node");
-			nodeset_add(&s, i);
-		}
-		t = *end == ',' ? end + 1 : end;
-	}
-	if (nodeset_empty(s))
-		bad("a node number is missing");
-	return s;
-}
-
-static uint32_t node_arg(const char *t)
-{
-	return nodeset_lowest(nodes_arg(t));
-}
-
 static unsigned service_arg(const char *t)
 {
 	int s = t ? service_index(&w.cfg.frame, t) : -1;
@@ -494,7 +472,7 @@ static enum answer answer_arg(const char *t)
 
 static void cmd_nodes(char **a)
 {
-	w.n = (unsigned)atoi(a[1]);
+	w.n = scenario_nodes = number_arg(a[1]);
 	if (w.n < 1 || w.n > N_MAX)
 		bad("too many nodes");
 	w.cfg.frame.n_nodes = w.n;
@@ -552,7 +530,7 @@ static void cmd_op(char **a)
 			ev.command.cmd = (enum service_cmd)c;
 	if (!ev.command.cmd)
 		bad("no such command");
-	ev.command.service = strcmp(a[3], "-") == 0 ? 0 : service_arg(a[3]);
+	ev.command.service = is(a[3], "-") ? 0 : service_arg(a[3]);
 	ev.command.node = a[4] ? node_arg(a[4]) : 0;
 	step(node_arg(a[1]), ev);
 	settle();
@@ -585,58 +563,53 @@ static void cmd_expect(char **a)
 {
 	struct place_service ps;
 
-	if (strcmp(a[1], "why") == 0) {
+	if (is(a[1], "why")) {
 		place_service(w.node[node_arg(a[2])].place, service_arg(a[3]), &ps);
 		if (strcmp(place_gate_name(ps.wait.gate), a[4]) != 0 ||
 		    (a[5] && !strstr(ps.wait.text, a[5])))
-			fail_msg("%s:%u: %s waits for %s (%s), not %s", w.file, w.line, a[3],
-				 place_gate_name(ps.wait.gate), ps.wait.text, a[4]);
+			bad("%s waits for %s (%s), not %s", a[3], place_gate_name(ps.wait.gate),
+			    ps.wait.text, a[4]);
 		trace("  why %s at n%s: %s\n", a[3], a[2], ps.wait.text);
 		return;
 	}
-	if (strcmp(a[1], "idle") == 0) {
+	if (is(a[1], "idle")) {
 		nodeset_for_each (id, w.members)
-			if (place_idle(w.node[id].place, service_arg(a[2])) !=
-			    (strcmp(a[3], "yes") == 0))
-				fail_msg("%s:%u: n%u: %s idle is not %s", w.file, w.line, id, a[2],
-					 a[3]);
+			if (place_idle(w.node[id].place, service_arg(a[2])) != (is(a[3], "yes")))
+				bad("n%u: %s idle is not %s", id, a[2], a[3]);
 		return;
 	}
-	if (strcmp(a[1], "beat") == 0) {
+	if (is(a[1], "beat")) {
 		uint32_t got = w.node[node_arg(a[2])].beat[service_arg(a[3])];
 
 		if (got != (uint32_t)atoi(a[4]))
-			fail_msg("%s:%u: the heartbeat of n%u concerns n%s, not n%s", w.file,
-				 w.line, got, a[2], a[4]);
+			bad("the heartbeat of n%u concerns n%s, not n%s", got, a[2], a[4]);
 		return;
 	}
-	if (strcmp(a[1], "halt") == 0) {
+	if (is(a[1], "halt")) {
 		struct place_summary sum;
 
 		place_summary(w.node[node_arg(a[2])].place, &sum);
 		if (strcmp(place_halt_name(sum.halt), a[3]) != 0)
-			fail_msg("%s:%u: n%s has got to %s, not %s", w.file, w.line, a[2],
-				 place_halt_name(sum.halt), a[3]);
+			bad("n%s has got to %s, not %s", a[2], place_halt_name(sum.halt), a[3]);
 		return;
 	}
-	if (strcmp(a[1], "prepares") == 0) {
+	if (is(a[1], "prepares")) {
 		struct node *nd = &w.node[node_arg(a[2])];
 
 		if (nd->prepares != strtoul(a[3], NULL, 10))
-			fail_msg("%s:%u: n%s prepared %u resources, not %s", w.file, w.line, a[2],
-				 nd->prepares, a[3]);
+			bad("n%s prepared %u resources, not %s", a[2], nd->prepares, a[3]);
 		nd->prepares = 0;
 		return;
 	}
-	if (strcmp(a[1], "released") == 0) {
+	if (is(a[1], "released")) {
 		unsigned volume = w.cfg.frame.service[service_arg(a[2])].volume[0];
 
 		nodeset_for_each (id, w.members) {
 			uint64_t got = place_group(w.node[id].place)->released[volume];
 
 			if (got != strtoull(a[3], NULL, 10))
-				fail_msg("%s:%u: n%u holds epoch %" PRIu64 " for released, not %s",
-					 w.file, w.line, id, got, a[3]);
+				bad("n%u holds epoch %" PRIu64 " for released, not %s", id, got,
+				    a[3]);
 		}
 		return;
 	}
@@ -644,9 +617,8 @@ static void cmd_expect(char **a)
 		place_service(w.node[id].place, service_arg(a[1]), &ps);
 		if (strcmp(place_shown_name(ps.shown), a[2]) != 0 ||
 		    (a[3] && ps.group->node != node_arg(a[3])))
-			fail_msg("%s:%u: n%u shows %s %s on n%u, not %s %s", w.file, w.line, id,
-				 a[1], place_shown_name(ps.shown), ps.group->node, a[2],
-				 a[3] ? a[3] : "");
+			bad("n%u shows %s %s on n%u, not %s %s", id, a[1],
+			    place_shown_name(ps.shown), ps.group->node, a[2], a[3] ? a[3] : "");
 	}
 }
 
@@ -672,41 +644,30 @@ static void crash(uint32_t id)
 	view(rest, majority(rest), NODESET_EMPTY);
 }
 
-static void play_line(char *line)
+static void command(char **a, unsigned n)
 {
-	char *a[12] = { NULL };
-	unsigned n = 0;
-
-	line[strcspn(line, "#\n")] = '\0';
-	for (char *t = strtok(line, " \t"); t && n < 11; t = strtok(NULL, " \t"))
-		a[n++] = t;
-	if (n == 0)
-		return;
-	trace(">");
-	for (unsigned i = 0; i < n; i++)
-		trace(" %s", a[i]);
-	trace("\n");
-	if (strcmp(a[0], "nodes") == 0) {
+	(void)n;
+	if (is(a[0], "nodes")) {
 		cmd_nodes(a);
-	} else if (strcmp(a[0], "record") == 0) {
+	} else if (is(a[0], "record")) {
 		w.record[service_arg(a[1])] = (uint32_t)atoi(a[2]);
-	} else if (strcmp(a[0], "grades") == 0) {
+	} else if (is(a[0], "grades")) {
 		w.cfg.deny_ms = (uint32_t)atoi(a[1]);
 		w.cfg.hasten_ms = (uint32_t)atoi(a[2]);
-	} else if (strcmp(a[0], "service") == 0) {
+	} else if (is(a[0], "service")) {
 		cmd_service(a);
-	} else if (strcmp(a[0], "config") == 0) {
+	} else if (is(a[0], "config")) {
 		w.node[node_arg(a[1])].hash = strtoull(a[2], NULL, 0);
-	} else if (strcmp(a[0], "tag") == 0) {
+	} else if (is(a[0], "tag")) {
 		snprintf(w.node[node_arg(a[1])].tag, sizeof(w.node[1].tag), "%s", a[2]);
-	} else if (strcmp(a[0], "knows") == 0) {
+	} else if (is(a[0], "knows")) {
 		w.node[node_arg(a[1])].knows = nodes_arg(a[2]);
-	} else if (strcmp(a[0], "lost") == 0) {
+	} else if (is(a[0], "lost")) {
 		step(node_arg(a[1]), (struct place_event){ .type = PLACE_EV_LOCK,
 							   .lock = { .volume = service_arg(a[2]),
 								     .held = false } });
 		settle();
-	} else if (strcmp(a[0], "boot") == 0 || strcmp(a[0], "return") == 0) {
+	} else if (is(a[0], "boot") || is(a[0], "return")) {
 		struct nodeset s = nodes_arg(a[1]), all = nodeset_or(w.nodes, s);
 
 		nodeset_for_each (id, s) {
@@ -718,14 +679,14 @@ static void play_line(char *line)
 			start_daemon(id);
 		}
 		view(all, majority(all), NODESET_EMPTY);
-	} else if (strcmp(a[0], "crash") == 0) {
+	} else if (is(a[0], "crash")) {
 		crash(node_arg(a[1]));
-	} else if (strcmp(a[0], "view") == 0) {
-		view(nodes_arg(a[1]), !a[2] || strcmp(a[2], "noquorum") != 0, NODESET_EMPTY);
-	} else if (strcmp(a[0], "victim") == 0) {
+	} else if (is(a[0], "view")) {
+		view(nodes_arg(a[1]), !is(a[2], "noquorum"), NODESET_EMPTY);
+	} else if (is(a[0], "victim")) {
 		w.node[node_arg(a[1])].victim = true;
 		tell_fenced();
-	} else if (strcmp(a[0], "proof") == 0) {
+	} else if (is(a[0], "proof")) {
 		struct node *nd = &w.node[node_arg(a[1])];
 
 		nd->victim = false;
@@ -733,41 +694,41 @@ static void play_line(char *line)
 		nd->dead_boot = nd->boot;
 		w.proofs++;
 		tell_fenced();
-	} else if (strcmp(a[0], "ready") == 0) {
-		w.node[node_arg(a[1])].not_ready = strcmp(a[2], "no") == 0;
+	} else if (is(a[0], "ready")) {
+		w.node[node_arg(a[1])].not_ready = is(a[2], "no");
 		tell_fenced();
-	} else if (strcmp(a[0], "fenced") == 0) {
-		w.node[node_arg(a[1])].has_fenced = strcmp(a[2], "yes") == 0;
+	} else if (is(a[0], "fenced")) {
+		w.node[node_arg(a[1])].has_fenced = is(a[2], "yes");
 		tell_fenced();
-	} else if (strcmp(a[0], "held") == 0) {
-		w.node[node_arg(a[1])].held = strcmp(a[2], "yes") == 0;
+	} else if (is(a[0], "held")) {
+		w.node[node_arg(a[1])].held = is(a[2], "yes");
 		tell_fenced();
-	} else if (strcmp(a[0], "ending") == 0) {
+	} else if (is(a[0], "ending")) {
 		w.node[node_arg(a[1])].ending = true;
 		tell_fenced();
-	} else if (strcmp(a[0], "informed") == 0) {
-		w.node[node_arg(a[1])].uninformed = strcmp(a[2], "no") == 0;
+	} else if (is(a[0], "informed")) {
+		w.node[node_arg(a[1])].uninformed = is(a[2], "no");
 		tell_fenced();
-	} else if (strcmp(a[0], "kill") == 0) {
+	} else if (is(a[0], "kill")) {
 		daemon_gone(node_arg(a[1]));
 		view(w.nodes, w.quorate, NODESET_EMPTY);
-	} else if (strcmp(a[0], "respawn") == 0) {
+	} else if (is(a[0], "respawn")) {
 		start_daemon(node_arg(a[1]));
 		view(w.nodes, w.quorate, NODESET_EMPTY);
-	} else if (strcmp(a[0], "leave") == 0) {
+	} else if (is(a[0], "leave")) {
 		uint32_t id = node_arg(a[1]);
 
 		step(id, (struct place_event){ .type = PLACE_EV_LEAVE });
 		settle();
 		daemon_gone(id);
 		view(w.nodes, w.quorate, nodeset_of(id));
-	} else if (strcmp(a[0], "op") == 0) {
+	} else if (is(a[0], "op")) {
 		cmd_op(a);
-	} else if (strcmp(a[0], "driver") == 0) {
+	} else if (is(a[0], "driver")) {
 		for (int op = DRIVE_PREPARE; op <= DRIVE_DENY; op++)
 			if (strcmp(a[2], drive_op_name((enum drive_op)op)) == 0)
 				w.node[node_arg(a[1])].says[op][res_arg(a[3])] = answer_arg(a[4]);
-	} else if (strcmp(a[0], "release") == 0) {
+	} else if (is(a[0], "release")) {
 		uint32_t id = node_arg(a[1]);
 		unsigned k = w.n_hang;
 
@@ -785,15 +746,15 @@ static void play_line(char *line)
 							     .why = "no answer in time" } });
 		}
 		settle();
-	} else if (strcmp(a[0], "active") == 0 || strcmp(a[0], "gone") == 0) {
-		w.node[node_arg(a[1])].active[service_arg(a[2])][res_arg(a[3])] =
-			strcmp(a[0], "active") == 0;
-	} else if (strcmp(a[0], "look") == 0) {
-		w.node[node_arg(a[1])].look_fails = a[2] && strcmp(a[2], "unknown") == 0;
-		w.node[node_arg(a[1])].look_mounted = a[2] && strcmp(a[2], "mounted") == 0;
+	} else if (is(a[0], "active") || is(a[0], "gone")) {
+		w.node[node_arg(a[1])].active[service_arg(a[2])][res_arg(a[3])] = is(a[0],
+										     "active");
+	} else if (is(a[0], "look")) {
+		w.node[node_arg(a[1])].look_fails = is(a[2], "unknown");
+		w.node[node_arg(a[1])].look_mounted = is(a[2], "mounted");
 		look(node_arg(a[1]));
 		settle();
-	} else if (strcmp(a[0], "monitor") == 0) {
+	} else if (is(a[0], "monitor")) {
 		static const enum drive_result results[] = { DRIVE_OK, DRIVE_FAILED, DRIVE_UNKNOWN,
 							     DRIVE_UNKNOWN };
 
@@ -804,88 +765,51 @@ static void play_line(char *line)
 							.result = results[answer_arg(a[4])],
 							.why = "it is broken" } });
 		settle();
-	} else if (strcmp(a[0], "lock") == 0) {
-		w.locks_held = strcmp(a[1], "held") == 0;
+	} else if (is(a[0], "lock")) {
+		w.locks_held = is(a[1], "held");
 		for (uint32_t id = 1; id <= w.n && !w.locks_held; id++)
 			for (unsigned v = 0; v < w.cfg.frame.n_volumes; v++)
 				step(id,
 				     (struct place_event){ .type = PLACE_EV_LOCK,
 							   .lock = { .volume = v, .held = true } });
 		settle();
-	} else if (strcmp(a[0], "ring") == 0) {
-		w.stands = strcmp(a[1], "stands") == 0;
+	} else if (is(a[0], "quorum")) {
+		w.quorate = true;
+		nodeset_for_each (id, w.members)
+			tell_view(id, NODESET_EMPTY);
+		settle();
+		tell_fenced();
+	} else if (is(a[0], "ring") && is(a[1], "late")) {
+		late();
+	} else if (is(a[0], "ring")) {
+		w.stands = is(a[1], "stands");
 		for (unsigned i = 0; i < w.n_sent && !w.stands; i++)
 			put(w.sent[i]);
 		if (!w.stands)
 			w.n_sent = 0;
 		settle();
-	} else if (strcmp(a[0], "wait") == 0) {
+	} else if (is(a[0], "wait")) {
 		cmd_wait(strtoull(a[1], NULL, 0));
-	} else if (strcmp(a[0], "expect") == 0) {
+	} else if (is(a[0], "expect")) {
 		cmd_expect(a);
 	} else {
 		bad("unknown command");
 	}
 }
 
-static void play_file(const char *dir, const char *name)
+static void begin(void)
 {
-	char path[1024], line[512];
-	FILE *f;
-
 	memset(&w, 0, sizeof(w));
 	w.now_ms = 1000;
-	w.file = name;
-	trace("# SPDX-License-Identifier: GPL-3.0-or-later\n");
-	snprintf(path, sizeof(path), "%.700s/%.200s", dir, name);
-	f = fopen(path, "re");
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f)) {
-		w.line++;
-		play_line(line);
-	}
-	fclose(f);
+}
+
+static void end(void)
+{
 	for (uint32_t id = 1; id <= N_MAX; id++)
 		w.node[id].place = place_free(w.node[id].place);
-	golden_judge(path, w.trace);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void every_scenario_goes_as_written(void **state)
-{
-	const char *top = getenv("top_srcdir");
-	char dir[1024], *names[128];
-	unsigned n = 0;
-	struct dirent *e;
-	DIR *d;
-
-	(void)state;
-	snprintf(dir, sizeof(dir), "%.700s/tests/scenario/storage", top ? top : "..");
-	d = opendir(dir);
-	assert_non_null(d);
-	while ((e = readdir(d)) != NULL && n < 128) {
-		size_t len = strlen(e->d_name);
-
-		if (len > 4 && strcmp(e->d_name + len - 4, ".scn") == 0)
-			names[n++] = strdup(e->d_name);
-	}
-	closedir(d);
-	qsort(names, n, sizeof(names[0]), by_name);
-	assert_true(n >= 10);
-	for (unsigned i = 0; i < n; i++) {
-		print_message("  %s\n", names[i]);
-		play_file(dir, names[i]);
-		free(names[i]);
-	}
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(every_scenario_goes_as_written) };
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return scenario_main(&(struct scenario){ "storage", begin, command, end });
 }
