@@ -154,6 +154,7 @@ static void begin(struct world *w, unsigned i, const struct act *a)
 		break;
 	case ACT_POWER:
 		h->feed[0] = false;
+		check_drill_acted(w, id, 0); /* no agent can tell */
 		power_changed(w, id);
 		break;
 	case ACT_RESET: reboot_hard(w, id, "reset"); break;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sim/agents.c - fence agents and the devices behind them: they work, fail, lie, are late, act twice, or cannot be reached. */
-#include "world.h"
+#include "check.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 static const char *const feed_words[FEEDS] = { "bmc", "outlet1", "outlet2", "key" };
 
-static uint8_t feed_of(const struct world *w, unsigned level, unsigned device)
+uint8_t agent_feed(const struct world *w, unsigned level, unsigned device)
 {
 	switch ((enum plan_level)w->plan->path[level]) {
 	case LEVEL_BMC: return 0;
@@ -126,7 +126,7 @@ void agent_start(struct world *w, uint32_t by, const struct fence_action *a)
 	r->member = check && a->check.on;
 	r->id = check ? a->check.check : a->run.run;
 	r->node = check ? a->check.node : a->run.node;
-	r->feed = feed_of(w, level, device);
+	r->feed = agent_feed(w, level, device);
 	r->action = check ? FENCE_AGENT_STATUS : (uint8_t)a->run.action;
 	struct prng *p = &w->host[r->node].prng;
 	uint32_t took = prng_range(p, 100, check ? 400 : 2000);
@@ -210,8 +210,10 @@ static void cut(struct world *w, struct agent_run *r)
 	r->effect_ms = UINT64_MAX;
 	if (!alive || r->action != FENCE_AGENT_OFF || !reserve_cut(w, r->by, r->node))
 		r->answer = FENCE_ANSWER_FAILED;
-	else
+	else {
 		w->stats.offs++;
+		check_drill_acted(w, r->node, FEED_KEY);
+	}
 }
 
 static void effect(struct world *w, struct agent_run *r)
@@ -226,6 +228,8 @@ static void effect(struct world *w, struct agent_run *r)
 	r->effect_ms = r->again ? w->now_ms + prng_range(&h->prng, 200, 8000) : UINT64_MAX;
 	r->again = false;
 	w->stats.offs += !on;
+	if (!on)
+		check_drill_acted(w, r->node, r->feed);
 	if (h->feed[r->feed] == on && powered(w, r->node) == on)
 		return;
 	h->feed[r->feed] = on;
@@ -300,6 +304,8 @@ void agent_event(struct world *w, const struct timed *t)
 		r->answer = r->feed == FEED_KEY ? reserve_look(w, r->by, r->node)
 			    : on                ? FENCE_ANSWER_ON
 						: FENCE_ANSWER_OFF;
+		if (r->answer == FENCE_ANSWER_OFF)
+			check_drill_read(w, r->node, r->feed);
 		if (r->feed == FEED_KEY && r->answer == FENCE_ANSWER_OFF)
 			cut_seen(w, r->node);
 		if (r->feed != FEED_KEY && !powered(w, r->node))

@@ -27,6 +27,16 @@ void check_goodbyes_about(struct world *w, uint32_t id); /* it holds something f
 void check_fence_quiet(struct world *w);
 void check_fence_lives(struct world *w);
 
+/* Drills: what fenced says, and what the devices did (FENCE-19). */
+void check_drill_step(struct world *w, uint32_t id, const struct fence_event *ev,
+		      bool going); /* it reboots its node */
+void check_drill_note(struct world *w, uint32_t id, const struct fence_action *a);
+void check_drill_off(struct world *w, uint32_t id, const struct fence_action *a); /* it begins */
+void check_drill_forget(struct world *w, uint32_t id);
+void check_drill_acted(struct world *w, uint32_t node, unsigned feed);
+void check_drill_read(struct world *w, uint32_t node, unsigned feed);
+uint32_t check_drill_wait_ms(const struct plan *plan); /* so long may a drilled node wait */
+
 /* After a step of dlmd's core; and when a client's lock becomes more than it was. */
 void check_dlm(struct world *w, uint32_t id, const struct dlm_event *ev,
 	       const struct dlm_actions *out);

@@ -6,6 +6,7 @@
 
 void check_fence_forget(struct world *w, uint32_t id)
 {
+	check_drill_forget(w, id);
 	for (uint32_t n = 1; n <= w->n; n++)
 		for (unsigned b = 0; b <= w->host[n].boot && b < LIVES_MAX; b++)
 			nodeset_del(&w->remember[n][b], id);
@@ -101,13 +102,14 @@ void check_fence(struct world *w, uint32_t id, const struct fence_event *ev,
 	struct host *h = &w->host[id];
 	bool going = h->rebooting, changed = false;
 
-	(void)ev; /* FENCE-1..4: the core asserts them at the end of each step */
 	for (unsigned i = 0; i < out->n; i++) {
 		going = going || out->v[i].type == FENCE_ACT_REBOOT_SELF;
 		changed = changed || out->v[i].type == FENCE_ACT_PUBLISH;
 	}
+	check_drill_step(w, id, ev, going);
 	if (!changed)
 		return;
+	/* FENCE-1..4: the core asserts them at the end of each step */
 	fence_snapshot(h->dom, local_ms(w, id), &st);
 	h->informed = st.informed;
 	proofs(w, id, &st);
@@ -143,6 +145,8 @@ void check_fence_sleep(struct world *w, uint32_t id)
 	if (asleep == (h->asleep_ms != 0))
 		return;
 	/* the core notices a sleep that is longer than its deadline and its allowance for a busy machine */
+	if (!asleep)
+		w->drill[id].stood_still_ms = w->now_ms;
 	if (!asleep && w->now_ms > h->asleep_ms + 2 * (uint64_t)w->plan->stall_ms)
 		h->woken_ms = w->now_ms;
 	h->asleep_ms = asleep ? w->now_ms : 0;
@@ -203,6 +207,7 @@ void check_fence_note(struct world *w, uint32_t id, const struct fence_action *a
 
 	show(w, id, a);
 	turns(w, id, a);
+	check_drill_note(w, id, a);
 	if (a->history.note == FENCE_NOTE_CONFIRM)
 		w->alone_ms[id] = w->now_ms;
 	if (a->history.note != FENCE_NOTE_VICTIM && a->history.note != FENCE_NOTE_PROOF)

@@ -6,26 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-void check_storage(struct world *w, uint32_t id, const struct place_event *ev, int rc)
-{
-	/* STORE-1..3, 5, 6 and RUN-*: the core asserts them at the end of each step */
-	bool newer = rc == -EPROTO && ev->type == PLACE_EV_DELIVER &&
-		     release_unknown(PART_STORAGE, ev->deliver.data, ev->deliver.len);
-
-	if (rc < 0 && rc != -EAGAIN && ev->type != PLACE_EV_COMMAND && !newer)
-		broken(w, "STEP", id, "storaged: ev=%s rc=%d", place_ev_name(ev), rc);
-	/* STORE-7: what waits says why, in words */
-	for (unsigned s = 0; s < w->plan->n_services && ev->type == PLACE_EV_FENCE; s++) {
-		struct place_service ps;
-
-		place_service(w->host[id].place, s, &ps);
-		if ((ps.wait.gate == PLACE_GATE_NONE) != (ps.wait.text[0] == '\0'))
-			broken(w, "STORE-7", id,
-			       "s%u waits at gate %s, and the words are \"%.80s\"", s,
-			       place_gate_name(ps.wait.gate), ps.wait.text);
-	}
-}
-
 static uint64_t mix(uint64_t h, uint64_t x)
 {
 	h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
@@ -52,6 +32,42 @@ static uint64_t digest(const struct world *w, const struct service_group *g)
 		h = mix(mix(h, boot[0]), boot[1] | (uint64_t)g->node[i].standby << 32);
 	}
 	return h;
+}
+
+/* STORE-8: before all have said what they hold, nobody's word changes what a member knows, or makes it informed. */
+static void unsynced(struct world *w, uint32_t id, const struct place_event *ev)
+{
+	struct host *h = &w->host[id];
+	struct place_summary s;
+	uint64_t now;
+
+	place_summary(h->place, &s);
+	now = s.synced ? 0 : digest(w, place_group(h->place));
+	if (now && h->unsynced && now != h->unsynced)
+		broken(w, "STORE-8", id, "is not synced, and its group changes by ev=%s",
+		       place_ev_name(ev));
+	h->unsynced = now;
+}
+
+void check_storage(struct world *w, uint32_t id, const struct place_event *ev, int rc)
+{
+	unsynced(w, id, ev);
+	/* STORE-1..3, 5, 6 and RUN-*: the core asserts them at the end of each step */
+	bool newer = rc == -EPROTO && ev->type == PLACE_EV_DELIVER &&
+		     release_unknown(PART_STORAGE, ev->deliver.data, ev->deliver.len);
+
+	if (rc < 0 && rc != -EAGAIN && ev->type != PLACE_EV_COMMAND && !newer)
+		broken(w, "STEP", id, "storaged: ev=%s rc=%d", place_ev_name(ev), rc);
+	/* STORE-7: what waits says why, in words */
+	for (unsigned s = 0; s < w->plan->n_services && ev->type == PLACE_EV_FENCE; s++) {
+		struct place_service ps;
+
+		place_service(w->host[id].place, s, &ps);
+		if ((ps.wait.gate == PLACE_GATE_NONE) != (ps.wait.text[0] == '\0'))
+			broken(w, "STORE-7", id,
+			       "s%u waits at gate %s, and the words are \"%.80s\"", s,
+			       place_gate_name(ps.wait.gate), ps.wait.text);
+	}
 }
 
 void check_storage_point(struct world *w, uint32_t id, uint64_t index)

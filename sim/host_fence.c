@@ -60,6 +60,8 @@ static void carry_out(struct world *w, uint32_t id, const struct fence_action *a
 		    a->run.run, a->run.attempt);
 		if (a->run.action == FENCE_AGENT_OFF && a->run.level == 0 && a->run.device == 0)
 			check_fence_off(w, id, a->run.node);
+		if (a->run.action == FENCE_AGENT_OFF)
+			check_drill_off(w, id, a);
 		agent_start(w, id, a);
 		break;
 	case FENCE_ACT_CHECK: agent_start(w, id, a); break;
@@ -192,7 +194,7 @@ void fenced_start(struct world *w, uint32_t id)
 	cfg.stall_ms = plan->stall_ms;
 	cfg.hurry_alone_ms = 120;
 	cfg.hurry_ms = plan->token_ms / 4 + 200;
-	cfg.drill_wait_ms = plan->confirm_ms + 20000; /* longer than two devices take */
+	cfg.drill_wait_ms = check_drill_wait_ms(plan);
 	for (uint32_t i = 1; i <= w->n; i++) {
 		nodeset_add(&cfg.nodes, i);
 		path_make(plan, &cfg.path[i]);

@@ -328,6 +328,7 @@ void storaged_start(struct world *w, uint32_t id)
 	memset(h->watches, 0, sizeof(h->watches));
 	memset(h->beat, 0, sizeof(h->beat));
 	memset(&h->fstate, 0, sizeof(h->fstate));
+	h->unsynced = 0;
 	h->place = place_new(&c);
 	if (!h->place)
 		abort();

@@ -46,7 +46,7 @@ tests_unit_replay_LDADD = fenced/core/libfence-core.la dlm/core/libdlm-core.la s
 # The one world.
 noinst_PROGRAMS += %reldir%/sim
 %C%_sim_SOURCES = %reldir%/acts.c %reldir%/agents.c %reldir%/check.c %reldir%/check.h %reldir%/check_dlm.c \
-	%reldir%/check_fence.c %reldir%/check_locks.c %reldir%/check_storage.c %reldir%/clients.c %reldir%/disk.c %reldir%/dog.c %reldir%/drivers.c \
+	%reldir%/check_drill.c %reldir%/check_fence.c %reldir%/check_locks.c %reldir%/check_storage.c %reldir%/clients.c %reldir%/disk.c %reldir%/dog.c %reldir%/drivers.c \
 	%reldir%/host_dlm.c %reldir%/host_fence.c %reldir%/host_storage.c %reldir%/link.c %reldir%/main.c \
 	%reldir%/net.c %reldir%/net.h %reldir%/node.c %reldir%/plan.c %reldir%/plan.h %reldir%/prng.h \
 	%reldir%/question.h %reldir%/question_cut.c %reldir%/question_dog.c %reldir%/replay.c %reldir%/replay.h %reldir%/replay_core.c \

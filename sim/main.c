@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char usage[] =
 	"usage: sim [--seed N [-v] | --seeds A..B | --plan FILE | --bench] [--nodes 2..16] [--parts fence,dlm,storage]\n"
@@ -93,14 +94,17 @@ static void add(struct stats *sum, const struct world *w)
 	sum->leaks += s->leaks;
 	sum->bites += s->bites;
 	sum->helds += s->helds;
+	sum->drills += s->drills;
+	sum->tested += s->tested;
 	for (unsigned k = 0; k < ACT_KINDS; k++)
 		sum->pairs[k] |= s->pairs[k];
 }
 
-/* The command that plays it again. */
+/* The command that plays it again, to be pasted (tests/mutants/run: `again`). */
 static void again(const struct options *opt, const struct plan *plan, char *text, size_t len)
 {
 	char parts[40] = "", nodes[24] = "";
+	const char *check = opt->twice ? " --check" : "";
 
 	for (unsigned i = 0; i < PARTS && opt->parts != 7; i++)
 		if (opt->parts >> i & 1)
@@ -109,19 +113,20 @@ static void again(const struct options *opt, const struct plan *plan, char *text
 	if (opt->nodes)
 		snprintf(nodes, sizeof(nodes), " --nodes %u", opt->nodes);
 	if (opt->plan)
-		snprintf(text, len, "build/sim/sim --plan %.100s -v", opt->plan);
+		snprintf(text, len, "build/sim/sim --plan '%s' -v%s", opt->plan, check);
 	else
-		snprintf(text, len, "build/sim/sim --seed %" PRIu64 "%s%s -v", plan->seed, nodes,
-			 parts);
+		snprintf(text, len, "build/sim/sim --seed %" PRIu64 "%s%s -v%s", plan->seed, nodes,
+			 parts, check);
 }
 
-static void print_failure(const struct options *opt, const struct plan *plan, const struct world *w)
+static void print_failure(const struct options *opt, const struct plan *plan, const char *rule,
+			  const char *why)
 {
-	char text[160];
+	char text[TRACE_AGAIN_MAX];
 
 	again(opt, plan, text, sizeof(text));
-	printf("broken=%s seed=%" PRIu64 " nodes=%u %s\nagain: %s\n", w->rule, plan->seed,
-	       plan->nodes, w->why, text);
+	printf("broken=%s seed=%" PRIu64 " nodes=%u %s\nagain: %s\n", rule, plan->seed, plan->nodes,
+	       why, text);
 	fflush(stdout);
 }
 
@@ -156,10 +161,11 @@ static void print_sum(const struct stats *s, uint64_t failed)
 	       " switched off, %" PRIu64 " proofs, %" PRIu64 " grants, %" PRIu64
 	       " activations, %" PRIu64 " owners lost, %" PRIu64 " evictions, %" PRIu64
 	       " writes refused (%" PRIu64 " leaked past a target that forgot), %" PRIu64
-	       " bitten by a watchdog, %" PRIu64 " held; %" PRIu64 " failed\n",
+	       " bitten by a watchdog, %" PRIu64 " held, %" PRIu64 " drilled (%" PRIu64
+	       " tested); %" PRIu64 " failed\n",
 	       s->seeds, steps_of(s), s->steps[0], s->steps[1], s->steps[2], s->virtual_ms / 1000,
 	       s->acts, s->offs, s->proofs, s->grants, s->starts, s->takeovers, s->evictions,
-	       s->refused, s->leaks, s->bites, s->helds, failed);
+	       s->refused, s->leaks, s->bites, s->helds, s->drills, s->tested, failed);
 }
 
 static struct trace *trace_for(const struct options *opt, const struct plan *plan)
@@ -189,12 +195,10 @@ static bool one(const struct options *opt, const struct plan *plan, struct stats
 
 		bad = again->trace_hash != w->trace_hash;
 		if (bad)
-			printf("broken=DETERMINISM seed=%" PRIu64
-			       " nodes=%u: two plays of one plan differ\n",
-			       plan->seed, plan->nodes);
+			print_failure(opt, plan, "DETERMINISM", "two plays of one plan differ");
 		world_free(again);
 	} else if (bad) {
-		print_failure(opt, plan, w);
+		print_failure(opt, plan, w->rule, w->why);
 		if (opt->shrink)
 			shrink(plan, w->rule);
 	}
@@ -234,7 +238,8 @@ static int bench(const struct options *opt)
 
 			here.nodes = nodes[i];
 			plan_draw(&plan, seed, nodes[i], opt->parts);
-			one(&here, &plan, &sum);
+			if (one(&here, &plan, &sum))
+				return 1;
 			took = cpu_s() - begin;
 		}
 		printf("%5u %8" PRIu64 " %12" PRIu64 " %12.0f %14.0f\n", nodes[i], sum.seeds,
@@ -263,8 +268,15 @@ static int play_file(const struct options *opt)
 		fprintf(stderr, "sim: %s: %s\n", opt->plan, why);
 		return 2;
 	}
-	bool bad = one(opt, &plan, &sum);
+	struct options here = *opt;
+	char kept[SHRINK_PATH];
 
+	if (f == stdin && plan_keep(&plan, kept)) /* else nobody has it any more */
+		here.plan = kept;
+	bool bad = one(&here, &plan, &sum);
+
+	if (here.plan == kept && !bad && !opt->html)
+		unlink(kept);
 	print_sum(&sum, bad);
 	return bad;
 }

@@ -129,10 +129,22 @@ static bool shorter(struct job *j)
 	return any;
 }
 
+bool plan_keep(const struct plan *plan, char ret_path[SHRINK_PATH])
+{
+	snprintf(ret_path, SHRINK_PATH, "/tmp/stockade-sim.XXXXXX.plan");
+	int fd = mkstemps(ret_path, 5);
+	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+	if (!f)
+		return false;
+	plan_print(plan, f);
+	return fclose(f) == 0;
+}
+
 void shrink(const struct plan *plan, const char *rule)
 {
 	static struct job j;
-	char path[] = "/tmp/stockade-sim.XXXXXX.plan";
+	char path[SHRINK_PATH];
 	unsigned acts = plan->n, nodes = plan->nodes;
 	bool any = true;
 
@@ -149,12 +161,6 @@ void shrink(const struct plan *plan, const char *rule)
 	printf("shrunk in %u plays: %u acts to %u, %u nodes to %u\n", j.plays, acts, j.best.n,
 	       nodes, j.best.nodes);
 	plan_print(&j.best, stdout);
-	int fd = mkstemps(path, 5);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-
-	if (f) {
-		plan_print(&j.best, f);
-		fclose(f);
+	if (plan_keep(&j.best, path))
 		printf("again: build/sim/sim --plan %s -v\n", path);
-	}
 }

@@ -98,10 +98,49 @@ static uint32_t restarts(struct plan *plan, struct prng *p, uint32_t at)
 	return at + plan->detect_ms + 10000;
 }
 
+/* An idle node is drilled, and again when it is back, while something goes wrong in the middle. */
+static uint32_t drills(struct plan *plan, struct prng *p, uint32_t at)
+{
+	uint32_t id = prng_range(p, 1, plan->nodes), other = id % plan->nodes + 1;
+	bool storage = plan->parts & PART(PART_STORAGE);
+
+	at += prng_range(p, 5000, 25000);
+	if (storage)
+		add(plan, at, ACT_STANDBY, other, 0, (uint16_t)id);
+	for (unsigned i = 0; i < 3; i++) {
+		at += prng_range(p, 12000, 20000);
+		if (!storage)
+			add(plan, at - 4000, ACT_SIGNS, id, 0, prng_permille(p, 150));
+		add(plan, at, ACT_DRILL, other, 0, (uint16_t)id);
+		if (prng_permille(p, 150)) /* a second one, asked for elsewhere */
+			add(plan, at + prng_range(p, 0, 40), ACT_DRILL, id, 0, (uint16_t)other);
+		if (prng_permille(p, 150) && storage) /* or it is to serve */
+			add(plan, at - prng_range(p, 0, 3000), ACT_UNSTANDBY, other, 0,
+			    (uint16_t)id);
+		if (prng_permille(p, 500)) {
+			add(plan, at, ACT_DEVICE, id, prng_range(p, 1000, 15000),
+			    (uint16_t)prng_range(p, DEVICE_FAIL, DEVICE_GONE));
+			plan->act[plan->n - 1].arg2 = (uint16_t)prng_range(p, 0, 3);
+		}
+		static const enum act_kind troubles[] = { ACT_PANIC, ACT_RESET, ACT_FREEZE,
+							  ACT_HANG,  ACT_KILL,  ACT_CUT };
+
+		if (prng_permille(p, 400))
+			add(plan, at + prng_range(p, 50, 6000), troubles[prng_range(p, 0, 5)],
+			    prng_permille(p, 500) ? id : other, prng_range(p, 500, 9000),
+			    PART_FENCE);
+		at += plan->detect_ms + prng_range(p, 12000, 30000);
+	}
+	if (storage)
+		add(plan, at, ACT_UNSTANDBY, other, 0, (uint16_t)id);
+	return at;
+}
+
 void plan_story(struct plan *plan)
 {
 	static uint32_t (*const stories[])(struct plan *, struct prng *,
-					   uint32_t) = { sleeper, goodbye, zombie, late, restarts };
+					   uint32_t) = { sleeper, goodbye,  zombie,
+							 late,    restarts, drills };
 	struct prng p = { plan->seed * UINT64_C(0xd1342543de82ef95) + plan->parts };
 	struct plan drawn;
 	uint32_t over;

@@ -155,9 +155,11 @@ struct trace_say {
 };
 
 /* What the whole trace is about: the head of each form of it. */
+#define TRACE_AGAIN_MAX 4400 /* a path, and the options beside it */
+
 struct trace_about {
-	char title[160];    /* "seed 4711, 3 nodes" */
-	char again[160];    /* the command that plays it again; "": none */
+	char title[160];             /* "seed 4711, 3 nodes" */
+	char again[TRACE_AGAIN_MAX]; /* the command that plays it again; "": none */
 	unsigned n_nodes;   /* nodes 1..n_nodes have a lane, even when nothing happens to them */
 	uint64_t origin_ms; /* is shown as 0 */
 };

@@ -217,6 +217,7 @@ struct host {
 	bool fstate_known, joined, ended, ending;
 	struct fence_signs signs; /* as it says */
 	bool signs_sent;
+	uint64_t unsynced; /* digest of its group while it is not synced; 0: it is */
 	uint64_t noquorum_ms, awake_ms; /* awake: its node or its process goes on since */
 	uint64_t victim_ms;             /* it was told that its node is a victim */
 	struct nodeset unready_told;
@@ -284,9 +285,18 @@ struct attempt_seen {
 	uint64_t own_ms;     /* when its actor has */
 };
 
+struct drill_seen { /* FENCE-19: the last drill of a node, against what its devices truly did (check_drill.c) */
+	uint32_t boot, attempts; /* of the drilled life, 0: none yet; how many were begun */
+	bool settled;
+	uint8_t level;       /* of the first attempt; FENCE_LEVEL_NONE: it has not run */
+	uint8_t acted, read; /* bits by feed: taken away, and read back by an agent, since */
+	uint64_t waits_ms;   /* the node waits for its device since; 0: it does not */
+	uint64_t serves_ms, view_ms, stood_still_ms; /* of its fenced: since, and last */
+};
+
 struct stats {
 	uint64_t seeds, steps[PARTS], virtual_ms, proofs, offs, grants, starts, takeovers, acts,
-		evictions, refused, leaks, bites, helds;
+		evictions, refused, leaks, bites, helds, drills, tested;
 	uint64_t pairs[ACT_KINDS]; /* bit k of i: both were there at one time */
 };
 
@@ -329,6 +339,7 @@ struct world {
 	struct nodeset goodbyes[N_MAX + 1];                /* that this node heard in its view */
 	/* as this node heard: on whom the last attempt failed, and whose that was */
 	uint8_t failed_by[N_MAX + 1][N_MAX + 1];
+	struct drill_seen drill[N_MAX + 1];
 	bool forced[N_MAX + 1];   /* the ack that it works on is by force */
 	uint32_t lvb_gone[NAMES]; /* how often its resource may have gone */
 	uint64_t lvb_sent[NAMES], lvb_done[NAMES];
@@ -439,6 +450,7 @@ void fenced_view(struct world *w, uint32_t id, const struct net_view *v);
 void ping_soon(struct world *w, uint32_t id); /* the gateway answers no more, or again */
 void fenced_told(struct world *w, uint32_t id, const struct fence_signs *signs);
 
+uint8_t agent_feed(const struct world *w, unsigned level, unsigned device);
 void agent_start(struct world *w, uint32_t by, const struct fence_action *a);
 void agent_cancel(struct world *w, uint32_t by, uint64_t id);
 void agents_orphaned(struct world *w, uint32_t by, bool node_died);

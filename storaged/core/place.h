@@ -26,6 +26,7 @@
  *   STORE-6  a runner goes (GO) only with the gate open                        place_broken()
  *   SAFE-1   no two nodes may write one volume without a proof between them    sim/check_storage.c
  *   STORE-7  faults stop => every enabled service runs, or says why it cannot  sim/check_storage.c
+ *   STORE-8  not synced => nobody's word changes the group                     sim/check_storage.c
  */
 #ifndef STOCKADE_PLACE_H
 #define STOCKADE_PLACE_H
