@@ -217,7 +217,7 @@ struct host {
 	bool fstate_known, joined, ended, ending;
 	struct fence_signs signs; /* as it says */
 	bool signs_sent;
-	uint64_t unsynced; /* digest of its group while it is not synced; 0: it is */
+	uint64_t unsynced;              /* digest of its group while it is not synced; 0: it is */
 	uint64_t noquorum_ms, awake_ms; /* awake: its node or its process goes on since */
 	uint64_t victim_ms;             /* it was told that its node is a victim */
 	struct nodeset unready_told;
