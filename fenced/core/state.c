@@ -299,14 +299,10 @@ void fence_stored(const struct fence_domain *d, struct fence_stored *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->view = d->view.id;
-	if (!d->informed) {
+	if (!d->informed)
 		ret->held = d->cfg.held;
-		ret->kept_view = d->cfg.kept_view;
-		ret->n_kept = d->cfg.n_kept;
-		memcpy(ret->kept, d->cfg.kept, sizeof(ret->kept));
-	} else {
+	else
 		stored_lives(d, ret);
-	}
 	for (unsigned i = 0; i < d->n; i++) {
 		uint32_t id = d->book.rec[i].nodeid;
 
