@@ -13,6 +13,7 @@ noinst_LTLIBRARIES += %reldir%/core/libfence-core.la
 	%reldir%/core/fence_record.c \
 	%reldir%/core/fence_record.h \
 	%reldir%/core/hurry.c \
+	%reldir%/core/letgo.c \
 	%reldir%/core/loop.c \
 	%reldir%/core/msg.c \
 	%reldir%/core/ready.c \

@@ -67,6 +67,9 @@ int fence_state_encode(const struct fence_state *st, void *buf, size_t len)
 		w_node(&w, &st->node[i]);
 	wire_w_bool(&w, st->held);
 	wire_w_u32(&w, st->armed_ms);
+	wire_w_u64(&w, st->let_go_ms);
+	wire_w_u64(&w, st->let_go_end_ms);
+	wire_w_str(&w, st->let_go_why);
 	wire_w_close(&w, sec);
 	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
 }
@@ -94,6 +97,11 @@ int fence_state_decode(struct fence_state *ret, const void *buf, size_t len)
 	if (wire_r_more(&s)) /* else a release without it */
 		ret->held = wire_r_bool(&s);
 	ret->armed_ms = wire_r_more(&s) ? wire_r_u32(&s) : 0;
+	if (wire_r_more(&s)) {
+		ret->let_go_ms = wire_r_u64(&s);
+		ret->let_go_end_ms = wire_r_u64(&s);
+		wire_r_str(&s, ret->let_go_why, sizeof(ret->let_go_why));
+	}
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }
 

@@ -29,6 +29,8 @@ struct fence_node {
 	bool ending; /* a hypervisor says that its life is over, or about to be: prepare; nothing else follows from it */
 };
 
+#define FENCE_WHY_MAX 96
+
 struct fence_state {
 	struct incarnation self;
 	struct view_id view;
@@ -38,6 +40,11 @@ struct fence_state {
 	bool held; /* this node was fenced too often and waits for an operator: nothing may start here */
 	uint32_t
 		armed_ms; /* this node's watchdog, as read back; 0: not armed. For its heartbeat on the disk */
+	/* SAFE-7: the rules of petting this node's watchdog do not hold, let_go_why says which. Stays that so, everything here is let go in
+	 * grades from let_go_ms on; what is still held at let_go_end_ms ends by a reboot, right before the watchdog fires. Of this node's
+	 * CLOCK_MONOTONIC, known in advance: it is to be done also when fenced hangs by then. 0: the rules hold, or no watchdog counts. */
+	uint64_t let_go_ms, let_go_end_ms;
+	char let_go_why[FENCE_WHY_MAX];
 	unsigned n;
 	struct fence_node
 		node[NODES_MAX]; /* ascending nodeid, every configured node, self included */

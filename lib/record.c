@@ -675,7 +675,8 @@ RECORD_WORD(record_fence_node, RECORD(nodeid), RECORD(state),
 #define T struct fence_state
 RECORD_WORD(record_fence_state, RECORD_STRUCT(self, record_incarnation),
 	    RECORD_STRUCT(view, record_view_id), RECORD(quorate), RECORD(informed),
-	    RECORD(self_victim), RECORD(held), RECORD(armed_ms), RECORD(n),
+	    RECORD(self_victim), RECORD(held), RECORD(armed_ms), RECORD(let_go_ms),
+	    RECORD(let_go_end_ms), RECORD(let_go_why), RECORD(n),
 	    RECORD_STRUCT_ARRAY_N(node, n, record_fence_node));
 #undef T
 

@@ -52,6 +52,7 @@ void check_value(struct world *w, uint32_t id, const struct handle *h, uint64_t 
 void check_storage(struct world *w, uint32_t id, const struct place_event *ev, int rc);
 void check_gate(struct world *w, uint32_t id, int service);
 void check_let_go(struct world *w, uint32_t id);
+void check_unpetted(struct world *w, uint32_t id, uint64_t slack_ms);
 void check_goodbye(struct world *w, uint32_t id);
 void check_start(struct world *w, uint32_t id, unsigned v); /* a driver is about to activate it */
 void check_activation(struct world *w, uint32_t id, unsigned v);

@@ -130,12 +130,33 @@ void check_gate(struct world *w, uint32_t id, int service)
 		broken(w, "SAFE-4", id, "opens the gate of s%d in a ring without quorum", service);
 }
 
+/* FENCE-20: told in time that its watchdog will not be petted, and awake since: by the end it holds nothing, or is on its way down. */
+void check_unpetted(struct world *w, uint32_t id, uint64_t slack_ms)
+{
+	struct host *h = &w->host[id];
+	uint64_t begin, end;
+
+	if (!h->place || h->frozen || h->proc[PART_STORAGE].hung || !h->let_go_told_ms ||
+	    h->rebooting)
+		return;
+	begin = world_ms(w, id, h->fstate.let_go_ms);
+	end = world_ms(w, id, h->fstate.let_go_end_ms);
+	if (w->now_ms <= end + slack_ms || h->awake_ms >= begin || h->let_go_told_ms >= begin)
+		return;
+	for (unsigned v = 0; v < w->plan->n_services; v++)
+		if (h->active[v][0] && h->ours[v])
+			broken(w, "FENCE-20", id,
+			       "holds volume %u %" PRIu64 " ms after the time that it was given", v,
+			       w->now_ms - end);
+}
+
 /* SAFE-7: who lost quorum lets go in time, or reboots. */
 void check_let_go(struct world *w, uint32_t id)
 {
 	struct host *h = &w->host[id];
 	uint64_t late_ms = w->now_ms - w->plan->stop_ms - 300;
 
+	check_unpetted(w, id, 300);
 	if (!h->place || h->frozen || h->proc[PART_STORAGE].hung ||
 	    w->now_ms <= w->plan->stop_ms + 300 || late_ms <= h->awake_ms)
 		return;

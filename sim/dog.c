@@ -148,6 +148,7 @@ void dog_bites(struct world *w, const struct timed *t)
 		push(w, h->dog.fires_ms - w->now_ms, EV_BITE, t->node, NOBODY, 0, t->b, NULL);
 		return;
 	}
+	check_unpetted(w, t->node, 0);
 	w->stats.bites++;
 	reboot_hard(w, t->node, "its watchdog");
 }

@@ -322,7 +322,7 @@ void storaged_start(struct world *w, uint32_t id)
 	memcpy(c.enabled, h->enabled, sizeof(h->enabled));
 	memcpy(c.ours, h->ours, sizeof(h->ours));
 	h->joined = h->ended = h->ending = h->signs_sent = h->fstate_known = h->watching = false;
-	h->noquorum_ms = h->look_ms = h->victim_ms = 0;
+	h->noquorum_ms = h->look_ms = h->victim_ms = h->let_go_told_ms = 0;
 	h->unready_told = NODESET_EMPTY;
 	memset(h->monitor, 0, sizeof(h->monitor));
 	memset(h->watches, 0, sizeof(h->watches));
@@ -391,6 +391,10 @@ void storaged_state(struct world *w, uint32_t id, const struct fence_state *st)
 	struct host *h = &w->host[id];
 
 	if (st) {
+		if (!st->let_go_ms)
+			h->let_go_told_ms = 0;
+		else if (!h->let_go_told_ms || h->fstate.let_go_ms != st->let_go_ms)
+			h->let_go_told_ms = w->now_ms;
 		h->fstate = *st;
 		h->fstate_known = true;
 		if (!st->self_victim) /* the stand-in's mind changes with its ring */

@@ -5,6 +5,8 @@
  * cut off or crashes, when each side notices (up to 4 tokens apart), who serves, storage that is lost, and processes that
  * stand still at the worst moments: also between the look at the rules and the pet. Broken is:
  *   FENCE-6   a watchdog_expired proof of a life that runs
+ *   FENCE-20  a watchdog fires, nothing stood still, and storaged was not told T / 20 before, at least, that all must be let go by now; or
+ *             it was told that its time has begun while the watchdog was petted
  *   FENCE-13  also: three nodes, one is gone for good, and the others never have a proof
  */
 #include "fenced/core/fence.h"
@@ -36,7 +38,7 @@ struct node {
 	uint64_t ring;
 	struct nodeset members, next; /* next: of the view that comes at view_ms */
 	struct fence_signs signs;
-	uint64_t check;
+	uint64_t check, signs_ms; /* signs_ms: they changed */
 };
 
 static struct world {
@@ -170,6 +172,24 @@ static void pet(struct node *s)
 	s->fires_ms = w.now_ms + w.t_ms;
 }
 
+/* FENCE-20: what storaged knows when the watchdog fires, and when it is petted. */
+static void look_at_word(uint32_t id, bool fires)
+{
+	struct node *s = &w.node[id];
+	struct fence_state st;
+
+	if (w.freezes || !s->dom)
+		return;
+	fence_snapshot(s->dom, w.now_ms, &st);
+	/* its rules may have begun to hold again since the last look */
+	bool again = !st.let_go_ms && w.now_ms - s->signs_ms <= w.t_ms / 5 + 40;
+
+	if (fires && !again && (!st.let_go_ms || st.let_go_end_ms + w.t_ms / 20 > w.now_ms))
+		broken("FENCE-20", id, "its watchdog fires, and what it holds was not let go");
+	if (!fires && st.let_go_ms && st.let_go_ms < w.now_ms)
+		broken("FENCE-20", id, "its time to let go has begun, and its watchdog is petted");
+}
+
 /* fenced/daemon/guard.c: look, then pet; between the two the process may stand still. */
 static void look(uint32_t id)
 {
@@ -187,6 +207,7 @@ static void look(uint32_t id)
 		/* at the latest right before it fires */
 		s->thaw_ms = s->late_pet_ms = w.now_ms + prng_range(&w.p, 1, w.t_ms);
 	} else {
+		look_at_word(id, false);
 		pet(s);
 	}
 }
@@ -195,6 +216,8 @@ static void tick(uint32_t id)
 {
 	struct node *s = &w.node[id];
 
+	if (s->armed && s->fires_ms <= w.now_ms)
+		look_at_word(id, true);
 	if (s->armed && s->fires_ms <= w.now_ms)
 		ends(id, "its watchdog");
 	if (!s->runs || stopped(s))
@@ -318,6 +341,7 @@ static bool play(uint64_t seed, bool verbose)
 			s->thaw_ms = w.now_ms + prng_range(&w.p, 1, 2 * w.t_ms);
 		if (s->dom && s->signs.holds && prng_permille(&w.p, 100)) {
 			s->signs.self = s->signs.self == LIFE_FRESH ? LIFE_STALE : LIFE_FRESH;
+			s->signs_ms = w.now_ms;
 			step(id, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = s->signs });
 		}
 	}

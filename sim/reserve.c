@@ -151,6 +151,7 @@ void reserve_watch(struct world *w, uint32_t id, unsigned s)
 	ev.monitor.service = s;
 	ev.monitor.result = DRIVE_FAILED;
 	ev.monitor.why = "cut off from the disk";
+	ev.monitor.cut_off = true;
 	storaged_feed(w, id, &ev);
 }
 

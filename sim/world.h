@@ -219,7 +219,9 @@ struct host {
 	bool signs_sent;
 	uint64_t unsynced;              /* digest of its group while it is not synced; 0: it is */
 	uint64_t noquorum_ms, awake_ms; /* awake: its node or its process goes on since */
-	uint64_t victim_ms;             /* it was told that its node is a victim */
+	uint64_t
+		let_go_told_ms; /* that its watchdog will not be petted, by the word that stands; 0: none does */
+	uint64_t victim_ms; /* it was told that its node is a victim */
 	struct nodeset unready_told;
 	struct vlock vlock[S_MAX];
 	uint64_t lock_cookie;

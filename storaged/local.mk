@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
 	%reldir%/core/place.h \
 	%reldir%/core/place_int.h \
 	%reldir%/core/place_gate.c \
+	%reldir%/core/place_halt.c \
 	%reldir%/core/place_local.c \
 	%reldir%/core/place_record.c \
 	%reldir%/core/place_record.h \
@@ -43,5 +44,5 @@ tests_unit_place_fuzz_SOURCES = tests/unit/place_fuzz.c tests/fuzz/place_group.c
 tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/storage_scenario
-tests_unit_storage_scenario_SOURCES = tests/unit/storage_scenario.c tests/unit/scenario.c tests/unit/scenario.h
+tests_unit_storage_scenario_SOURCES = tests/unit/storage_scenario.c tests/unit/scenario.c tests/unit/scenario.h tests/unit/storage_notes.h
 tests_unit_storage_scenario_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

@@ -108,11 +108,15 @@ static void halt(json_t *list, const json_t *storaged)
 		if (strcmp(grade, grades[i].grade) != 0)
 			continue;
 		if (json_is_integer(next))
-			add(list, "node", js_text(storaged, "node", "?"), "stockade history",
-			    "this node %s: %s; the next step comes in %.1f s", grades[i].words,
-			    js_text(h, "reason", "?"), (double)json_integer_value(next) / 1000.0);
+			add(list, "node", js_text(storaged, "node", "?"),
+			    "see what hangs: stockade history; what is still held in the end is ended by a reboot",
+			    "this node %s: %s; the next step comes in %.1f s, the reboot in %.1f s",
+			    grades[i].words, js_text(h, "reason", "?"),
+			    (double)json_integer_value(next) / 1000.0,
+			    (double)js_int(h, "reboot_ms", 0) / 1000.0);
 		else
-			add(list, "node", js_text(storaged, "node", "?"), NULL,
+			add(list, "node", js_text(storaged, "node", "?"),
+			    "look at the network between the nodes; services come back by themselves",
 			    "this node has let go of everything: %s", js_text(h, "reason", "?"));
 	}
 }

@@ -105,7 +105,8 @@ static const char *event_colour(const char *event)
 {
 	static const char *const bad[] = { "fence.victim", "fence.fail",     "fence.self",
 					   "service.fail", "service.lost",   "service.foreign",
-					   "self.reboot",  "self.stop",      "ready.fail",
+					   "self.reboot",  "self.stop",      "self.deny",
+					   "self.kill",    "self.back",      "ready.fail",
 					   "view.lost",    "config.differs", NULL };
 	static const char *const good[] = { "fence.proof", "service.running", "ready.pass", NULL };
 

@@ -246,6 +246,19 @@ static void print_problems(const json_t *problems)
 	}
 }
 
+/* No problem any more, and yet whoever looks here first wants to know it. */
+static void print_last_end(const json_t *storaged)
+{
+	const char *text = js_str(storaged, "last_end");
+	char line[640];
+
+	if (!text)
+		return;
+	snprintf(line, sizeof(line), "%s (all of it: stockade history)", text);
+	putchar('\n');
+	print_wrapped(stdout, "  ", "  ", line);
+}
+
 static int exit_of(const struct answer answer[DAEMONS], const json_t *problems)
 {
 	bool any = false;
@@ -284,6 +297,7 @@ static int status_once(bool as_json)
 		print_services(answer[STORAGED].reply);
 		print_volumes(answer[STORAGED].reply);
 		print_problems(problems);
+		print_last_end(answer[STORAGED].reply);
 	}
 	json_decref(problems);
 	answers_free(answer);

@@ -363,6 +363,9 @@ void fence_dog_disk(struct fence_domain *d, const struct fence_signs *signs);
 uint32_t fence_dog_armed_ms(const struct fence_domain *d, unsigned slot,
 			    bool *by_disk); /* 0: unknown */
 
+/* letgo.c: sets let_go_*, of an empty @ret */
+void fence_let_go(const struct fence_domain *d, struct fence_state *ret);
+
 /* loop.c */
 unsigned fence_loop_recent(const struct fence_domain *d, unsigned slot);
 bool fence_loop_verdict(const struct fence_domain *d, unsigned slot, enum proof_kind kind);

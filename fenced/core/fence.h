@@ -27,6 +27,7 @@
  *   FENCE-12 that is the one that serves, of those that reach storage and gateway                       sim/question_cut.c
  *   FENCE-17 corosync is hurried only about a life that a hypervisor says is over (SAFE-11), twice in a ring, by one node   sim/check_fence.c
  *   FENCE-18 fenced too often within a while: it starts nothing and fences nobody until an operator lets it in, over restarts of all   tests/scenario/fence/fence_loop_*.scn
+ *   FENCE-20 whose watchdog is not petted any more has let go, or reboots itself, before it fires                     sim/check_storage.c
  *   FENCE-19 a drill: only of a whole cluster's node that holds nothing, one at a time; tested means read back        sim/check_drill.c
  */
 #ifndef STOCKADE_FENCED_CORE_FENCE_H

@@ -135,6 +135,7 @@ void fence_snapshot(const struct fence_domain *d, uint64_t now_ms, struct fence_
 	ret->quorate = d->view.quorate;
 	ret->self_victim = d->rebooting;
 	ret->armed_ms = d->armed_ms;
+	fence_let_go(d, ret);
 	ret->held = d->informed && !d->leaving && d->book.rec[d->self].held;
 	ret->informed = d->informed && fence_may_decide(d) && !d->leaving &&
 			!d->book.rec[d->self].held;

@@ -2,9 +2,8 @@
 /* fenced/daemon/guard.c - the watchdog of this node does what the core says (fenced/core/dog.c, SAFE-12).
  *
  * Armed when the core first says that it may be petted; then looked after five times in a timeout. What the others count on is
- * said (FENCE_EV_WATCHDOG) only after the device has answered. When the rules end the steps are: storaged lets everything
- * go at once (users killed, volumes let go), reboots the node when it cannot (SAFE-7), and if all of that hangs, the
- * hardware ends it.
+ * said (FENCE_EV_WATCHDOG) only after the device has answered. When the rules have ended for the grace, storaged lets everything
+ * go in grades, reboots the node when it cannot (SAFE-7, core/letgo.c), and if all of that hangs, the hardware ends it.
  */
 #include "daemon.h"
 
@@ -88,7 +87,7 @@ static void on_look(void *arg)
 			f->history, "watchdog.growl",
 			json_pack("{s:s,s:i}", "reason", why, "grace_ms",
 				  (int)f->cfg->timing.watchdog_grace_ms),
-			"%s; if that stays so for %u s, the watchdog is not petted any more and resets %s",
+			"%s; if that stays so for %u s, everything here is let go, and the watchdog, not petted any more, resets %s",
 			why, f->cfg->timing.watchdog_grace_ms / 1000, f->self->name);
 	f->dog_growled = f->dog.fd >= 0 && why[0];
 	loop_timer_arm(f->dog_timer,

@@ -47,6 +47,7 @@ static void on_reboot_done(void *arg, const struct spawn_result *r)
 void reboot_now(struct fenced *f, const char *why)
 {
 	log_error("fence.reboot", "why=\"%s\"", why);
+	history_keep(f->history, HISTORY_KEEP_MS);
 	if (f->reboot_command) {
 		const char *const argv[] = { f->reboot_command, NULL };
 		struct spawn_program p = { .argv = argv };

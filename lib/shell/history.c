@@ -8,14 +8,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#define LAST_LINES \
+	200 /* enough for what a boot writes while it lets go, and what this one has written so far */
 #define TAIL_BYTES_MAX (96 * 1024) /* of lines: an answer with them stays below IPC_BYTES_MAX */
 
 struct history {
@@ -144,6 +148,50 @@ void history_add(struct history *h, const char *event, json_t *extra, const char
 		json_decref(entry);
 	}
 	json_decref(extra);
+}
+
+void history_keep(struct history *h, unsigned ms)
+{
+	int done[2];
+
+	if (h == NULL || pipe2(done, O_CLOEXEC) < 0)
+		return;
+	pid_t pid = fork();
+
+	if (pid == 0) { /* its child is nobody's to wait for, however long the disk takes */
+		close(done[0]);
+		_exit(fork() == 0 ? fdatasync(h->fd) : 0);
+	}
+	close(done[1]);
+	if (pid > 0) {
+		struct pollfd end = { .fd = done[0], .events = POLLIN };
+
+		waitpid(pid, NULL, 0);
+		poll(&end, 1, (int)ms);
+	}
+	close(done[0]);
+}
+
+json_t *history_last_end(struct history *h)
+{
+	json_t *all = history_tail(h, LAST_LINES), *e, *found = NULL;
+
+	for (size_t i = json_array_size(all); i-- > 0 && !found;) {
+		const char *boot, *event;
+
+		e = json_array_get(all, i);
+		boot = json_string_value(json_object_get(e, "boot"));
+		event = json_string_value(json_object_get(e, "event"));
+		if (!boot || !event || strcmp(boot, h->boot) == 0)
+			continue;
+		if (strcmp(event, "self.resume") == 0 || strcmp(event, "self.back") == 0 ||
+		    strcmp(event, "storaged.start") == 0 || strcmp(event, "storaged.stop") == 0)
+			break;
+		if (strncmp(event, "self.", 5) == 0)
+			found = json_incref(e);
+	}
+	json_decref(all);
+	return found;
 }
 
 /* The last @bytes of a file from the start of a line; NUL-terminated; NULL: nothing there. */

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #define HISTORY_BYTES_MAX (4 << 20)
+#define HISTORY_KEEP_MS 300 /* so long may history_keep() hold up a reboot */
 #define HISTORY_DIR "/var/lib/stockade"
 
 struct history;
@@ -24,6 +25,17 @@ struct history *history_close(struct history *h);
 /* @extra: an object whose keys are added, its reference is taken; NULL: none. Also logs at notice. h NULL: logs only. */
 void history_add(struct history *h, const char *event, json_t *extra, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* What was added comes to the disk now, for who reads it after a reset. A process of its own does it, as the disk may be what hangs;
+ * that is waited for @ms at most. */
+void history_keep(struct history *h, unsigned ms);
+
+/**
+ * history_last_end() - did the boot before this one end by our own hand?
+ * Return: its last "self.*" entry, if that was not one of its end (self.resume) and nothing but the drivers' steps came after it;
+ * a new reference. NULL: no, or nothing is known.
+ */
+json_t *history_last_end(struct history *h);
 
 /* The last @max entries, oldest first, as a JSON array (new reference); for the "history" request. */
 json_t *history_tail(struct history *h, unsigned max);

@@ -601,6 +601,7 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 		break;
 	case PLACE_EV_FENCE: on_fence(p, ev->fence.state); break;
 	case PLACE_EV_DRIVER:
+		p->cut_off = p->cut_off || ev->driver.cut_off;
 		/* The epoch first: a report that follows from the result carries it. */
 		for (unsigned s = 0; s < f->n_services; s++) {
 			unsigned res = runner_run_res(p->runner[s], ev->driver.run);
@@ -620,6 +621,7 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 		if (ev->monitor.service >= f->n_services ||
 		    ev->monitor.res >= f->service[ev->monitor.service].n)
 			return -EINVAL;
+		p->cut_off = p->cut_off || ev->monitor.cut_off;
 		place_feed(p, ev->monitor.service,
 			   (struct runner_event){ .type = RUNNER_EV_MONITOR,
 						  .monitor = { .res = ev->monitor.res,

@@ -21,7 +21,7 @@
  *   STORE-2  a move has a target                                               service_group_broken()
  *   STORE-3  a placement has a number, and numbers only grow                   service_group_broken(), sim
  *   STORE-4  members at one point of the order have equal groups               sim/check_storage.c
- *   STORE-5  without quorum, or as a victim, nothing is up: all go down, and what does not in stop_ms ends
+ *   STORE-5  who may not hold anything (place_halt.c) has nothing up: all go down, and what does not in time ends
  *            in a reboot (SAFE-7)                                              place_broken(), sim
  *   STORE-6  a runner goes (GO) only with the gate open                        place_broken()
  *   SAFE-1   no two nodes may write one volume without a proof between them    sim/check_storage.c
@@ -68,6 +68,7 @@ struct place_config {
 	X(QUORUM, "quorum", "this side of the cluster has no quorum%s")              \
 	X(SYNC, "sync", "waits for storaged on %s to say what it holds")             \
 	X(SELF, "self", "this node was declared dead by the others%s")               \
+	X(HALT, "halt", "this node has to let go of everything: %s")                 \
 	X(FENCED, "fenced",                                                          \
 	  "fenced on this node does not run, or does not know every victim yet%s")   \
 	X(DISABLED, "disabled", "is disabled%s")                                     \
@@ -149,12 +150,14 @@ struct place_event {
 			uint64_t epoch; /* of the volume as read or written; 0: not known */
 			uint32_t
 				owner; /* OK: whom the disk's record calls its active owner; 0: nobody, or not known */
+			bool cut_off; /* the disk says that our key was taken off it: another one cut us off */
 			bool ours; /* the record with this epoch names this life of the node as its active owner */
 		} driver;
 		struct {
 			unsigned service, res;
 			enum drive_result result;
 			const char *why;
+			bool cut_off; /* as in driver */
 		} monitor;
 		struct {
 			unsigned volume;
@@ -317,6 +320,7 @@ struct place_summary {
 	uint64_t halt_since_ms; /* of the reason */
 	uint64_t
 		halt_next_ms; /* when the next grade begins; UINT64_MAX: nothing is held any more */
+	uint64_t halt_end_ms; /* of the reboot; likewise */
 };
 void place_summary(const struct place *p, struct place_summary *ret);
 

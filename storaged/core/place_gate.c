@@ -153,6 +153,10 @@ void place_gate(const struct place *p, unsigned s, uint32_t at, struct place_wai
 		place_wait_set(ret, PLACE_GATE_SELF, p->cfg.self, NULL);
 		return;
 	}
+	if (at == p->cfg.self && p->halted) {
+		place_wait_set(ret, PLACE_GATE_HALT, at, p->halt_why);
+		return;
+	}
 	if (!p->have_fence || !p->fence.informed || !p->fence.quorate) {
 		place_wait_set(ret, PLACE_GATE_FENCED, p->cfg.self, NULL);
 		return;

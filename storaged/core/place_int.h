@@ -72,7 +72,9 @@ struct place {
 	bool leaving, left;
 	bool halted;
 	uint64_t halt_at_ms; /* reboot when something is still held then; UINT64_MAX: not halted */
-	uint64_t halt_since_ms;
+	uint64_t halt_since_ms, halt_length_ms;
+	uint64_t let_go_late_ms; /* later than fenced said, as we slept */
+	bool cut_off;         /* a disk of ours says that our key was taken off it, in this boot */
 	enum place_halt halt; /* the grade reached */
 	const char *halt_why; /* static */
 	bool rebooted;
@@ -169,11 +171,15 @@ int place_decode(struct place *p, struct place_op *op, const void *data, size_t 
 void place_fact(const struct place *p, unsigned s, struct service_fact *ret);
 void place_feed(struct place *p, unsigned s,
 		struct runner_event ev); /* one runner event, its actions passed on */
-/* When the next grade of letting go begins (SAFE-7); UINT64_MAX: none. */
-uint64_t place_halt_next_ms(const struct place *p);
+void place_down(struct place *p, unsigned s, bool urgent, const char *reason);
 void place_duties(struct place *p); /* after every event: runners, reports, halting, absentees */
 void place_prepare_all(struct place *p);
 void place_prepare_early(struct place *p, struct nodeset ending);
+
+/* place_halt.c (SAFE-7) */
+void place_halt(struct place *p);                   /* after every event */
+uint64_t place_halt_next_ms(const struct place *p); /* the next grade; UINT64_MAX: none */
+uint64_t place_halt_due_ms(const struct place *p);  /* when place_halt() is to be called again */
 
 /* place_gate.c */
 void place_gate(const struct place *p, unsigned s, uint32_t at,

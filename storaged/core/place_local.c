@@ -139,7 +139,7 @@ static bool mine(const struct place *p, unsigned s)
 	       (v->state == SERVICE_STARTING || v->state == SERVICE_RUNNING);
 }
 
-static void down(struct place *p, unsigned s, bool urgent, const char *reason)
+void place_down(struct place *p, unsigned s, bool urgent, const char *reason)
 {
 	struct runner_status st;
 
@@ -150,140 +150,6 @@ static void down(struct place *p, unsigned s, bool urgent, const char *reason)
 	}
 	place_feed(p, s,
 		   (struct runner_event){ .type = RUNNER_EV_DOWN, .down = { .urgent = urgent } });
-}
-
-/* A ring that lasts a blink goes out as not quorate (view_merge.h): not worth a stop. Nothing starts meanwhile. */
-#define BLINK_MS 300
-
-/* May things run here at all? (SAFE-7) Before the first view what is ours stays up for a while. @since: from when on the
- * time to let go counts. */
-static const char *halt_reason(const struct place *p, uint64_t *since)
-{
-	*since = p->now_ms;
-	if (p->fence.self_victim) /* stays true when fenced restarts */
-		return "the other nodes declared this node dead";
-	if (p->have_view && p->quorate)
-		return NULL;
-	if (p->no_quorum_ms) {
-		*since = p->no_quorum_ms;
-		if (p->now_ms < p->no_quorum_ms + BLINK_MS)
-			return NULL;
-		return p->have_view ? "quorum is lost" : "corosync is gone";
-	}
-	return p->started && p->now_ms >= p->grace_ms ? "there is no membership" : NULL;
-}
-
-/* Started by a storaged of this boot and not verified stopped. (What a probe cannot tell, and none of us
- * started, keeps the others from starting it, but does not reboot this node for ever.) */
-static bool held_here(const struct place *p)
-{
-	for (unsigned s = 0; s < p->cfg.frame.n_services; s++) {
-		struct runner_status st;
-
-		runner_status(p->runner[s], &st);
-		if (st.fact != RUNNER_STOPPED && st.fact != RUNNER_WAITING &&
-		    (p->ours_stored[s] || st.go))
-			return true;
-	}
-	return false;
-}
-
-/* When a grade begins (SAFE-7); UINT64_MAX: it is left out. */
-static uint64_t grade_ms(const struct place *p, enum place_halt grade)
-{
-	switch (grade) {
-	case PLACE_HALT_NONE:
-	case PLACE_HALT_ORDER: return p->halt_since_ms;
-	case PLACE_HALT_DENY:
-		return p->cfg.deny_ms ? p->halt_since_ms + p->cfg.deny_ms : UINT64_MAX;
-	case PLACE_HALT_HASTEN:
-		return p->cfg.hasten_ms ? p->halt_since_ms + p->cfg.hasten_ms : UINT64_MAX;
-	case PLACE_HALT_REBOOT: return p->halt_at_ms;
-	}
-	return UINT64_MAX;
-}
-
-uint64_t place_halt_next_ms(const struct place *p)
-{
-	uint64_t at = UINT64_MAX;
-
-	if (!p->halted || p->halt_at_ms == UINT64_MAX)
-		return UINT64_MAX;
-	for (enum place_halt g = p->halt + 1; g <= PLACE_HALT_REBOOT; g++)
-		if (grade_ms(p, g) < at)
-			at = grade_ms(p, g);
-	return p->rebooted ? UINT64_MAX : at;
-}
-
-/* The time of a grade has come, and something is still held: stop its writes, then kill who uses it. */
-static void halt_grades(struct place *p, const char *why)
-{
-	static const struct {
-		enum place_halt grade;
-		enum place_note note;
-		struct runner_event ev;
-	} grades[] = {
-		{ PLACE_HALT_DENY, PLACE_NOTE_DENY, { .type = RUNNER_EV_DENY } },
-		{ PLACE_HALT_HASTEN, PLACE_NOTE_HASTEN, { .type = RUNNER_EV_HASTEN } },
-	};
-
-	for (unsigned i = 0; i < sizeof(grades) / sizeof(grades[0]); i++) {
-		if (p->halt >= grades[i].grade || grade_ms(p, grades[i].grade) > p->now_ms)
-			continue;
-		p->halt = grades[i].grade;
-		place_note(p, grades[i].note, -1, p->cfg.self, p->now_ms - p->halt_since_ms, why);
-		for (unsigned s = 0; s < p->cfg.frame.n_services; s++)
-			place_feed(p, s, grades[i].ev);
-	}
-}
-
-static void duty_halt(struct place *p)
-{
-	uint64_t since;
-	const char *why = halt_reason(p, &since);
-
-	if (!why) {
-		if (p->halted && p->halt_at_ms != UINT64_MAX)
-			place_note(p, PLACE_NOTE_RESUME, -1, p->cfg.self, 0, NULL);
-		p->halted = false;
-		p->halt_at_ms = UINT64_MAX;
-		p->halt = PLACE_HALT_NONE;
-		p->halt_why = NULL;
-		return;
-	}
-	bool held = held_here(p);
-
-	if (!p->halted) {
-		p->halted = true;
-		p->halt = PLACE_HALT_ORDER;
-		p->halt_since_ms = since;
-		p->halt_at_ms = held ? since + p->cfg.stop_ms : UINT64_MAX;
-		if (held)
-			place_note(p, PLACE_NOTE_HALT, -1, p->cfg.self, 0, why);
-		for (unsigned s = 0; s < p->cfg.frame.n_services; s++)
-			down(p, s, true, why);
-		held = held_here(p);
-	}
-	p->halt_why = why;
-	if (!held) {
-		p->halt_at_ms = UINT64_MAX;
-		return;
-	}
-	if (p->halt_at_ms != UINT64_MAX)
-		halt_grades(p, why);
-	if (p->now_ms >= p->halt_at_ms && !p->rebooted) {
-		p->rebooted = true;
-		p->halt = PLACE_HALT_REBOOT;
-		place_emit(
-			p,
-			(struct place_action){
-				.type = PLACE_ACT_REBOOT,
-				.reboot = {
-					.reason = place_text(
-						p,
-						"%s, and this node could not let go of everything in time",
-						why) } });
-	}
 }
 
 static void open_gate(struct place *p, unsigned s, bool runs)
@@ -324,18 +190,18 @@ static void duty_service(struct place *p, unsigned s)
 	    ((st.go && (st.fact == RUNNER_STARTING || st.fact == RUNNER_WAITING)) ||
 	     (!st.up && (st.fact == RUNNER_STOPPING || st.fact == RUNNER_STUCK)))) {
 		if (st.up)
-			down(p, s, true, "its volume is active elsewhere by hand");
+			place_down(p, s, true, "its volume is active elsewhere by hand");
 		return;
 	}
 	if (!st.probed || p->halted || !p->synced)
 		return;
 	if (mine(p, s) && p->run_starts[s] != v->starts) {
 		if (st.up)
-			down(p, s, false, "placed anew");
+			place_down(p, s, false, "placed anew");
 		runner_status(p->runner[s], &st);
 		if (st.fact != RUNNER_STOPPED) {
 			if (!st.up)
-				down(p, s, false, "placed anew");
+				place_down(p, s, false, "placed anew");
 			return; /* first let go of the older placement */
 		}
 		p->run_starts[s] = v->starts;
@@ -343,7 +209,7 @@ static void duty_service(struct place *p, unsigned s)
 	}
 	if (mine(p, s) && held(p) && !st.go) {
 		if (st.up)
-			down(p, s, false, "this node is held");
+			place_down(p, s, false, "this node is held");
 		p->refused[s] = v->starts;
 		return;
 	}
@@ -360,9 +226,10 @@ static void duty_service(struct place *p, unsigned s)
 		if (p->run_starts[s] == 0 && !st.up)
 			place_note(p, PLACE_NOTE_FOREIGN, (int)s, p->cfg.self, 0,
 				   st.why[0] ? place_text(p, "%s", st.why) : NULL);
-		down(p, s, false,
-		     v->state == SERVICE_STOPPING && p->stop_reason[s] ? p->stop_reason[s]
-								       : "does not belong here");
+		place_down(p, s, false,
+			   v->state == SERVICE_STOPPING && p->stop_reason[s]
+				   ? p->stop_reason[s]
+				   : "does not belong here");
 	}
 	runner_status(p->runner[s], &st);
 	if (v->node == p->cfg.self && st.fact == RUNNER_STOPPED)
@@ -707,7 +574,7 @@ static void duty_leave(struct place *p)
 
 			runner_status(p->runner[s], &st);
 			if (st.up || st.fact == RUNNER_RUNNING || st.fact == RUNNER_STARTING)
-				down(p, s, false, "storaged stops");
+				place_down(p, s, false, "storaged stops");
 		}
 	if (p->synced && p->agreed && !p->leaving_sent) {
 		p->leaving_sent = true;
@@ -732,7 +599,7 @@ void place_duties(struct place *p)
 	unsigned n = p->cfg.frame.n_services;
 	struct runner_event tick = { .type = RUNNER_EV_TIMEOUT };
 
-	duty_halt(p);
+	place_halt(p);
 	if (p->synced && p->quorate && !p->agreed && !p->quorate_told) {
 		p->quorate_told = true;
 		place_send_quorate(p);
@@ -750,7 +617,7 @@ void place_duties(struct place *p)
 		duty_stuck(p, s);
 	}
 	if (p->halted)
-		duty_halt(p); /* everything may be stopped by now */
+		place_halt(p); /* everything may be stopped by now */
 	duty_absent(p);
 	duty_cool(p);
 	duty_state(p);
@@ -773,12 +640,7 @@ uint64_t place_deadline_ms(const struct place *p)
 	const struct service_frame *f = &p->cfg.frame;
 	uint64_t at = UINT64_MAX, t;
 
-	if (p->halted)
-		at = place_halt_next_ms(p);
-	if (!p->halted && p->no_quorum_ms)
-		at = p->no_quorum_ms + BLINK_MS;
-	else if (!p->halted && p->started && !p->have_view && p->grace_ms < at)
-		at = p->grace_ms;
+	at = place_halt_due_ms(p);
 	for (unsigned i = 0; i < f->n_nodes; i++) {
 		t = absent_at(p, i);
 		if (t < at)

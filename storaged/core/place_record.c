@@ -39,11 +39,12 @@ RECORD_TYPE(record_fence, RECORD_STRUCT_PTR(state, record_fence_state));
 
 #define T typeof(((struct place_event *)0)->driver)
 RECORD_TYPE(record_driver, RECORD(run), RECORD(result), RECORD(why), RECORD(epoch), RECORD(owner),
-	    RECORD(ours));
+	    RECORD(cut_off), RECORD(ours));
 #undef T
 
 #define T typeof(((struct place_event *)0)->monitor)
-RECORD_TYPE(record_monitor, RECORD(service), RECORD(res), RECORD(result), RECORD(why));
+RECORD_TYPE(record_monitor, RECORD(service), RECORD(res), RECORD(result), RECORD(why),
+	    RECORD(cut_off));
 #undef T
 
 #define T typeof(((struct place_event *)0)->lock)

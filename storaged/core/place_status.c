@@ -139,7 +139,9 @@ static void wait_of(const struct place *p, unsigned s, const struct runner_statu
 		}
 		return;
 	case SERVICE_STOPPING:
-		if (v->node == p->cfg.self && st->fact == RUNNER_STUCK)
+		if (v->node == p->cfg.self && p->halted)
+			place_wait_set(w, PLACE_GATE_HALT, v->node, p->halt_why);
+		else if (v->node == p->cfg.self && st->fact == RUNNER_STUCK)
 			place_wait_set(w, PLACE_GATE_STUCK, v->node, at);
 		else
 			place_wait_set(w, PLACE_GATE_STOPPING, v->node, at);
@@ -176,6 +178,7 @@ void place_summary(const struct place *p, struct place_summary *ret)
 	ret->halt_why = p->halt_why;
 	ret->halt_since_ms = p->halt_since_ms;
 	ret->halt_next_ms = place_halt_next_ms(p);
+	ret->halt_end_ms = p->halt_at_ms;
 	ret->view_id = p->view;
 	ret->nodes = p->nodes;
 	ret->members = p->members;

@@ -307,6 +307,11 @@ static json_t *gate_json(const struct daemon *d)
 			 text_or_null(s.gate.text), "gate", place_gate_name(s.gate.gate));
 }
 
+static json_t *until(uint64_t at, uint64_t now)
+{
+	return at == UINT64_MAX ? json_null() : json_integer(age(at, now));
+}
+
 /* How far this node is in letting go of everything (SAFE-7); null: it does not. */
 static json_t *halt_json(const struct daemon *d, uint64_t now)
 {
@@ -315,11 +320,10 @@ static json_t *halt_json(const struct daemon *d, uint64_t now)
 	place_summary(d->place, &s);
 	if (s.halt == PLACE_HALT_NONE)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I, s:o}", "grade", place_halt_name(s.halt), "reason",
+	return json_pack("{s:s, s:s, s:I, s:o, s:o}", "grade", place_halt_name(s.halt), "reason",
 			 s.halt_why ? s.halt_why : "", "since_ms", age(now, s.halt_since_ms),
-			 "next_ms",
-			 s.halt_next_ms == UINT64_MAX ? json_null()
-						      : json_integer(age(s.halt_next_ms, now)));
+			 "next_ms", until(s.halt_next_ms, now), "reboot_ms",
+			 until(s.halt_end_ms, now));
 }
 
 static json_t *status(const struct daemon *d)
@@ -359,6 +363,8 @@ static json_t *status(const struct daemon *d)
 		json_object_set_new(o, "initiator", json_null());
 		json_object_set_new(o, "nodes", json_array());
 	}
+	json_object_set_new(o, "last_end",
+			    text_or_null(d->last_end_text[0] ? d->last_end_text : NULL));
 	json_object_set_new(o, "services", services);
 	json_object_set_new(o, "volumes", volumes);
 	return o;
@@ -388,6 +394,8 @@ static const char *remedy_of(enum place_gate gate)
 	case PLACE_GATE_STRAY:
 		return "unmount and deactivate it on that node; the service goes on by itself";
 	case PLACE_GATE_READY: return "stockade check shows which fence path fails";
+	case PLACE_GATE_HALT:
+		return "look at the network between the nodes; when they hear each other, or the other one is proven dead, it goes on by itself";
 	case PLACE_GATE_NONE:
 	case PLACE_GATE_QUORUM:
 	case PLACE_GATE_SYNC:
@@ -433,6 +441,7 @@ static json_t *why_service(const struct daemon *d, unsigned s)
 		on_add(on, "node", d->self->name);
 		break;
 	case PLACE_GATE_SELF:
+	case PLACE_GATE_HALT:
 	case PLACE_GATE_PROOF:
 	case PLACE_GATE_STORAGED:
 	case PLACE_GATE_READY:

@@ -146,6 +146,8 @@ struct daemon {
 
 	struct ipc_server *ipc;
 	struct history *history;
+	json_t *last_end; /* of the boot before, by our own hand; NULL: otherwise */
+	char last_end_text[512];
 	uint64_t started_ms;
 	int exit_code;
 
@@ -217,6 +219,7 @@ void store_state(struct daemon *d);
 
 /* note.c: the history */
 void note(struct daemon *d, const struct place_action *act);
+void note_last_end(struct daemon *d);
 void note_step(struct daemon *d, const struct drive_run *r, const struct driver_line *line);
 
 /* answer.c */

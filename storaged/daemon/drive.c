@@ -172,6 +172,7 @@ static void over(struct drive_run *r, const struct spawn_result *res)
 	ev.driver.why = why;
 	ev.driver.epoch = r->has_result ? r->result.epoch : 0;
 	ev.driver.owner = r->has_result && r->result.record_active ? r->result.node : 0;
+	ev.driver.cut_off = r->has_result && strcmp(r->result.code, DRIVER_CODE_CUT_OFF) == 0;
 	ev.driver.ours = r->has_result && r->result.ours;
 	feed(d, ev);
 }

@@ -113,6 +113,7 @@ int main(int argc, char **argv)
 	/* Children die with us (PR_SET_PDEATHSIG); what is mounted or locked stays as it is. */
 	notify_done();
 	recorder_close(d.record);
+	json_decref(d.last_end);
 	history_close(d.history);
 	log_close();
 	return d.exit_code;

@@ -33,6 +33,16 @@ static const char *event_name(enum place_note n)
 	return "?";
 }
 
+/* Until the reboot that ends what hangs (SAFE-7). */
+static uint64_t reboot_ms(const struct daemon *d)
+{
+	uint64_t now = mono_ms();
+	struct place_summary s;
+
+	place_summary(d->place, &s);
+	return s.halt_end_ms != UINT64_MAX && s.halt_end_ms > now ? s.halt_end_ms - now : 0;
+}
+
 void note(struct daemon *d, const struct place_action *act)
 {
 	enum place_note n = act->note.note;
@@ -95,23 +105,27 @@ void note(struct daemon *d, const struct place_action *act)
 		return;
 	case PLACE_NOTE_HALT:
 		json_object_set_new(o, "reason", json_string(text));
-		history_add(d->history, event, o, "everything here stops: %s", text);
+		json_object_set_new(o, "reboot_ms", json_integer((json_int_t)reboot_ms(d)));
+		history_add(
+			d->history, event, o,
+			"everything here stops: %s; what is not let go within %.1f s ends in a reboot of this node",
+			text, (double)reboot_ms(d) / 1000.0);
+		history_keep(d->history, 0);
 		return;
 	case PLACE_NOTE_DENY:
 	case PLACE_NOTE_HASTEN:
 		json_object_set_new(o, "reason", json_string(text));
 		json_object_set_new(o, "after_ms", json_integer((json_int_t)act->note.took_ms));
-		json_object_set_new(
-			o, "reboot_ms",
-			json_integer((json_int_t)(d->cfg->timing.stop_ms - act->note.took_ms)));
+		json_object_set_new(o, "reboot_ms", json_integer((json_int_t)reboot_ms(d)));
 		log_warning(event, "reason=\"%s\" after_ms=%llu", text,
 			    (unsigned long long)act->note.took_ms);
 		history_add(
 			d->history, event, o,
 			n == PLACE_NOTE_DENY
-				? "%s, and something is still held: every write to it fails from now on"
-				: "%s, and something is still held: whoever uses it is killed",
-			text);
+				? "%s, and something is still held: every write to it fails from now on; reboot in %.1f s if nothing helps"
+				: "%s, and something is still held: whoever uses it is killed; reboot in %.1f s if that does not help",
+			text, (double)reboot_ms(d) / 1000.0);
+		history_keep(d->history, 0); /* what ends this node next may be its watchdog */
 		return;
 	case PLACE_NOTE_RESUME:
 		history_add(d->history, event, o, "this node may run services again");
@@ -152,6 +166,27 @@ void note(struct daemon *d, const struct place_action *act)
 		return;
 	}
 	json_decref(o);
+}
+
+/* Why this node went down, for whoever finds it up again. Once a boot. */
+void note_last_end(struct daemon *d)
+{
+	const char *event = json_string_value(json_object_get(d->last_end, "event"));
+	const char *reason = json_string_value(json_object_get(d->last_end, "reason"));
+	const char *wall = json_string_value(json_object_get(d->last_end, "wall"));
+
+	if (!event || !reason || !wall)
+		return;
+	if (strcmp(event, "self.reboot") == 0)
+		snprintf(d->last_end_text, sizeof(d->last_end_text),
+			 "this node rebooted itself at %.19s UTC: %s", wall, reason);
+	else
+		snprintf(
+			d->last_end_text, sizeof(d->last_end_text),
+			"this node went down after it had begun, at %.19s UTC, to let go of everything: %s",
+			wall, reason);
+	history_add(d->history, "self.back", json_pack("{s:s}", "reason", reason), "%s",
+		    d->last_end_text);
 }
 
 void note_step(struct daemon *d, const struct drive_run *r, const struct driver_line *line)

@@ -43,11 +43,14 @@ static void request_fence(struct daemon *d, uint32_t node, const char *reason)
 		    r == 0);
 }
 
-/* The last resort (SAFE-7): no sync, no unmount, nothing that a dead disk could hold up. */
+/* The last resort (SAFE-7): no sync, no unmount, nothing that a dead disk could hold up for longer than a moment: the next boot is to
+ * know why. */
+
 static void reboot_now(struct daemon *d, const char *reason)
 {
 	history_add(d->history, "self.reboot", json_pack("{s:s}", "reason", reason),
 		    "this node reboots: %s", reason);
+	history_keep(d->history, HISTORY_KEEP_MS);
 	if (d->reboot_command) {
 		const char *argv[] = { "/bin/sh", "-c", d->reboot_command, NULL };
 		pid_t pid = vfork();
@@ -309,7 +312,9 @@ static void begin(void *arg)
 		return;
 	}
 	d->history = history_open("storaged", d->self->name);
+	d->last_end = history_last_end(d->history);
 	history_add(d->history, "storaged.start", NULL, "storaged %s starts", STOCKADE_VERSION);
+	note_last_end(d);
 	d->fence = fence_link_open(d->loop, &ops, d);
 	if (!d->fence || locks_start(d) < 0 || watch_start(d) < 0 || warm_start(d) < 0 ||
 	    (config_uses_watchdog(d->cfg) &&

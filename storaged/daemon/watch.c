@@ -153,6 +153,7 @@ static void on_monitor_line(void *arg, const char *text)
 	ev.monitor.service = m->service;
 	ev.monitor.res = line.node;
 	ev.monitor.why = why;
+	ev.monitor.cut_off = strcmp(line.code, DRIVER_CODE_CUT_OFF) == 0;
 	feed(m->d, ev);
 }
 

@@ -191,6 +191,8 @@ enum driver_line_kind {
 };
 
 #define DRIVER_TEXT_MAX 400
+#define DRIVER_CODE_CUT_OFF \
+	"cut_off" /* this life of the node was cut off from the disk by another one */
 
 struct driver_line {
 	enum driver_line_kind kind;

@@ -16,7 +16,8 @@ static enum driver_result fail_guard(struct op *op, int r, const char *text)
 	const char *vol = op->job->vol->name;
 
 	if (r == -EPERM)
-		return op_fail(op, "cut_off", "reboot this node", "volume %s: %s", vol, text);
+		return op_fail(op, DRIVER_CODE_CUT_OFF, "reboot this node", "volume %s: %s", vol,
+			       text);
 	if (r == -EOPNOTSUPP)
 		return op_fail(op, "no_reservations",
 			       "another target, or take reservations: true out of the volume",

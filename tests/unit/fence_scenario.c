@@ -24,7 +24,7 @@
  *	gateway N fresh|stale | drill N VICTIM [LEVEL] | admit N WHOM | request N VICTIM | ack N VICTIM [force] TEXT... | leave N
  *	attest N VICTIM [BOOT] | dying N VICTIM [BOOT]    N hears a hypervisor: this (the latest) boot of VICTIM is, or will be, over
  *	wait MS | expect state BY NODE STATE | expect proof BY NODE KIND | expect offs NODE COUNT | expect informed N yes|no
- *	expect held BY NODE yes|no | expect pets N yes|no | expect drill BY NODE none|untested|tested (then of which level: tested1)
+ *	expect held BY NODE yes|no | expect pets N yes|no | expect letgo N no|later|now|over | expect drill BY NODE none|untested|tested (then of which level: tested1)
  *	expect ready BY NODE yes|no | expect reboots N COUNT | expect phase BY NODE PHASE
  */
 #include "fenced/core/fence.h"
@@ -540,6 +540,14 @@ static void cmd_expect(char **a)
 
 		step(by, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
 		got = fence_may_pet(w.node[by].dom, w.now_ms, &why) ? "yes" : "no";
+	} else if (is(a[1], "letgo") && w.node[by].dom) {
+		struct fence_state s;
+
+		fence_snapshot(w.node[by].dom, w.now_ms, &s);
+		got = !s.let_go_ms                 ? "no"
+		      : w.now_ms < s.let_go_ms     ? "later"
+		      : w.now_ms < s.let_go_end_ms ? "now"
+						   : "over";
 	} else if (is(a[1], "offs") || is(a[1], "reboots")) {
 		snprintf(num, sizeof(num), "%u",
 			 is(a[1], "offs") ? w.node[by].offs : w.node[by].reboots);

@@ -20,6 +20,9 @@ static void fill(struct fence_state *st)
 	st->self = (struct incarnation){ .nodeid = 1, .boot_id = { 1, 2, 3 }, .join = 4 };
 	st->view = (struct view_id){ .seq = 77, .rep = 1 };
 	st->quorate = st->informed = true;
+	st->let_go_ms = 5;
+	st->let_go_end_ms = UINT64_MAX;
+	memset(st->let_go_why, 'w', FENCE_WHY_MAX - 1);
 	st->n = NODES_MAX;
 	for (unsigned i = 0; i < NODES_MAX; i++) {
 		struct fence_node *n = &st->node[i];
@@ -53,6 +56,9 @@ static void the_largest_state_survives_the_wire(void **state)
 	assert_int_equal(fence_state_decode(&b, buf, (size_t)len), 0);
 	assert_int_equal(b.n, NODES_MAX);
 	assert_true(incarnation_equal(&a.self, &b.self));
+	assert_int_equal(b.let_go_ms, a.let_go_ms);
+	assert_int_equal(b.let_go_end_ms, a.let_go_end_ms);
+	assert_string_equal(b.let_go_why, a.let_go_why);
 	for (unsigned i = 0; i < NODES_MAX; i++) {
 		assert_int_equal(b.node[i].state, a.node[i].state);
 		assert_true(incarnation_equal(&a.node[i].proof.victim, &b.node[i].proof.victim));

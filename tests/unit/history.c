@@ -111,9 +111,63 @@ static void without_a_file_it_only_logs(void **state)
 	json_decref(list);
 }
 
+static void write_other(const char *event)
+{
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/history-ends.jsonl", dir);
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fprintf(f, "{\"boot\":\"another\",\"event\":\"%s\",\"reason\":\"why\"}\n", event);
+	fclose(f);
+}
+
+static void expect_end(struct history *h, const char *event)
+{
+	json_t *e = history_last_end(h);
+
+	if (event)
+		assert_string_equal(json_string_value(json_object_get(e, "event")), event);
+	else
+		assert_null(e);
+	json_decref(e);
+}
+
+/* The next boot knows by whose hand the one before ended (SAFE-7), and what this one writes does not change that. */
+static void the_end_of_the_boot_before_is_told(void **state)
+{
+	struct history *h = history_open_in(dir, "ends", "node1");
+
+	(void)state;
+	assert_non_null(h);
+	expect_end(h, NULL);
+	write_other("storaged.start");
+	expect_end(h, NULL);
+	write_other("self.stop");
+	write_other("volume.deny");
+	expect_end(h, "self.stop");
+	write_other("self.resume");
+	write_other("volume.mount");
+	expect_end(h, NULL);
+	write_other("self.kill");
+	write_other("self.reboot");
+	expect_end(h, "self.reboot");
+	history_add(h, "storaged.start", NULL, "this boot");
+	history_add(h, "self.stop", NULL, "this boot");
+	expect_end(h, "self.reboot");
+	write_other("storaged.start");
+	write_other("self.back");
+	expect_end(h, NULL);
+	history_keep(h, 1000);
+	history_keep(NULL, 1000);
+	history_close(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_end_of_the_boot_before_is_told),
 		cmocka_unit_test(entries_come_back_in_order),
 		cmocka_unit_test(half_a_line_of_a_crash_is_left_out),
 		cmocka_unit_test(the_file_changes_and_the_tail_spans_both),

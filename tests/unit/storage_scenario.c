@@ -9,13 +9,14 @@
  *	service NAME [order N,N] [ordered] [restricted] [failback] [disabled]     resources: volume, unit, ip
  *	boot N-N | crash N | return N | view N,N [noquorum]
  *	victim N | proof N | ready N yes|no | fenced N yes|no | informed N yes|no | held N yes|no (waits for an operator)
+ *	letgo N BEGIN END                             so fenced says, ms from now (0 0: not any more)
  *	ending N                                      fenced heard a hypervisor say that it is, or will be, over
  *	kill N | respawn N | leave N
  *	op N COMMAND SERVICE|- [NODE]
  *	driver N OP RESOURCE ok|fail|unknown|hang|refused     for every such run from now on; refused: the disk names another
  *	                                              owner, of a higher epoch
  *	release N                                     what hangs there ends as unknown
- *	monitor N SERVICE RESOURCE ok|fail|unknown
+ *	monitor N SERVICE RESOURCE ok|fail|unknown|refused     refused: the disk says that this node was cut off
  *	active N SERVICE RESOURCE | gone N SERVICE RESOURCE    behind storaged's back
  *	look N [unknown|mounted]                          the slow period is over: what is active there?
  *	lock held|free                                do locks come at once? (held: by nobody that answers)
@@ -42,6 +43,7 @@
 #include <cmocka.h>
 
 #include "scenario.h"
+#include "storage_notes.h"
 
 #define N_MAX 5
 #define QUEUE_MAX 512
@@ -78,6 +80,7 @@ struct node {
 	enum answer says[DRIVE_DENY + 1][3];
 	bool has_fenced, uninformed, not_ready, held, ending, look_fails, look_mounted;
 	bool victim, dead;
+	uint64_t let_go_ms, let_go_end_ms;
 	unsigned prepares; /* since they were asked for last */
 	unsigned dead_boot;
 	struct nodeset left_clean;
@@ -125,6 +128,9 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 	st->informed = w.quorate && !st->held && !w.node[at].uninformed;
 	st->view.seq = w.seq;
 	st->self_victim = w.node[at].victim && w.quorate;
+	st->let_go_ms = w.node[at].let_go_ms;
+	st->let_go_end_ms = w.node[at].let_go_end_ms;
+	snprintf(st->let_go_why, sizeof(st->let_go_why), "the other node is to stay");
 	for (uint32_t id = 1; id <= w.n; id++) {
 		const struct node *n = &w.node[id];
 
@@ -145,17 +151,6 @@ static void fence_state_of(uint32_t at, struct fence_state *st)
 			f->proof.number = w.proofs;
 		}
 	}
-}
-
-static const char *note_name(enum place_note n)
-{
-	static const char *const names[] = { "?",       "view.lost", "lost",       "placed",
-					     "move",    "no-move",   "start",      "running",
-					     "stop",    "stopped",   "failed",     "foreign",
-					     "halt",    "deny",      "hasten",     "resume",
-					     "command", "stray",     "stray gone", "differs" };
-
-	return names[n];
 }
 
 static void carry_out(uint32_t id, const struct place_action *a)
@@ -703,6 +698,13 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "held")) {
 		w.node[node_arg(a[1])].held = is(a[2], "yes");
 		tell_fenced();
+	} else if (is(a[0], "letgo")) {
+		long begin = strtol(a[2], NULL, 10), end = strtol(a[3], NULL, 10);
+		struct node *to = &w.node[node_arg(a[1])];
+
+		to->let_go_ms = end ? w.now_ms + (uint64_t)begin : 0;
+		to->let_go_end_ms = end ? w.now_ms + (uint64_t)end : 0;
+		tell_fenced();
 	} else if (is(a[0], "ending")) {
 		w.node[node_arg(a[1])].ending = true;
 		tell_fenced();
@@ -756,13 +758,15 @@ static void command(char **a, unsigned n)
 		settle();
 	} else if (is(a[0], "monitor")) {
 		static const enum drive_result results[] = { DRIVE_OK, DRIVE_FAILED, DRIVE_UNKNOWN,
-							     DRIVE_UNKNOWN };
+							     DRIVE_UNKNOWN, DRIVE_FAILED };
+		enum answer says = answer_arg(a[4]);
 
 		step(node_arg(a[1]),
 		     (struct place_event){ .type = PLACE_EV_MONITOR,
 					   .monitor = { .service = service_arg(a[2]),
 							.res = res_arg(a[3]),
-							.result = results[answer_arg(a[4])],
+							.result = results[says],
+							.cut_off = says == SAYS_REFUSED,
 							.why = "it is broken" } });
 		settle();
 	} else if (is(a[0], "lock")) {
