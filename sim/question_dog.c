@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sim/question_dog.c - watchdogs as the only fence device: nobody is proven dead by one while it can still write (SAFE-12).
  *
- * Two or three nodes, each with a watchdog that is true: it resets T after the last pet that reached it. A seed draws T, who is
- * cut off or crashes, when each side notices (up to 4 tokens apart), who serves, storage that is lost, and processes that
- * stand still at the worst moments: also between the look at the rules and the pet. Broken is:
+ * Two or three nodes, each with a watchdog that is true: it resets T after the last pet that reached it; one may have none
+ * that works, or one whose driver made T longer. A seed draws T, who is cut off or crashes, when each side notices (up to
+ * 4 tokens apart), who serves, storage that is lost, and processes that stand still at the worst moments: also between the
+ * look at the rules and the pet. Broken is:
  *   FENCE-6   a watchdog_expired proof of a life that runs
  *   FENCE-20  a watchdog fires, nothing stood still, and storaged was not told T / 20 before, at least, that all must be let go by now; or
  *             it was told that its time has begun while the watchdog was petted
@@ -32,8 +33,10 @@ struct message {
 
 struct node {
 	struct fence_domain *dom;
-	bool runs;  /* its kernel: it may write */
-	bool armed; /* from here on `fires_ms` is true */
+	bool runs;   /* its kernel: it may write */
+	bool armed;  /* from here on `fires_ms` is true */
+	bool no_dog; /* it cannot be armed */
+	uint32_t t_ms;
 	uint64_t fires_ms, look_ms, thaw_ms, late_pet_ms, view_ms;
 	uint64_t ring;
 	struct nodeset members, next; /* next: of the view that comes at view_ms */
@@ -169,7 +172,7 @@ static void view(uint32_t id)
 static void pet(struct node *s)
 {
 	s->armed = true;
-	s->fires_ms = w.now_ms + w.t_ms;
+	s->fires_ms = w.now_ms + s->t_ms;
 }
 
 /* FENCE-20: what storaged knows when the watchdog fires, and when it is petted. */
@@ -182,9 +185,9 @@ static void look_at_word(uint32_t id, bool fires)
 		return;
 	fence_snapshot(s->dom, w.now_ms, &st);
 	/* its rules may have begun to hold again since the last look */
-	bool again = !st.let_go_ms && w.now_ms - s->signs_ms <= w.t_ms / 5 + 40;
+	bool again = !st.let_go_ms && w.now_ms - s->signs_ms <= s->t_ms / 5 + 40;
 
-	if (fires && !again && (!st.let_go_ms || st.let_go_end_ms + w.t_ms / 20 > w.now_ms))
+	if (fires && !again && (!st.let_go_ms || st.let_go_end_ms + s->t_ms / 20 > w.now_ms))
 		broken("FENCE-20", id, "its watchdog fires, and what it holds was not let go");
 	if (!fires && st.let_go_ms && st.let_go_ms < w.now_ms)
 		broken("FENCE-20", id, "its time to let go has begun, and its watchdog is petted");
@@ -196,16 +199,16 @@ static void look(uint32_t id)
 	struct node *s = &w.node[id];
 	const char *why;
 
-	s->look_ms = w.now_ms + w.t_ms / 5;
+	s->look_ms = w.now_ms + s->t_ms / 5;
 	step(id, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
-	if (!s->dom || !fence_may_pet(s->dom, w.now_ms, &why))
+	if (!s->dom || s->no_dog || !fence_may_pet(s->dom, w.now_ms, &why))
 		return;
 	if (!s->armed) {
 		pet(s);
-		step(id, (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = w.t_ms });
+		step(id, (struct fence_event){ .type = FENCE_EV_WATCHDOG, .armed_ms = s->t_ms });
 	} else if (id == w.lost && w.freezes && prng_permille(&w.p, 250)) {
 		/* at the latest right before it fires */
-		s->thaw_ms = s->late_pet_ms = w.now_ms + prng_range(&w.p, 1, w.t_ms);
+		s->thaw_ms = s->late_pet_ms = w.now_ms + prng_range(&w.p, 1, s->t_ms);
 	} else {
 		look_at_word(id, false);
 		pet(s);
@@ -278,6 +281,7 @@ static void start(uint32_t id)
 	if (!s->dom)
 		abort();
 	s->runs = true;
+	s->t_ms = w.t_ms;
 	s->look_ms = w.now_ms + prng_range(&w.p, 0, 2000);
 	s->view_ms = w.now_ms + 20;
 }
@@ -297,6 +301,12 @@ static bool play(uint64_t seed, bool verbose)
 	w.margin_ms = 4 * TOKEN_MS + w.t_ms / 16 + 1000; /* as lib/timing has it */
 	for (uint32_t id = 1; id <= w.n; id++)
 		start(id);
+	if (prng_permille(&w.p, 200)) {
+		struct node *odd = &w.node[prng_range(&w.p, 1, w.n)];
+
+		odd->no_dog = prng_permille(&w.p, 300);
+		odd->t_ms *= prng_range(&w.p, 2, 5);
+	}
 	if (prng_permille(&w.p, 50))
 		w.deaf = prng_range(&w.p, 1, w.n);
 	run_ms(w.deaf ? 12000 : 4000);
@@ -345,7 +355,7 @@ static bool play(uint64_t seed, bool verbose)
 			step(id, (struct fence_event){ .type = FENCE_EV_SIGNS, .signs = s->signs });
 		}
 	}
-	run_ms(4 * (uint64_t)w.t_ms + w.grace_ms + 60000);
+	run_ms(6 * (uint64_t)w.t_ms + w.grace_ms + 60000);
 	for (uint32_t id = 1; id <= w.n; id++)
 		w.node[id].dom = fence_free(w.node[id].dom);
 	while (w.n_queue)

@@ -17,6 +17,8 @@
  * Two nodes: both sides of a cut are quorate, so who is not preferred (cut.c) stops petting, unless it has a proof about the
  * other one within the grace. Of a crash of the preferred one it cannot tell a cut: without another device the two
  * nodes are down until that one boots again. Who has no watchdog level of its own is never taken for dead by it, and goes on.
+ * Nor does time prove anything to who is not preferred, or in doubt: the other one pets on. Its own watchdog need not have ended it
+ * by then: it may have no level, not be armed, or have a longer T.
  */
 #include "domain.h"
 
@@ -29,6 +31,14 @@ static bool has_level(const struct fence_path *p)
 		if (p->watchdog[i])
 			return true;
 	return false;
+}
+
+/* Two nodes that lost each other: is this one to stay? Then, and only then, is it certain that the other one is not. */
+static bool stays(const struct fence_domain *d, unsigned slot)
+{
+	const struct local *l = &d->local[slot];
+
+	return d->book.rec[slot].state == FENCE_NODE_VICTIM && l->cut.preferred && !l->cut.doubt;
 }
 
 /* What stands in the way of petting, seen now; NULL: nothing. */
@@ -50,12 +60,10 @@ static const char *in_the_way(const struct fence_domain *d)
 						       : "dlmd of this node does not answer";
 	for (unsigned i = 0; level && d->view.two_node && i < d->n; i++) {
 		const struct record *r = &d->book.rec[i];
-		const struct local *l = &d->local[i];
-
-		bool ours = r->state == FENCE_NODE_VICTIM && l->cut.preferred && !l->cut.doubt;
 
 		/* One that was never seen here may have seen us: only a proof, or being preferred, lets us go on. */
-		if (!nodeset_has(d->view.nodes, r->nodeid) && r->state != FENCE_NODE_DEAD && !ours)
+		if (!nodeset_has(d->view.nodes, r->nodeid) && r->state != FENCE_NODE_DEAD &&
+		    !stays(d, i))
 			return "the other node is lost, and is the one to stay";
 	}
 	return NULL;
@@ -152,6 +160,8 @@ uint64_t fence_dog_due_ms(const struct fence_domain *d, unsigned slot, char why[
 		fence_text_copy(why, "watchdog: this life never said that it was armed");
 	else if (l->out_ms == 0)
 		fence_text_copy(why, "watchdog: it is in corosync's membership, and may pet it");
+	else if (d->view.two_node && !stays(d, slot))
+		fence_text_copy(why, "watchdog: it may be the one to stay, and pet it");
 	else if (d->now_ms >= due && heart_moves(d, d->book.rec[slot].nodeid))
 		fence_text_copy(
 			why, "watchdog: it should have fired, and its heartbeat on the disk moves");
