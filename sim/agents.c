@@ -76,6 +76,8 @@ static void in_trouble(struct world *w, struct agent_run *r, enum device_mode mo
 	case DEVICE_LIE:
 		if (r->action != FENCE_AGENT_STATUS)
 			r->effect_ms = UINT64_MAX;
+		if (r->action == FENCE_AGENT_OFF)
+			check_drill_lied(w, r->node, r->feed);
 		break;
 	case DEVICE_LATE:
 		if (r->action != FENCE_AGENT_STATUS)

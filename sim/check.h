@@ -34,6 +34,7 @@ void check_drill_note(struct world *w, uint32_t id, const struct fence_action *a
 void check_drill_off(struct world *w, uint32_t id, const struct fence_action *a); /* it begins */
 void check_drill_forget(struct world *w, uint32_t id);
 void check_drill_acted(struct world *w, uint32_t node, unsigned feed);
+void check_drill_lied(struct world *w, uint32_t node, unsigned feed);
 void check_drill_read(struct world *w, uint32_t node, unsigned feed);
 uint32_t check_drill_wait_ms(const struct plan *plan); /* so long may a drilled node wait */
 

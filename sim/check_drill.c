@@ -58,7 +58,7 @@ static void begins(struct world *w, uint32_t id, uint32_t node, uint32_t boot)
 	d->settled = false;
 	d->level = FENCE_LEVEL_NONE;
 	d->attempts = 0;
-	d->acted = d->read = 0;
+	d->acted = d->read = d->lied = 0;
 	w->stats.drills++;
 	if (w->host[node].boot == boot && long_in_service(w, node))
 		broken(w, "FENCE-19", id, "a drill of n%u begins, which serves", node);
@@ -200,9 +200,16 @@ void check_drill_acted(struct world *w, uint32_t node, unsigned feed)
 	w->drill[node].acted |= (uint8_t)(1u << feed);
 }
 
+void check_drill_lied(struct world *w, uint32_t node, unsigned feed)
+{
+	w->drill[node].lied |= (uint8_t)(1u << feed);
+}
+
+/* "Done" was a lie, and it reads off for another reason: it had lost its power, or was never registered. Nobody can tell. */
 void check_drill_read(struct world *w, uint32_t node, unsigned feed)
 {
 	w->drill[node].read |= (uint8_t)(1u << feed);
+	w->drill[node].acted |= w->drill[node].lied & (uint8_t)(1u << feed);
 }
 
 /* Who is drilled waits for its device, within a bound, and only as long as it has a quorum. */
