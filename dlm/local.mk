@@ -18,10 +18,6 @@ check_PROGRAMS += tests/unit/dlm_resource
 tests_unit_dlm_resource_SOURCES = tests/unit/dlm_resource.c tests/unit/dlm_table.h
 tests_unit_dlm_resource_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/dlm_goodbye
-tests_unit_dlm_goodbye_SOURCES = tests/unit/dlm_goodbye.c tests/unit/dlm_bus.h
-tests_unit_dlm_goodbye_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
-
 check_PROGRAMS += tests/unit/dlm_oracle
 tests_unit_dlm_oracle_SOURCES = tests/unit/dlm_oracle.c tests/unit/dlm_table.h
 tests_unit_dlm_oracle_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

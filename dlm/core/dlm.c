@@ -408,9 +408,6 @@ static int on_view(struct dlm *dlm, const struct dlm_event *ev)
 		}
 		return 0;
 	}
-	if (!view_id_equal(dlm->view, ev->view.id))
-		dlm->seen = NODESET_EMPTY;
-	dlm->seen = nodeset_or(dlm->seen, ev->view.members);
 	dlm->view = ev->view.id;
 	dlm->told_quorate = ev->view.quorate;
 	dlm->quorate = false;
@@ -543,17 +540,6 @@ static void remember_proofs(struct dlm *dlm)
 	}
 }
 
-/*
- * Said its node's fenced goodbye after its daemon was last here? Within one ring nobody but that node can tell: our fenced may hang,
- * and not have heard that the other is back (doc/SAFETY.md "Who goes on"). When the node has left the ring, a fenced that is
- * informed in the next one has heard all that was said in this one.
- */
-static bool goodbye_may_be_older(const struct dlm *dlm, const struct dlm_life *life)
-{
-	return nodeset_has(dlm->nodes, life->inc.nodeid) &&
-	       (life->state == DLM_LIFE_ABSENT || nodeset_has(dlm->seen, life->inc.nodeid));
-}
-
 /* What fenced proved of this life, now or before. */
 static enum proof_kind proven(const struct dlm *dlm, const struct dlm_life *life)
 {
@@ -567,8 +553,6 @@ static enum proof_kind proven(const struct dlm *dlm, const struct dlm_life *life
 			return dlm->ended[k].kind;
 	/* The rest depends on when it was said: a fenced that lags behind speaks of what was before this life. */
 	if (!node || !dlm->fence.informed || !view_id_equal(dlm->fence.view, dlm->view))
-		return PROOF_NONE;
-	if (node->proof.kind == PROOF_CLEAN_LEAVE && goodbye_may_be_older(dlm, life))
 		return PROOF_NONE;
 	/* A life that nobody saw is over when its node is dead now, however that was proven. */
 	if (incarnation_unseen(&life->inc))
@@ -646,7 +630,6 @@ static int on_leave(struct dlm *dlm, uint32_t from)
 		return 0;
 	dlm->history++;
 	dlm_life_drop(dlm, life);
-	nodeset_del(&dlm->seen, from);
 	if (!dlm->waiting)
 		dlm_pass_all(dlm);
 	if (from == dlm->self.nodeid)

@@ -68,8 +68,6 @@ struct dlm {
 	bool quorate;      /* agreed in order: a member said so of this view */
 	bool synced;
 	struct nodeset nodes, members, got_sync;
-	struct nodeset
-		seen; /* whose daemons were in our group since this ring began, and did not say goodbye */
 	struct dlm_sync sync[NODEID_MAX + 1];
 	bool wants_state;    /* everybody's SYNC is here, STATE must follow */
 	bool loading;        /* its first chunk arrived */
