@@ -47,7 +47,6 @@ def play(t):
     served = c.wait_served(other, since=at)
     proof = c.seen(other, first).get("proof") or {}
     t.check(proof.get("kind") in ("off_verified", "hypervisor"), f"a proof after all: {proof}")
-    t.check(took < served[1] - at, f"the attested takeover was the sooner one: {took:.2f} s and {served[1] - at:.2f} s")
     t.say(f"          its daemon was away: first record by {other} {served[1] - at:.2f} s after sysrq-c; {proof.get('kind')}: {proof.get('evidence')}")
     c.check_one_writer(["node1", "node2", "node1"] if other == "node1" else ["node2", "node1", "node2"])
     c.finish()
