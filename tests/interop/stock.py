@@ -134,13 +134,18 @@ def cpg_backend_off_of_a_stranger_is_no_off():
             while lab.run(["corosync-quorumtool", "-s"], ns=ns).rc != 0:
                 check(p.poll() is None and time.monotonic() < end, "corosync runs: " + open(log.name, errors="replace").read()[-500:])
                 time.sleep(0.2)
-            d = lab.virtd(stock=True, backend="cpg")
 
             def ask(agent, action, plug="test"):
                 return lab.run([agent], stdin=f"action={action}\nport={plug}\nkey_file={lab.key}\ntimeout=6\n", timeout=40)
-            end = time.monotonic() + 30
-            while ask(OUR_XVM, "status").rc != 0:
-                check(time.monotonic() < end, "the stock cpg backend answers our client: " + d.text()[-400:])
+            for _ in range(4):  # a daemon that has missed its own reply once waits for it without end, and answers nobody
+                d = lab.virtd(stock=True, backend="cpg")
+                end = time.monotonic() + 15
+                while (good := ask(OUR_XVM, "status").rc == 0) is False and time.monotonic() < end:
+                    time.sleep(0.1)
+                if good:
+                    break
+                d.stop()
+            check(good, "the stock cpg backend answers our client: " + d.text()[-400:])
             r = lab.ask("list", agent=OUR_XVM)
             check(r.rc == 0 and "test" in r.out, f"list by our client over the stock cpg backend: {r}")
             for action in ("status", "off"):
