@@ -90,7 +90,7 @@ enum driver_result deny_writes(struct op *op, const char *uuid)
 		r = wait_for(uuid, &pid, op_left_ms(op, SWAP_MS));
 		if (r == 0 && vol->iscsi) {
 			op_progress(op, "writes in flight do not end: the session is cut");
-			cut = iscsi_cut(op) == DRIVER_OK;
+			cut = iscsi_cut(op, true) == DRIVER_OK;
 			if (!pid)
 				pid = swapper(uuid); /* it had failed */
 			r = wait_for(uuid, &pid, op_left_ms(op, AGAIN_MS));

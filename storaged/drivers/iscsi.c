@@ -29,7 +29,8 @@
 #define ISCSIADM_MS 30000
 #define LOGIN_RETRIES 2 /* of iscsid within one login; the daemon comes again for ever */
 #define DISK_POLL_MS 20
-#define SETTLE_MS 150 /* no new disk for so long: the scan is over */
+#define NOP_LATE_MS 1000 /* after the time by which a silent target is noticed */
+#define SETTLE_MS 150    /* no new disk for so long: the scan is over */
 #define SESSIONS "/sys/class/iscsi_session"
 #define ISCSID_CONF "/etc/iscsi/iscsid.conf"
 
@@ -585,7 +586,22 @@ static void disks_delete(const struct iscsi_link *s)
 		file_write("1", "/sys/block/%s/device/delete", s->disks.path[i] + strlen("/dev/"));
 }
 
-enum driver_result iscsi_cut(struct op *op)
+/* Until open-iscsi has given the connection up. A target that answers NOPs, and not its disk, answers a logout, too. */
+static void wait_given_up(struct op *op)
+{
+	const struct timing *t = &op->job->cfg->timing;
+	uint32_t limit = t->iscsi_noop_interval_ms + t->iscsi_noop_timeout_ms + NOP_LATE_MS;
+	uint64_t until = op_now_ms() + op_left_ms(op, limit);
+	struct iscsi_link s;
+
+	op_progress(op, "%s is silent: waiting until its connection is given up",
+		    op->job->vol->target);
+	while (iscsi_look(&s, op->job->vol) == 0 && s.state == ISCSI_LOGGED_IN &&
+	       op_now_ms() < until)
+		sleep_ms(DISK_POLL_MS);
+}
+
+enum driver_result iscsi_cut(struct op *op, bool silent)
 {
 	const struct config_volume *vol = op->job->vol;
 	struct iscsi_link s;
@@ -594,6 +610,8 @@ enum driver_result iscsi_cut(struct op *op)
 
 	if (r == 0 && s.state == ISCSI_NONE)
 		return DRIVER_OK;
+	if (silent)
+		wait_given_up(op);
 	op_progress(op, "cutting %s off by logging out", vol->target);
 	int rc = ISCSIADM(op, &run, "-u");
 	enum driver_result words = rc == 0 && run.status == RC_OK
@@ -610,8 +628,13 @@ enum driver_result iscsi_cut(struct op *op)
 	if (r < 0)
 		return op_unknown(op, "io_error", "look at `iscsiadm -m session -P 3`",
 				  "iSCSI sessions cannot be read: %s", strerror(-r));
-	if (s.state == ISCSI_NONE || s.disks.n == 0)
+	if (s.state == ISCSI_NONE || (s.disks.n == 0 && !silent))
 		return DRIVER_OK;
+	if (s.disks.n == 0)
+		return op_unknown(op, "device_busy", "start iscsid, or reboot this node",
+				  "%s is silent and iscsid does not end its session: what was "
+				  "written may reach the disk later",
+				  vol->target);
 	return words != DRIVER_OK ? words
 				  : op_fail(op, "device_busy", "look at `iscsiadm -m session -P 3`",
 					    "%s still has its disks after logout", vol->target);

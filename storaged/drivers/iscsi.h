@@ -36,10 +36,14 @@ const char *iscsi_state_name(enum iscsi_state state);
 enum driver_result iscsi_login(struct op *op, struct iscsi_link *ret);
 
 /*
- * Cut this node off from the disks of the session at once, whatever their state: logout, which fails all waiting I/O in
- * 0.4 s; where iscsid does not answer, delete the SCSI devices (0.2 s). After it no I/O can reach the target through
- * this session. Other volumes of the same target lose it too: they are on the same dead disk.
+ * Cut this node off from the disks of the session: logout, which fails all waiting I/O in 0.4 s; where iscsid does not
+ * answer, delete the SCSI devices (0.2 s). Other volumes of the same target lose it too: they are on the same dead disk.
+ *
+ * @silent: the disk does not answer, so writes may wait in the connection, and TCP would deliver them when the network is back,
+ * even after the process that wrote them and the session are gone (SAFE-1). open-iscsi closes a connection with a reset, which
+ * throws them away, only after it has given it up (usr/io.c: SO_LINGER 0 unless a logout goes on). So it is waited for that,
+ * at most the NOP interval and time-out (doc/timing.md); a session that is still there afterwards is not cut off.
  */
-enum driver_result iscsi_cut(struct op *op);
+enum driver_result iscsi_cut(struct op *op, bool silent);
 
 #endif

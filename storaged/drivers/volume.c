@@ -322,31 +322,45 @@ static bool disk_dead(const struct op *op, const struct volume *v)
 	return false;
 }
 
+/* A session that an earlier KILL could not end (SAFE-1): the volume is gone, and what it wrote may still be on its way. */
+static bool lingers(const struct op *op)
+{
+	struct iscsi_link link;
+
+	return op->job->vol->iscsi && iscsi_look(&link, op->job->vol) == 0 &&
+	       link.state != ISCSI_NONE && (link.state != ISCSI_LOGGED_IN || link.disks.n == 0);
+}
+
 static enum driver_result kill_volume(struct op *op)
 {
 	const struct config_volume *vol = op->job->vol;
 	enum driver_result end = DRIVER_OK;
 	struct volume v;
 	struct dm_state st;
-	bool planned, cut = false;
+	bool planned, silent, cut = false;
 	int r = look(op, &v, &st, &planned);
 
 	if (r < 0)
 		return op_unknown(op, "internal", "look at `dmsetup info`",
 				  "device-mapper does not tell about %s/%s: %s", vol->vg, vol->lv,
 				  strerror(-r));
-	if (st.exists && disk_dead(op, &v)) {
-		end = iscsi_cut(op);
+	silent = st.exists ? disk_dead(op, &v) : lingers(op);
+	if (silent) {
+		end = iscsi_cut(op, true);
 		cut = end == DRIVER_OK;
 	}
 	if (st.exists) {
 		end = take_down(op, &v, &st, true);
 		if (end != DRIVER_OK && !cut && vol->iscsi) {
 			/* even a live disk goes, rather than the node */
-			cut = iscsi_cut(op) == DRIVER_OK;
+			cut = iscsi_cut(op, silent) == DRIVER_OK;
 			if (cut)
 				end = take_down(op, &v, &st, true);
 		}
+	}
+	if (end == DRIVER_OK && silent && !cut) {
+		end = iscsi_cut(op, true); /* SAFE-1: it is gone here, and not yet for the disk */
+		cut = true;
 	}
 	if (end != DRIVER_OK)
 		return end;

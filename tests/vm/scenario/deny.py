@@ -106,3 +106,19 @@ def play(t):
             d.ok(1, "prepare")
         d.ok(1, "start")
         d.ok(1, "stop")
+
+    with t.step("the network goes with writes in flight: none of them arrives when it is back (SAFE-1)"):
+        d.ok(1, "prepare")
+        d.ok(1, "start")
+        writer(one, "e")
+        one.cut()
+        time.sleep(1)
+        got = d.ok(1, "kill", limit_ms=30000)
+        d.inactive(1)
+        with open(d.lab.disk, "rb") as f:
+            before = f.read()
+        one.heal()
+        time.sleep(20)  # longer than TCP waits before it tries again
+        with open(d.lab.disk, "rb") as f:
+            t.check(f.read() == before, "what waited in the connection was thrown away with it")
+        t.check("silent" in str(got["lines"]), f"its connection was given up first: {got['lines']}")
