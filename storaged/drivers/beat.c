@@ -180,7 +180,9 @@ static void *io_thread(void *arg)
 			r = own ? beat_own(b, &a, &beat) : beat_watch(b, &a);
 		if (r == 0 && job->beat) {
 			atomic_store(&job->beat->epoch, b->epoch);
-			atomic_store(&job->beat->io_ok_ms, op_now_ms());
+			/* an owner whose record is another's writes nothing, so nobody sees it */
+			if (!own || !b->lost)
+				atomic_store(&job->beat->io_ok_ms, op_now_ms());
 		}
 		if (r < 0)
 			area_close(&a);

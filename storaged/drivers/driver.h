@@ -79,7 +79,8 @@ enum driver_result {
  * shared memory (mmap MAP_SHARED|MAP_ANONYMOUS by the daemon before the fork). CLOCK_MONOTONIC ms, 0: never.
  * The child also writes a {"life":...} line at each change of its own opinion. */
 struct driver_beat {
-	_Atomic uint64_t io_ok_ms;   /* end of the last read or write that succeeded */
+	_Atomic uint64_t
+		io_ok_ms; /* owner: end of the last beat written; watching: of the last read */
 	_Atomic uint64_t changed_ms; /* watching: when the owner's block was last seen to change */
 	_Atomic uint64_t epoch;      /* owner: the epoch it writes; watching: the epoch read */
 	_Atomic uint32_t

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -251,7 +252,7 @@ static void busy_mount_is_named_then_killed(void **state)
 	WANT(doit(DRIVER_PROBE, 1), DRIVER_INACTIVE, "");
 }
 
-static FILE *beat(uint32_t node, uint32_t owner, pid_t *pid)
+static FILE *beat(uint32_t node, uint32_t owner, struct driver_beat *page, pid_t *pid)
 {
 	int p[2];
 
@@ -265,6 +266,7 @@ static FILE *beat(uint32_t node, uint32_t owner, pid_t *pid)
 		close(p[0]);
 		enter(node);
 		job.owner = owner;
+		job.beat = page;
 		_exit(driver_run(&job, p[1]));
 	}
 	close(p[1]);
@@ -297,7 +299,11 @@ static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 	struct driver_line up = doit(DRIVER_START, 1);
 
 	WANT(up, DRIVER_OK, "");
-	FILE *w = beat(2, 1, &watch), *o = beat(1, 1, &own);
+	struct driver_beat *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(page != MAP_FAILED);
+	FILE *w = beat(2, 1, NULL, &watch), *o = beat(1, 1, page, &own);
 
 	assert_int_equal(until(o, LIFE_FRESH).epoch, up.epoch);
 	assert_int_equal(until(w, LIFE_FRESH).node, 1);
@@ -327,13 +333,20 @@ static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 	if (lost.epoch == up.epoch)
 		lost = until(o, LIFE_UNKNOWN);
 	assert_int_equal(lost.epoch, up.epoch + 1);
+	uint64_t io = atomic_load(&page->io_ok_ms);
+
 	until(w, LIFE_STALE);
+	/* nor does it count as one that still writes (SAFE-3): what it reads from here on shows it to nobody */
+	usleep(10 * cfg.timing.heartbeat_ms * 1000);
+	assert_true(io > 0);
+	assert_int_equal(atomic_load(&page->io_ok_ms), io);
 	kill(own, SIGKILL);
 	kill(watch, SIGKILL);
 	waitpid(own, &st, 0);
 	waitpid(watch, &st, 0);
 	fclose(o);
 	fclose(w);
+	munmap(page, sizeof(*page));
 	WANT(doit(DRIVER_STOP, 2), DRIVER_OK, "");
 	WANT(doit(DRIVER_STOP, 1), DRIVER_OK, "");
 }
