@@ -105,6 +105,20 @@ int fence_state_decode(struct fence_state *ret, const void *buf, size_t len)
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }
 
+void fence_signs_peer(struct fence_signs *s, struct nodeset *seen, uint32_t node,
+		      enum life_sign life)
+{
+	enum life_sign was = s->peer[node];
+
+	if (!nodeset_has(*seen, node))
+		s->peer[node] = life;
+	else if (was == LIFE_FRESH || life == LIFE_FRESH)
+		s->peer[node] = LIFE_FRESH;
+	else if (was != life)
+		s->peer[node] = LIFE_UNKNOWN;
+	nodeset_add(seen, node);
+}
+
 int fence_signs_encode(const struct fence_signs *signs, void *buf, size_t len)
 {
 	struct wire_w w;

@@ -83,6 +83,10 @@ struct fence_signs {
 /* Encode into @buf: bytes written, or -ENOSPC. Decode: 0, or -EPROTO with @ret undefined. */
 int fence_state_encode(const struct fence_state *st, void *buf, size_t len);
 int fence_state_decode(struct fence_state *ret, const void *buf, size_t len);
+/* One more heartbeat of @node, on another volume, goes into s->peer: it lives if one moves, is silent only if all are, and else nobody
+ * can tell (SAFE-3). @seen: whose came before; empty at first. */
+void fence_signs_peer(struct fence_signs *s, struct nodeset *seen, uint32_t node,
+		      enum life_sign life);
 int fence_signs_encode(const struct fence_signs *s, void *buf, size_t len);
 int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len);
 

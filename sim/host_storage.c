@@ -36,6 +36,7 @@ void signs_update(struct world *w, uint32_t id)
 	struct host *h = &w->host[id];
 	struct place_summary sum;
 	struct fence_signs s;
+	struct nodeset seen = NODESET_EMPTY;
 	bool own = false;
 
 	if (!h->place || !has_part(w, PART_FENCE))
@@ -58,10 +59,8 @@ void signs_update(struct world *w, uint32_t id)
 			if (!own || life != LIFE_FRESH)
 				s.self = life;
 			own = true;
-		} else if (s.peer[of] == LIFE_UNKNOWN || life == LIFE_FRESH) {
-			s.peer[of] = life;
-		} else if (s.peer[of] == LIFE_STALE && life == LIFE_UNKNOWN) {
-			s.peer[of] = LIFE_UNKNOWN;
+		} else {
+			fence_signs_peer(&s, &seen, of, life);
 		}
 	}
 	if (h->signs_sent && memcmp(&s, &h->signs, sizeof(s)) == 0)

@@ -383,6 +383,7 @@ static void word_update(const struct beat *b, struct fence_signs *s)
 void signs_update(struct daemon *d)
 {
 	struct fence_signs s;
+	struct nodeset seen = NODESET_EMPTY;
 	struct place_summary sum;
 	uint64_t now = mono_ms();
 	bool own = false;
@@ -408,10 +409,8 @@ void signs_update(struct daemon *d)
 			if (!own || life != LIFE_FRESH)
 				s.self = life;
 			own = true;
-		} else if (s.peer[b->node] == LIFE_UNKNOWN || life == LIFE_FRESH) {
-			s.peer[b->node] = life;
-		} else if (s.peer[b->node] == LIFE_STALE && life == LIFE_UNKNOWN) {
-			s.peer[b->node] = LIFE_UNKNOWN;
+		} else {
+			fence_signs_peer(&s, &seen, b->node, life);
 		}
 	}
 	if (d->signs_sent && memcmp(&s, &d->signs, sizeof(s)) == 0)

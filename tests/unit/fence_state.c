@@ -164,6 +164,37 @@ static void who_is_held_is_a_member_who_is_not_in_is_none(void **state)
 	assert_false(fence_state_member(&st));
 }
 
+/* SAFE-3: silence on one volume says nothing while another one cannot be read, in whatever order they are asked. */
+static void a_peer_is_silent_only_where_all_its_heartbeats_are(void **state)
+{
+	static const struct {
+		enum life_sign one, two, all;
+	} rows[] = {
+		{ LIFE_UNKNOWN, LIFE_STALE, LIFE_UNKNOWN },
+		{ LIFE_STALE, LIFE_UNKNOWN, LIFE_UNKNOWN },
+		{ LIFE_STALE, LIFE_STALE, LIFE_STALE },
+		{ LIFE_UNKNOWN, LIFE_UNKNOWN, LIFE_UNKNOWN },
+		{ LIFE_FRESH, LIFE_STALE, LIFE_FRESH },
+		{ LIFE_STALE, LIFE_FRESH, LIFE_FRESH },
+		{ LIFE_UNKNOWN, LIFE_FRESH, LIFE_FRESH },
+		{ LIFE_FRESH, LIFE_UNKNOWN, LIFE_FRESH },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct nodeset seen = NODESET_EMPTY;
+		struct fence_signs s;
+
+		memset(&s, 0, sizeof(s));
+		fence_signs_peer(&s, &seen, 2, rows[i].one);
+		assert_int_equal(s.peer[2], rows[i].one);
+		fence_signs_peer(&s, &seen, 3, LIFE_STALE);
+		fence_signs_peer(&s, &seen, 2, rows[i].two);
+		assert_int_equal(s.peer[2], rows[i].all);
+		assert_int_equal(s.peer[3], LIFE_STALE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +203,7 @@ int main(void)
 		cmocka_unit_test(the_largest_state_survives_the_wire),
 		cmocka_unit_test(a_kind_of_proof_we_do_not_know_is_no_proof),
 		cmocka_unit_test(signs_survive_and_unknown_ones_stay_unknown),
+		cmocka_unit_test(a_peer_is_silent_only_where_all_its_heartbeats_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
