@@ -265,10 +265,13 @@ int dlm_op_read(struct wire_r *r, struct dlm_op *op, uint64_t *number)
 
 int dlm_op_check(const struct dlm_op *op)
 {
+	/* of any type: what is taken is sent as it is, names and all */
+	if (op->space_len > DLM_NAME_MAX || op->name_len > DLM_NAME_MAX)
+		return -EINVAL;
 	switch (op->type) {
 	case DLM_OP_LOCK:
-		if (!op->client || op->space_len < 1 || op->space_len > DLM_NAME_MAX ||
-		    op->name_len < 1 || op->name_len > DLM_NAME_MAX || op->flags & DLM_F_CONVERT)
+		if (!op->client || op->space_len < 1 || op->name_len < 1 ||
+		    op->flags & DLM_F_CONVERT)
 			return -EINVAL;
 		return dlm_check_request(op->mode, op->flags, DLM_IV);
 	case DLM_OP_CONVERT:

@@ -684,6 +684,32 @@ static void half_a_state_is_none(void **state)
 	bus_end(&bus);
 }
 
+/* What a client may write is sent to all as it is: a name that says it is longer than names are is refused, whatever it is for
+ * (found by libFuzzer, target client). */
+static void a_name_that_is_too_long_is_refused_of_any_type(void **state)
+{
+	static const int types[] = { DLM_OP_LOCK, DLM_OP_CONVERT, DLM_OP_UNLOCK, DLM_OP_CLIENT_GONE,
+				     DLM_OP_PURGE };
+	struct bus bus = { .configured = { ALL3 } };
+
+	(void)state;
+	three_up(&bus);
+	for (unsigned i = 0; i < 2 * sizeof(types) / sizeof(types[0]); i++) {
+		struct dlm_op op = { .type = types[i / 2],
+				     .client = 1,
+				     .lkid = 1,
+				     .mode = DLM_EX,
+				     .flags = types[i / 2] == DLM_OP_CONVERT ? DLM_F_CONVERT : 0,
+				     .space_len = 1,
+				     .name_len = 1 };
+		struct dlm_event ev = { .type = DLM_EV_SUBMIT, .submit = &op };
+
+		*(i % 2 ? &op.space_len : &op.name_len) = DLM_NAME_MAX + 1;
+		assert_int_equal(dlm_step(bus.node[1].dlm, &ev, bus.node[1].out), -EINVAL);
+	}
+	bus_end(&bus);
+}
+
 /* A token is never given twice: not by another node, nor after a loss, nor by who got the state from somebody. */
 static void a_token_is_given_once(void **state)
 {
@@ -742,6 +768,7 @@ int main(void)
 		cmocka_unit_test(the_longest_history_is_adopted),
 		cmocka_unit_test(quorum_counts_when_the_order_hears_of_it),
 		cmocka_unit_test(half_a_state_is_none),
+		cmocka_unit_test(a_name_that_is_too_long_is_refused_of_any_type),
 		cmocka_unit_test(a_token_is_given_once),
 	};
 
