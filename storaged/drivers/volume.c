@@ -53,6 +53,14 @@ static enum driver_result mount_point_free(struct op *op, const struct lvm_plan 
 static struct volume kept;
 static bool kept_ready;
 
+static bool is_member(const struct driver_job *job)
+{
+	for (unsigned i = 0; i < job->fence->n; i++)
+		if (job->fence->node[i].nodeid == job->self.nodeid)
+			return job->fence->node[i].state == FENCE_NODE_MEMBER;
+	return false;
+}
+
 static enum driver_result prepare(struct op *op)
 {
 	struct volume v;
@@ -74,6 +82,10 @@ static enum driver_result prepare(struct op *op)
 	if (end == DRIVER_OK)
 		end = owner_read(op, &a, &rec);
 	area_close(&a);
+	/* Also who only stands by: the others start nothing before they have read that this node's key is there, to be taken
+	 * away (SAFE-6). A life that the domain does not know yet has to wait: its key would say that its last one still writes. */
+	if (end == DRIVER_OK && is_member(op->job))
+		end = reserve_join(op, &v.plan);
 	if (end != DRIVER_OK)
 		return end;
 	end = op_end(op, DRIVER_OK, "%s/%s is in reach, epoch %" PRIu64, op->job->vol->vg,

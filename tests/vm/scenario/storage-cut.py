@@ -49,7 +49,8 @@ def play(t):
         lab.node(1).sh(MAKE.format(disk=disk, vg=VG), timeout=180)
         lab.node(1).sh("iscsiadm -m node --logout >/dev/null")
     c = Cluster(t, lab=lab, serve=False, conf=config(storage.portal, disk))
-    c.start(1, 2)
+    c.start(1)  # the service is placed on node1, and waits until node2, which only stands by, has registered too (SAFE-6)
+    c.start(2)
     with t.step("volume prepared, service running"):
         c.prepare()
         first = c.wait_running()
