@@ -82,6 +82,8 @@ static void in_trouble(struct world *w, struct agent_run *r, enum device_mode mo
 	case DEVICE_LATE:
 		if (r->action != FENCE_AGENT_STATUS)
 			r->effect_ms = w->now_ms + took + prng_range(p, 0, 5000);
+		if (r->action == FENCE_AGENT_OFF)
+			check_drill_lied(w, r->node, r->feed); /* until then */
 		break;
 	case DEVICE_STRANGER:
 		/* one that takes another machine's place between an off and its read-back nobody would notice */

@@ -292,7 +292,7 @@ struct drill_seen { /* FENCE-19: the last drill of a node, against what its devi
 	bool settled;
 	uint8_t level;       /* of the first attempt; FENCE_LEVEL_NONE: it has not run */
 	uint8_t acted, read; /* bits by feed: taken away, and read back by an agent, since */
-	uint8_t lied;        /* said "done" and did nothing, since */
+	uint8_t lied;        /* said "done" and did nothing, or not yet, since */
 	uint64_t waits_ms;   /* the node waits for its device since; 0: it does not */
 	uint64_t serves_ms, view_ms, stood_still_ms; /* of its fenced: since, and last */
 };
