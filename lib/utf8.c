@@ -14,9 +14,9 @@ size_t utf8_cut(const char *s, size_t max)
 	return n;
 }
 
-/* The length of the character that @s begins with; 0: none does. */
-static size_t character(const unsigned char *s)
+size_t utf8_character(const char *text)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	size_t n = s[0] < 0x80                   ? 1
 		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
 		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
@@ -36,7 +36,7 @@ static size_t character(const unsigned char *s)
 void utf8_mend(char *s)
 {
 	while (*s) {
-		size_t n = character((unsigned char *)s);
+		size_t n = utf8_character(s);
 
 		if (n == 0)
 			*s = '?';

@@ -10,6 +10,9 @@
 /* How many bytes of @s, @max at most, to take so that none of its characters is cut; @s is UTF-8. */
 size_t utf8_cut(const char *s, size_t max);
 
+/* The length of the character that @s begins with, NUL-terminated; 0: none of RFC 3629 does. The NUL is one of length 1. */
+size_t utf8_character(const char *s);
+
 /* Each byte of @s that belongs to no character of UTF-8 (RFC 3629) becomes '?', in place. */
 void utf8_mend(char *s);
 

@@ -10,6 +10,8 @@
 
 #include "config_parse.h"
 
+#include "lib/utf8.h"
+
 #define KEYS_MAX 64 /* in one map */
 
 static struct at at_of(struct fy_node *node, struct at otherwise)
@@ -87,22 +89,9 @@ static void report_syntax(struct parse *p, struct fy_diag *diag)
 /* Length of the UTF-8 character at @s, 0: it is none, or one that does not belong into a text. */
 static int character(const unsigned char *s)
 {
-	int n = s[0] < 0x80                   ? 1
-		: s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		: s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-					      : 4;
-
 	if (s[0] < 0x80)
 		return s[0] >= ' ' || s[0] == '\t' || s[0] == '\r' ? s[0] != 0x7f : 0;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	for (int i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
+	return (int)utf8_character((const char *)s);
 }
 
 /* What libfyaml need not see: a directive (a damaged one makes its version 0.7 loop for ever), and bytes that are no text. */

@@ -44,6 +44,27 @@ static void a_cut_text_ends_with_a_whole_character(void **state)
 	assert_int_equal(utf8_cut(text, sizeof(text)), strlen(text));
 }
 
+/* Every beginning of two bytes, alone and with what a longer character goes on with. */
+static void a_character_is_as_long_as_is_taken(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < 65536; i++) {
+		for (unsigned more = 0; more <= 2; more++) {
+			char s[5] = { (char)(i & 0xff), (char)(i >> 8) }, one[5] = "";
+			size_t n;
+
+			if (!s[0])
+				continue;
+			memset(s + 2, 0x80, s[1] ? more : 0);
+			n = utf8_character(s);
+			assert_true(n <= strlen(s));
+			memcpy(one, s, n);
+			assert_true(n == 0 || is_taken(one));
+			assert_false(n == 0 && is_taken(s));
+		}
+	}
+}
+
 /* Every string of two bytes, and strings of drawn ones from around the limits of each length. */
 static void whatever_is_mended_is_taken_and_what_was_taken_stays(void **state)
 {
@@ -73,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cut_text_ends_with_a_whole_character),
+		cmocka_unit_test(a_character_is_as_long_as_is_taken),
 		cmocka_unit_test(whatever_is_mended_is_taken_and_what_was_taken_stays),
 	};
 
