@@ -141,8 +141,9 @@ static int dummy_set(struct agent *a, const char *plug, enum agent_power to, enu
 	return r;
 }
 
-static int dummy_cycle(struct agent *a, const char *plug)
+static int dummy_cycle(struct agent *a, const char *plug, enum agent_power *seen)
 {
+	(void)seen;
 	return order(a, "reboot", plug);
 }
 

@@ -391,7 +391,7 @@ static int power_set(struct agent *a, const char *plug, enum agent_power to, enu
 }
 
 /* A chassis that is off cannot be cycled: that is no reason to leave it off for ever. */
-static int power_cycle(struct agent *a, const char *plug)
+static int power_cycle(struct agent *a, const char *plug, enum agent_power *seen)
 {
 	enum agent_power now = AGENT_UNKNOWN;
 	int r = chassis_control(a, IPMI_CHASSIS_CONTROL_POWER_CYCLE, "power cycle", false);
@@ -399,10 +399,12 @@ static int power_cycle(struct agent *a, const char *plug)
 	if (r <= 0)
 		return r;
 	r = chassis_status(a, plug, &now);
-	if (r == 0)
-		r = now == AGENT_OFF ? power_set(a, plug, AGENT_ON, &now)
-				     : fail_state(a, "power cycle");
-	return r;
+	if (r == 0 && now != AGENT_OFF)
+		r = fail_state(a, "power cycle");
+	if (r < 0)
+		return r;
+	*seen = AGENT_OFF;
+	return power_set(a, plug, AGENT_ON, &now);
 }
 
 static int diag(struct agent *a, const char *plug)

@@ -141,8 +141,11 @@ struct agent_def {
 	 */
 	int (*set)(struct agent *a, const char *plug, enum agent_power to, enum agent_power *seen);
 
-	/* method=cycle, and agents whose reboot is one step. NULL: off, then on. Its success is believed as it is. */
-	int (*cycle)(struct agent *a, const char *plug);
+	/*
+	 * method=cycle, and agents whose reboot is one step. NULL: off, then on. Where there is status(), the plug has to be
+	 * seen off afterwards; @seen, AGENT_UNKNOWN: AGENT_OFF when that was seen here.
+	 */
+	int (*cycle)(struct agent *a, const char *plug, enum agent_power *seen);
 
 	/* agent_list_row() for each plug. NULL: no list, and monitor asks the status instead. */
 	int (*list)(struct agent *a);

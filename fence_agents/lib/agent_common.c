@@ -81,7 +81,7 @@ static const struct {
 	    .arg = "method",
 	    .value = "onoff",
 	    .select = methods,
-	    .text = "How to reboot: off, read back, and on; or the device's own cycle, believed as it is" } },
+	    .text = "How to reboot: off, read back, and on; or by the device's own cycle, in which it has to be seen off" } },
 	{ ALL,
 	  { .name = "delay",
 	    .type = AGENT_SECOND,

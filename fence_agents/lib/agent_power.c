@@ -8,6 +8,8 @@
 
 #define PLUGS_MAX 16
 #define POLL_FIRST_MS 50
+#define POLL_CYCLE_MS \
+	100 /* a chassis is off for a second at least in a power cycle: IPMI 2.0 28.3 */
 
 struct plugs {
 	char buf[1024];
@@ -87,11 +89,11 @@ int agent_power_status(struct agent *a, enum agent_power *ret)
 	return r;
 }
 
-/* Ask until every plug is @to, or the time is over. */
-static int read_back(struct agent *a, struct plugs *p, enum agent_power to, bool once)
+/* Ask until every plug is @to, or the time is over; @most_ms: the longest pause. */
+static int read_back_each(struct agent *a, struct plugs *p, enum agent_power to, bool once,
+			  int64_t most_ms)
 {
 	int64_t end_ms = agent_deadline_ms(a, "power_timeout");
-	int64_t most_ms = agent_number(a, "stonith_status_sleep") * 1000L;
 	int64_t pause_ms = POLL_FIRST_MS;
 
 	for (;;) {
@@ -125,6 +127,11 @@ static int read_back(struct agent *a, struct plugs *p, enum agent_power to, bool
 		agent_sleep_ms(left >= 0 && left < pause_ms ? left : pause_ms);
 		pause_ms *= 2;
 	}
+}
+
+static int read_back(struct agent *a, struct plugs *p, enum agent_power to, bool once)
+{
+	return read_back_each(a, p, to, once, agent_number(a, "stonith_status_sleep") * 1000L);
 }
 
 /* One try: every plug that is not there yet is told, then all are read back. */
@@ -205,14 +212,31 @@ static int power_to(struct agent *a, enum agent_power to)
 	return r;
 }
 
+/*
+ * The device's own cycle. Some devices accept it and do nothing, so each plug has to be seen off once (SAFE-3): that it is on
+ * afterwards is what it was before, too.
+ */
 static int cycle(struct agent *a)
 {
 	struct plugs p;
 	int r = split(a, &p);
 
-	for (unsigned i = 0; r == 0 && i < p.n; i++)
-		r = a->def->cycle(a, p.name[i]);
-	return r;
+	for (unsigned i = 0; r == 0 && i < p.n; i++) {
+		enum agent_power seen = AGENT_UNKNOWN;
+
+		r = a->def->cycle(a, p.name[i], &seen);
+		p.there[i] = seen == AGENT_OFF;
+	}
+	if (r < 0 || !a->def->status || a->def->flags & AGENT_NO_STATUS)
+		return r;
+	if (read_back_each(a, &p, AGENT_OFF, false, POLL_CYCLE_MS) < 0)
+		return agent_error(
+			a, ETIME,
+			"the power cycle was accepted, and nobody saw it off: it may never have been; use method=onoff");
+	memset(p.there, 0, sizeof(p.there));
+	if (read_back(a, &p, AGENT_ON, false) < 0)
+		agent_warn(a, "it is off, but did not go on again: %s", a->error);
+	return 0;
 }
 
 static int reboot_it(struct agent *a)

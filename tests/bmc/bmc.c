@@ -161,6 +161,8 @@ static void power_set(const char *to)
 		die(conf.state);
 }
 
+#define CYCLE_OFF_MS 1000 /* IPMI 2.0 28.3: no less */
+
 static void power_change(const char *to)
 {
 	if (conf.has[F_LIE])
@@ -188,10 +190,19 @@ static uint8_t chassis_control(const struct session *s, uint8_t what)
 	case 0:
 	case 5: power_change("off"); break;
 	case 1: power_change("on"); break;
+	case 2:
+		if (!power_is_on())
+			return CC_NOT_NOW;
+		if (conf.has[F_LIE])
+			break;
+		power_set("off");
+		later.to = "on";
+		later.at_ms = mono_ms() + CYCLE_OFF_MS;
+		break;
 	default:
 		if (!power_is_on())
 			return CC_NOT_NOW;
-		break; /* a cycle, a reset: on before, on after */
+		break; /* a reset: on before, on after */
 	}
 	dead = what == 0 && conf.has[F_DIES];
 	return CC_OK;

@@ -172,6 +172,9 @@ def ipmilan_with_ipmi_sim():
         b.expect("status", 2, cipher=3)
         b.expect("reboot", 0, cipher=3)
         equal(b.state(), "on", "the chassis")
+        b.expect("reboot", 0, cipher=3, method="cycle")
+        equal(b.state(), "on", "the chassis after its own cycle")
+        check("power 0" in b.log(), f"it was off: {b.log()}")
         b.expect("status", 1, "wrong password", cipher=3, password="nope")
         # it grants whatever is asked for, and holds one to that
         b.expect("off", 1, "0xd4", cipher=3, username="ro", password="fxro", privlvl="user", power_timeout=1)
@@ -202,6 +205,11 @@ def ipmilan_is_not_fooled():
     with Bmc("--fault", "lie") as b:
         b.expect("off", 1, "still on", power_timeout=2)
         check("off" in b.log(), "it was asked")
+        b.expect("reboot", 1, "still on", power_timeout=2)
+        b.expect("reboot", 1, "nobody saw it off", method="cycle", power_timeout=2)
+        check("cycle" in b.log(), "that, too")
+        b.set("off")
+        b.expect("on", 1, "still off", power_timeout=1)
     with Bmc("--fault", "slow=1500") as b:
         r = b.expect("off", 0)
         check(r.took >= 1.4, f"done only when it is off: {r}")

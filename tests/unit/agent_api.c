@@ -29,6 +29,7 @@ static struct toy {
 	bool liar;        /* set() says ok and does nothing */
 	bool lost_answer; /* set() acts and then fails */
 	int slow;         /* status reads the old state so often after a set */
+	int dark;         /* and off so often after a cycle */
 	bool opens_badly;
 	unsigned opened, closed, sets, offs, ons, cycles;
 	char said[256]; /* the password, as the device heard it */
@@ -64,6 +65,8 @@ static int toy_status(struct agent *a, const char *plug, enum agent_power *ret)
 	*ret = toy->lamp[i];
 	if (toy->slow > 0 && toy->sets > 0 && toy->slow--)
 		*ret = toy->lamp[i] == AGENT_ON ? AGENT_OFF : AGENT_ON;
+	if (toy->dark > 0 && toy->dark--)
+		*ret = AGENT_OFF;
 	return 0;
 }
 
@@ -79,11 +82,14 @@ static int toy_set(struct agent *a, const char *plug, enum agent_power to, enum 
 	return toy->lost_answer ? agent_error(a, ETIMEDOUT, "no answer to the order") : 0;
 }
 
-static int toy_cycle(struct agent *a, const char *plug)
+static int toy_cycle(struct agent *a, const char *plug, enum agent_power *seen)
 {
 	(void)a;
 	(void)plug;
+	(void)seen;
 	toy->cycles++;
+	if (!toy->liar)
+		toy->dark = 2;
 	return 0;
 }
 
@@ -357,7 +363,10 @@ static void reboot_is_off_then_on(void **state)
 	run("action=reboot\nplug=two\nmethod=CYCLE\n", NULL);
 	EXPECT(0, "Success: Rebooted\n", "");
 	assert_int_equal(toy->cycles, 1);
-	toy->liar = true;
+	assert_int_equal(toy->dark, 0);
+	toy->liar = true; /* SAFE-3: "ok" and nothing done is no reboot */
+	run("action=reboot\nplug=two\nmethod=cycle\npower_timeout=0\n", NULL);
+	EXPECT(1, "", "nobody saw it off");
 	run("action=reboot\nplug=two\npower_timeout=0\n", NULL);
 	EXPECT(1, "", "still on");
 	assert_int_equal(toy->ons, 1);
