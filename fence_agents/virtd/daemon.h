@@ -4,7 +4,7 @@
  *   main.c     options, keys, start and stop      backend.c  libvirt's processes, seen from here
  *   net.c      sockets                            worker.c   libvirt's processes, from inside
  *   attest.c   statements over UDP, sealed        report.c   audit, log, status, what survives a restart
- *   view.c     how we see the way to who asks
+ *   view.c     how we see the way to who asks  group.c    membership in multicast groups
  */
 #ifndef STOCKADE_VIRTD_DAEMON_H
 #define STOCKADE_VIRTD_DAEMON_H
@@ -22,7 +22,17 @@
 #define VIRTD_STATE_DIR STOCKADE_STATEDIR "/virtd"
 #define PEERS_MAX 128
 
+#define VIRTD_MEMBERS_MAX 64
+#define VIRTD_IFNAME_BYTES 16
+
 struct conn;
+
+struct virtd_group { /* of a multicast listener: where it is joined */
+	unsigned n;
+	unsigned ifindex[VIRTD_MEMBERS_MAX];
+	char name[VIRTD_MEMBERS_MAX][VIRTD_IFNAME_BYTES];
+	bool full; /* it could not be joined on all */
+};
 
 struct peer { /* of statements: what the core calls by a number */
 	struct sockaddr_storage addr;
@@ -43,7 +53,10 @@ struct virtd {
 	int listen_fd[VIRTD_LISTENERS_MAX];
 	int alone_fd
 		[VIRTD_LISTENERS_MAX]; /* multicast: its port by unicast, for echoes of this host alone */
-	struct {                       /* of the datagram that is being fed */
+	struct virtd_group group[VIRTD_LISTENERS_MAX];
+	int link_fd; /* the kernel's news of links; -1: none */
+	struct loop_timer *group_timer;
+	struct { /* of the datagram that is being fed */
 		int fd;
 		struct sockaddr_storage to;
 		socklen_t len;
@@ -85,6 +98,11 @@ void net_send(struct virtd *d, const struct virtd_action *a);
 void net_close(struct virtd *d, uint64_t conn);
 void net_channel(void *arg, const char *uuid, const char *path);
 unsigned net_conns(const struct virtd *d);
+
+/* group.c */
+int group_join(struct virtd *d, unsigned listener); /* -errno: on no interface */
+void group_watch(struct virtd *d);                  /* from now on, as interfaces come and go */
+void group_done(struct virtd *d);
 
 /* attest.c */
 int attest_listen(struct virtd *d);

@@ -21,6 +21,7 @@ stockade_virtd_SOURCES = \
 	%reldir%/backend.c \
 	%reldir%/backend.h \
 	%reldir%/daemon.h \
+	%reldir%/group.c \
 	%reldir%/main.c \
 	%reldir%/net.c \
 	%reldir%/report.c \

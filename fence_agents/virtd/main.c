@@ -318,7 +318,7 @@ static int serve(struct virtd *d, const char *pidfile)
 {
 	int r = 1;
 
-	d->attest_fd = d->keep_fd = d->reply.fd = d->igmp_fd = -1;
+	d->attest_fd = d->keep_fd = d->reply.fd = d->igmp_fd = d->link_fd = -1;
 	if (start(d, pidfile)) {
 		nag(d);
 		log_notice("virtd.start", "version=%s listeners=%u libvirts=%u map=%s",

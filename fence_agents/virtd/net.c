@@ -358,10 +358,9 @@ static int listen_multicast(struct virtd *d, unsigned i)
 	const struct virtd_listener *l = &d->conf->listener[i];
 	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(l->port) };
 	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(l->port) };
-	unsigned ifindex = l->interface[0] ? if_nametoindex(l->interface) : 0;
 	int fd, one = 1, room = 1 << 20;
 
-	if (l->interface[0] && ifindex == 0)
+	if (l->interface[0] && if_nametoindex(l->interface) == 0)
 		return complain(l, "interface");
 	if (inet_pton(l->ipv6 ? AF_INET6 : AF_INET, l->address,
 		      l->ipv6 ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1) {
@@ -378,29 +377,12 @@ static int listen_multicast(struct virtd *d, unsigned i)
 		   &one, sizeof(one));
 	if (bind(fd, l->ipv6 ? (void *)&a6 : (void *)&a4, l->ipv6 ? sizeof(a6) : sizeof(a4)) < 0)
 		return complain(l, "bind");
-	if (l->ipv6) {
-		struct ipv6_mreq r = { .ipv6mr_multiaddr = a6.sin6_addr,
-				       .ipv6mr_interface = ifindex };
+	int r = group_join(d, i);
 
-		if (setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &r, sizeof(r)) < 0)
-			return complain(
-				l,
-				"joining the group (no interface named, and no multicast route?)");
-	} else {
-		struct ip_mreqn r = { .imr_multiaddr = a4.sin_addr, .imr_ifindex = (int)ifindex };
-		struct if_nameindex *all = ifindex ? NULL : if_nameindex();
-		bool joined = ifindex &&
-			      setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &r, sizeof(r)) == 0;
-
-		/* no interface named: on every one that can */
-		for (unsigned k = 0; all && all[k].if_index; k++) {
-			r.imr_ifindex = (int)all[k].if_index;
-			joined |= setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &r, sizeof(r)) == 0;
-		}
-		if (all)
-			if_freenameindex(all);
-		if (!joined)
-			return complain(l, "joining the group");
+	if (r < 0) {
+		errno = -r;
+		return complain(l, l->interface[0] ? "joining the group on its interface"
+						   : "joining the group on any interface");
 	}
 	return loop_fd_add(d->loop, fd, POLLIN, on_multicast, d);
 }
@@ -522,11 +504,14 @@ int net_listen(struct virtd *d)
 		case VIRTD_VSOCK: r = listen_stream(d, i); break;
 		case VIRTD_SERIAL: break; /* channels come from libvirt */
 		}
+	if (r == 0)
+		group_watch(d);
 	return r;
 }
 
 void net_done(struct virtd *d)
 {
+	group_done(d);
 	while (d->conns)
 		conn_free(d->conns);
 	for (unsigned i = 0; i < VIRTD_LISTENERS_MAX; i++)

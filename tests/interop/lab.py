@@ -143,8 +143,9 @@ class Virtd:
         key = key or lab.key
         uris = [uri] if isinstance(uri, str) else uri
         self.n_uris = len(uris)
+        wire = f'interface = "{interface}"; ' if interface else ""
         parts = {
-            "multicast": f'key_file = "{key}"; interface = "{interface}"; family = "{family}"; '
+            "multicast": f'key_file = "{key}"; {wire}family = "{family}"; '
                          f'address = "{"225.0.0.12" if family == "ipv4" else "ff05::3:1"}"; port = "1229"; '
                          f'hash = "{hash}"; auth = "{auth}";',
             "tcp": f'key_file = "{key}"; family = "{family}"; '

@@ -8,11 +8,11 @@ import sys
 import time
 
 from cases import HERE, wire
-from lab import OUR_XVM, STOCK_XVM, Lab, check, equal
+from lab import OUR_XVM, STOCK_XVM, Lab, check, equal, sh
 
 CLAIMS = ("truncated_packet_is_no_request", "random_packets_against_both", "old_packet_is_not_carried_out_again",
           "silent_peer_holds_up_nobody", "list_has_no_leftover_bytes", "auth_of_tcp_is_not_its_hash",
-          "cpg_backend_off_of_a_stranger_is_no_off")
+          "cpg_backend_off_of_a_stranger_is_no_off", "interface_that_is_made_anew_is_joined_again")
 ME = "10.99.0.99"
 
 
@@ -163,3 +163,44 @@ def cpg_backend_off_of_a_stranger_is_no_off():
                 p.kill()
                 p.wait()
             log.close()
+
+
+def renew(lab, n=1):
+    """What `virsh net-destroy` and `net-start` do: the interface goes, and one of the same name comes."""
+    ns, switch = lab.hosts[n - 1], f"{lab.id}s"
+    sh("ip", "-n", ns, "link", "del", "eth0")
+    sh("ip", "-n", ns, "link", "add", "eth0", "type", "veth", "peer", "name", f"p{n}", "netns", switch)
+    sh("ip", "-n", switch, "link", "set", f"p{n}", "master", "br0", "up")
+    sh("ip", "-n", ns, "addr", "add", f"10.99.0.{n}/24", "dev", "eth0")
+    sh("ip", "-n", ns, "addr", "add", f"fd99::{n}/64", "dev", "eth0", "nodad")
+    sh("ip", "-n", ns, "link", "set", "eth0", "up")
+
+
+def interface_that_is_made_anew_is_joined_again():
+    """The stock daemon is deaf from then on until it is restarted (fence-virt#9); with and without an interface in the file."""
+    def again(stock, family, interface):
+        more = {} if family == "ipv4" else {"ip_family": "ipv6"}
+        with Lab() as lab:
+            d = lab.virtd(stock=stock, family=family, interface=interface)
+            equal(lab.ask("status", "test", **more).rc, 0, f"before, {family}")
+            renew(lab)
+            if stock:
+                r = lab.run([OUR_XVM], f"action=status\nplug=test\nkey_file={lab.key}\ntimeout=2\n")
+                told("status after its interface was made anew", r.err.strip()[:60] or "ON", r.rc != 0)
+                return
+            # news travel at once; that they do is seen by what it says, not by a watch
+            end = time.monotonic() + 30
+            while "interface=eth0 state=joined" not in d.text() and time.monotonic() < end:
+                time.sleep(0.05)
+            equal(lab.ask("off", "test", **more).rc, 0, f"off after the interface was made anew: {d.text()[-400:]}")
+            # and one that comes later
+            if not interface:
+                sh("ip", "-n", lab.hosts[0], "link", "add", "late0", "type", "bridge")
+                while "interface=late0 state=joined" not in d.text() and time.monotonic() < end:
+                    time.sleep(0.05)
+                check("interface=late0 state=joined" in d.text(), f"an interface that comes later: {d.text()[-400:]}")
+            check(d.p.poll() is None, "the daemon runs on")
+    again(True, "ipv4", "eth0")
+    for family in ("ipv4", "ipv6"):
+        for interface in ("eth0", ""):
+            again(False, family, interface)
