@@ -59,5 +59,6 @@ def play(t):
         t.equal((ask("off").rc, lab.node(2)["power"]), (0, "on"), "an early answer")
         scene.until(lambda: lab.node(2)["power"] == "off", "the late deed")
         counted = lab.calls(action="off", plug="n2")
-        t.equal([c["fault"] for c in counted], [None, None, "lie", "fail", "babble", "early"], "off calls at the switch")
+        t.equal([c["fault"] for c in counted], [None, None, None, "lie", "fail", "babble", "early"],
+                "off calls at the switch: two, the reboot's, and four with faults")
         t.check(all(c["actor"] == 1 and c["end"] >= c["t"] for c in counted), f"calls: {counted}")
