@@ -166,6 +166,12 @@ struct dlm *dlm_free(struct dlm *dlm);
  */
 int dlm_step(struct dlm *dlm, const struct dlm_event *ev, struct dlm_actions *out);
 
+/* What a message of an operation and a client's SUBMIT have in common, from pid on; @s says whether all of it was there. Too long a
+ * name is not copied: its length tells, and dlm_step() refuses it.
+ */
+struct wire_r;
+void dlm_op_read_rest(struct wire_r *s, struct dlm_op *op);
+
 const char *dlm_broken(const struct dlm *dlm); /* id of a broken invariant, or NULL: sound */
 uint64_t dlm_digest(
 	const struct dlm *dlm); /* of the replicated state: equal on synced members (DLM-3) */

@@ -231,33 +231,37 @@ void dlm_op_send(struct dlm *dlm, const struct dlm_op *op, uint64_t number)
 	dlm_send_end(dlm, &w);
 }
 
+void dlm_op_read_rest(struct wire_r *s, struct dlm_op *op)
+{
+	const uint8_t *p;
+
+	op->pid = wire_r_u32(s);
+	op->lkid = wire_r_u32(s);
+	op->mode = wire_r_u8(s) - 1;
+	op->flags = wire_r_u32(s);
+	op->has_lvb = wire_r_bool(s);
+	if (op->has_lvb && (p = wire_r_bytes(s, DLM_LVB_BYTES)))
+		memcpy(op->lvb, p, DLM_LVB_BYTES);
+	op->space_len = wire_r_u8(s);
+	p = wire_r_bytes(s, op->space_len);
+	if (p && op->space_len <= DLM_NAME_MAX)
+		memcpy(op->space, p, op->space_len);
+	op->name_len = wire_r_u8(s);
+	p = wire_r_bytes(s, op->name_len);
+	if (p && op->name_len <= DLM_NAME_MAX)
+		memcpy(op->name, p, op->name_len);
+}
+
 int dlm_op_read(struct wire_r *r, struct dlm_op *op, uint64_t *number)
 {
 	struct wire_r s;
-	const uint8_t *p;
 
 	memset(op, 0, sizeof(*op));
 	wire_r_section(r, &s);
 	*number = wire_r_u64(&s);
 	op->type = wire_r_u8(&s);
 	op->client = wire_r_u32(&s);
-	op->pid = wire_r_u32(&s);
-	op->lkid = wire_r_u32(&s);
-	op->mode = wire_r_u8(&s) - 1;
-	op->flags = wire_r_u32(&s);
-	op->has_lvb = wire_r_bool(&s);
-	if (op->has_lvb && (p = wire_r_bytes(&s, DLM_LVB_BYTES)))
-		memcpy(op->lvb, p, DLM_LVB_BYTES);
-	op->space_len = wire_r_u8(&s);
-	if (op->space_len > DLM_NAME_MAX)
-		wire_r_fail(&s);
-	if ((p = wire_r_bytes(&s, op->space_len)))
-		memcpy(op->space, p, op->space_len);
-	op->name_len = wire_r_u8(&s);
-	if (op->name_len > DLM_NAME_MAX)
-		wire_r_fail(&s);
-	if ((p = wire_r_bytes(&s, op->name_len)))
-		memcpy(op->name, p, op->name_len);
+	dlm_op_read_rest(&s, op);
 	if (wire_r_done(r) < 0 || wire_r_done(&s) < 0 || dlm_op_check(op) < 0)
 		return -EPROTO;
 	return 0;

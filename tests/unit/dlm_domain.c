@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "dlm_bus.h"
+#include "lib/wire.h"
 
 #define ALL2 (nodeset_of(1).bits | nodeset_of(2).bits)
 #define ALL3 (ALL2 | nodeset_of(3).bits)
@@ -710,6 +711,50 @@ static void a_name_that_is_too_long_is_refused_of_any_type(void **state)
 	bus_end(&bus);
 }
 
+/* The same as a message: whoever sends it is refused, and nobody applies it. */
+static void a_message_with_too_long_a_name_is_refused(void **state)
+{
+	struct bus bus = { .configured = { ALL3 } };
+	struct dlm_status st;
+
+	(void)state;
+	three_up(&bus);
+	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
+	struct bus_msg *m = bus.head;
+	uint8_t *data = calloc(1, m->len + DLM_NAME_MAX);
+
+	/* version, type, the section's length in four bytes; it ends with the name's length and its one byte */
+	memcpy(data, m->data, m->len);
+	assert_int_equal(data[m->len - 2], 1);
+	assert_int_equal(data[2], m->len - 6);
+	data[m->len - 2] = DLM_NAME_MAX + 1;
+	data[2] = (uint8_t)(m->len - 6 + DLM_NAME_MAX);
+	struct dlm_event ev = { .type = DLM_EV_DELIVER,
+				.deliver = { 1, data, m->len + DLM_NAME_MAX } };
+	const size_t rest = 6 + 8 + 1 + 4; /* behind number, type and client */
+	struct dlm_op op = { 0 };
+	struct wire_r r;
+
+	wire_r_init(&r, data + rest, ev.deliver.len - rest);
+	dlm_op_read_rest(&r, &op);
+	assert_int_equal(wire_r_done(&r), 0);
+	assert_int_equal(op.name_len, DLM_NAME_MAX + 1);
+	assert_int_equal(op.name[0], 0); /* not copied */
+	assert_int_equal(op.space_len, 1);
+	assert_int_equal(op.space[0], 's');
+
+	assert_int_equal(dlm_step(bus.node[2].dlm, &ev, bus.node[2].out), -EPROTO);
+	dlm_status(bus.node[2].dlm, &st);
+	assert_int_equal(st.locks, 0);
+	ev.deliver.data = m->data; /* as it was, it is heard */
+	ev.deliver.len = m->len;
+	assert_int_equal(dlm_step(bus.node[2].dlm, &ev, bus.node[2].out), 0);
+	dlm_status(bus.node[2].dlm, &st);
+	assert_int_equal(st.locks, 1);
+	free(data);
+	bus_end(&bus);
+}
+
 /* A token is never given twice: not by another node, nor after a loss, nor by who got the state from somebody. */
 static void a_token_is_given_once(void **state)
 {
@@ -769,6 +814,7 @@ int main(void)
 		cmocka_unit_test(quorum_counts_when_the_order_hears_of_it),
 		cmocka_unit_test(half_a_state_is_none),
 		cmocka_unit_test(a_name_that_is_too_long_is_refused_of_any_type),
+		cmocka_unit_test(a_message_with_too_long_a_name_is_refused),
 		cmocka_unit_test(a_token_is_given_once),
 	};
 
