@@ -62,3 +62,23 @@ AC_DEFUN([STOCKADE_FLAGS], [
 		AS_VAR_POPDEF([cv])
 	done
 ])
+
+# STOCKADE_XVM_LINK(NAME, CFLAGS, LDFLAGS, LIBS)
+# When fence_xvm can be compiled and linked so: XVM_CFLAGS, XVM_LDFLAGS, XVM_LIBS, and NAME as xvm_libc.
+AC_DEFUN([STOCKADE_XVM_LINK], [
+	stockade_cflags="$2" stockade_ldflags="$3" stockade_libs="$4"
+	stockade_saved_CFLAGS=$CFLAGS stockade_saved_LDFLAGS=$LDFLAGS stockade_saved_LIBS=$LIBS
+	CFLAGS="$CFLAGS $stockade_cflags" LDFLAGS="$LDFLAGS $stockade_ldflags" LIBS=$stockade_libs
+	AC_MSG_CHECKING([whether fence_xvm can be linked with $1])
+	AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdio.h>
+		#include <sys/socket.h>
+		#include <linux/vm_sockets.h>
+		#include <nettle/sha2.h>
+		#ifndef __GLIBC__
+		int __fprintf_chk(FILE *f, int flag, const char *format, ...) { return -1; } /* fence_agents/xvm/musl.c */
+		#endif]], [[struct sha256_ctx c; sha256_init(&c)]])], [
+		AC_MSG_RESULT([yes])
+		xvm_libc="$1" XVM_CFLAGS=$stockade_cflags XVM_LDFLAGS=$stockade_ldflags XVM_LIBS=$stockade_libs
+	], [AC_MSG_RESULT([no])])
+	CFLAGS=$stockade_saved_CFLAGS LDFLAGS=$stockade_saved_LDFLAGS LIBS=$stockade_saved_LIBS
+])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fence_agents/lib: the ClusterLabs agent API, for every agent of ours. libc only.
 noinst_LTLIBRARIES += %reldir%/libfence-agent.la
-%C%_libfence_agent_la_SOURCES = \
+agent_sources = \
 	%reldir%/agent.c \
 	%reldir%/agent.h \
 	%reldir%/agent_common.c \
@@ -10,6 +10,7 @@ noinst_LTLIBRARIES += %reldir%/libfence-agent.la
 	%reldir%/agent_priv.h \
 	%reldir%/agent_say.c \
 	%reldir%/agent_text.c
+%C%_libfence_agent_la_SOURCES = $(agent_sources)
 
 check_PROGRAMS += tests/unit/agent_api
 tests_unit_agent_api_SOURCES = tests/unit/agent_api.c tests/fuzz/agent.c

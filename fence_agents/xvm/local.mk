@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fence_xvm: the guest's side of virtual machine fencing. Installed where agents of ours live (fence_agents/local.mk).
 agents_PROGRAMS += %reldir%/fence_xvm
+# Its C library may be another one than that of all other programs (configure.ac), so all of it is compiled for it alone.
 %C%_fence_xvm_SOURCES = \
+	$(agent_sources) \
+	$(virt_wire_sources) \
 	%reldir%/ask.c \
 	%reldir%/judge.c \
 	%reldir%/line.c \
 	%reldir%/main.c \
+	%reldir%/musl.c \
 	%reldir%/net.c \
 	%reldir%/talk.c \
 	%reldir%/xvm.h
-%C%_fence_xvm_LDADD = \
-	fence_agents/virt/libfence-virt-wire.la \
-	fence_agents/lib/libfence-agent.la
-%C%_fence_xvm_LDFLAGS = $(AM_LDFLAGS) $(STATIC_LDFLAGS)
+%C%_fence_xvm_CFLAGS = $(AM_CFLAGS) $(XVM_CFLAGS)
+%C%_fence_xvm_LINK = $(CC) $(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) $(XVM_LDFLAGS) -o $@
+%C%_fence_xvm_LDADD = $(XVM_LIBS)
