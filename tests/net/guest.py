@@ -66,6 +66,11 @@ class Guest(hosts.Lab):
         hosts.check(r.rc == 0 and len(said) == 2 and said[0] == {"checks": 1}, f"one check and its result: {r}")
         return said[1]
 
+    def doctor_own(self, *before):
+        """What it says of this node's own device, named own; @before: words of a command that runs it."""
+        r = self.run([*before, built(DOCTOR), "--config", self.yaml, "--node", "n1"], timeout=40)
+        return next((g for g in map(json.loads, r.out.splitlines()) if g.get("device") == "own"), {"cause": f"not told: {r}"})
+
     def stockade(self, *words):
         """By the command, as a person on n1 has it."""
         env = {"STOCKADE_LIBEXECDIR": os.path.dirname(built(DOCTOR))}
@@ -92,6 +97,14 @@ class Rows:
         t.check("fxpass" not in json.dumps(got), f"no secret is told: {got}")
         t.check(got["took_ms"] < 20000, f"bounded: {got}")
         return got
+
+    def dropped(self, lab, *cases):
+        """Rows of a cause, a namespace and its rules, which drop something for that row alone; gives the cause and what was said, one by one."""
+        for want, where, *rules in cases:
+            lab.rules(where, *rules)
+            got = self.row(lab, want)
+            lab.forget(where)
+            yield want, got
 
     def say(self):
         self.t.say(f"{len(self.done)} rows: " + ", ".join(self.done))

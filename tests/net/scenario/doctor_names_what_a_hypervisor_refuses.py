@@ -81,12 +81,11 @@ def play(t):
         d = lab.virtd(stock=False, uri=lab.machines(["n1", "n2"]), family="ipv6")
         lab.conf(device=", ip_family: ipv6")
         row(lab, "ok")
-        for want, where, rule in (("firewall-tcp-back-here", lab.guest, "input tcp dport 1229 drop"),
-                                  ("multicast-lost", lab.hosts[0], "input ip6 daddr ff05::3:1 drop"),
-                                  ("firewall-udp", lab.hosts[0], "input udp dport 1229 drop")):
-            lab.rules(where, rule)
-            got = row(lab, want)
-            lab.forget(where)
+        for _, got in rows.dropped(
+                lab,
+                ("firewall-tcp-back-here", lab.guest, "input tcp dport 1229 drop"),
+                ("multicast-lost", lab.hosts[0], "input ip6 daddr ff05::3:1 drop"),
+                ("firewall-udp", lab.hosts[0], "input udp dport 1229 drop")):
             t.check("fd99::1" in json.dumps(got), f"who: {got}")
         d.stop()
         row(lab, "no-daemon")

@@ -3,11 +3,9 @@
 
 Method: agents are scripts. Watchdogs by a stand-in for sysfs in a mount namespace (real ones: tests/vm doctor-watchdog).
 """
-import json
 import os
 
-from guest import DOCTOR, Guest, Rows
-from scene import built
+from guest import Guest, Rows
 
 
 def agents(t, row):
@@ -39,9 +37,8 @@ def watchdogs(t, rows):
             for name, text in sysfs.items():
                 lab.write(f"{want}/null/{name}", text + "\n")
             here = f'mount --bind {room} /sys/class/watchdog && exec "$@"'
-            r = lab.run(["unshare", "-m", "sh", "-c", here, "sh", built(DOCTOR), "--config", lab.yaml, "--node", "n1"], timeout=40)
-            got = next((g for g in map(json.loads, r.out.splitlines()) if g.get("device") == "own"), {})
-            t.equal(got.get("cause"), want, f"watchdog; {r}")
+            got = lab.doctor_own("unshare", "-m", "sh", "-c", here, "sh")
+            t.equal(got["cause"], want, f"watchdog; {got}")
             t.equal(got["result"], {"ok": "pass", "watchdog-soft": "warn", "untold": "unknown"}.get(want, "fail"), f"{got}")
             rows.done.append(want)
 
