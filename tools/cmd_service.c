@@ -168,8 +168,18 @@ static bool is_one_of(const char *word, const char *const *list)
 	return false;
 }
 
-static int wait_option(const char *timeout, struct order *o)
+/* Takes --no-wait and --timeout off the line. */
+static int order_options(int *argc, char **argv, struct order *o, bool *no_wait)
 {
+	const char *timeout = NULL;
+	const struct option_spec spec[] = {
+		{ "--no-wait", no_wait, NULL, NULL },
+		{ "--timeout", NULL, &timeout, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+
+	if (options_parse(argc, argv, spec))
+		return EXIT_USAGE;
 	o->limit_ms = WAIT_MS;
 	if (timeout && !time_parse(timeout, &o->limit_ms))
 		return usage_error("--timeout %s is not a time, such as 90s or 5min", timeout);
@@ -181,17 +191,11 @@ static int service_run(int argc, char **argv)
 	static const char *const actions[] = { "enable", "disable", "relocate", "restart", NULL };
 	struct order o = { .begin_ms = mono_ms() };
 	bool no_wait = false;
-	const char *timeout = NULL;
-	const struct option_spec spec[] = {
-		{ "--no-wait", &no_wait, NULL, NULL },
-		{ "--timeout", NULL, &timeout, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
 	json_t *status = NULL, *reply;
 	const json_t *s;
 	int code, error = 0;
 
-	if (options_parse(&argc, argv, spec) || wait_option(timeout, &o))
+	if (order_options(&argc, argv, &o, &no_wait))
 		return EXIT_USAGE;
 	if (argc < 3 || argc > 4 || !is_one_of(argv[1], actions))
 		return usage_error(
@@ -240,16 +244,10 @@ static int node_run(int argc, char **argv)
 	static const char *const actions[] = { "standby", "unstandby", "admit", NULL };
 	struct order o = { .begin_ms = mono_ms() };
 	bool no_wait = false;
-	const char *timeout = NULL;
-	const struct option_spec spec[] = {
-		{ "--no-wait", &no_wait, NULL, NULL },
-		{ "--timeout", NULL, &timeout, NULL },
-		{ NULL, NULL, NULL, NULL },
-	};
 	json_t *reply;
 	int code;
 
-	if (options_parse(&argc, argv, spec) || wait_option(timeout, &o))
+	if (order_options(&argc, argv, &o, &no_wait))
 		return EXIT_USAGE;
 	if (argc != 3 || !is_one_of(argv[1], actions))
 		return usage_error("expected: stockade node standby|unstandby|admit NODE");
