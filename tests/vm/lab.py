@@ -67,13 +67,19 @@ def labs_dir():
     return path
 
 
-def start_time(pid):
-    """The kernel's start time of a process, which with the pid names one process for good; None: no such process."""
+def stat_fields(pid):
+    """What /proc/PID/stat says behind the name: [0] the state, [19] when it began. None: no such process (any more)."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return int(f.read().rsplit(")", 1)[1].split()[19])
-    except (OSError, IndexError):
+            return f.read().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):  # gone before, or while it is read
         return None
+
+
+def start_time(pid):
+    """The kernel's start time of a process, which with the pid names one process for good; None: no such process."""
+    now = stat_fields(pid)
+    return int(now[19]) if now else None
 
 
 def alive(ident):
@@ -603,9 +609,9 @@ def kill_identified(ident, timeout=10.0):
         return
     end = time.monotonic() + timeout
     while alive(ident) and time.monotonic() < end:
-        with open(f"/proc/{ident[0]}/stat") as f:
-            if f.read().rsplit(")", 1)[1].split()[0] == "Z":
-                return
+        now = stat_fields(ident[0])
+        if not now or now[0] == "Z":
+            return
         time.sleep(0.01)
 
 
