@@ -91,6 +91,23 @@ static void suspect(void)
 }
 
 /*
+ * A name that does not fit into a request is no name here: its first 63 bytes may be another guest's, whom the map permits. The
+ * uuid takes its place, in lists too, where it can be asked for. Return: -1, libvirt tells no uuid.
+ */
+static int names(virDomainPtr dom, struct virtd_guest *g)
+{
+	const char *name = virDomainGetName(dom);
+
+	if (virDomainGetUUIDString(dom, g->uuid) < 0)
+		return -1;
+	if (name && strlen(name) < sizeof(g->name))
+		snprintf(g->name, sizeof(g->name), "%s", name);
+	else
+		snprintf(g->name, sizeof(g->name), "%s", g->uuid);
+	return 0;
+}
+
+/*
  * SAFE-3: off is what cannot run any more. A guest that was migrated away runs elsewhere; one that was saved goes on with
  * the same kernel life when it is started. After a restart of libvirtd the reason is unknown, and taken for none of these.
  */
@@ -98,9 +115,7 @@ static int look(virDomainPtr dom, struct virtd_guest *g)
 {
 	int state, reason;
 
-	snprintf(g->name, sizeof(g->name), "%s", virDomainGetName(dom));
-	if (virDomainGetUUIDString(dom, g->uuid) < 0 ||
-	    virDomainGetState(dom, &state, &reason, 0) < 0)
+	if (names(dom, g) < 0 || virDomainGetState(dom, &state, &reason, 0) < 0)
 		return -1;
 	g->state = (uint8_t)state;
 	g->run = -1;
@@ -496,8 +511,7 @@ static int on_lifecycle(virConnectPtr c, virDomainPtr dom, int event, int detail
 
 	(void)c;
 	(void)arg;
-	snprintf(m.guest.name, sizeof(m.guest.name), "%s", virDomainGetName(dom));
-	if (virDomainGetUUIDString(dom, m.guest.uuid) < 0)
+	if (names(dom, &m.guest) < 0)
 		return 0;
 	m.guest.run = (int32_t)virDomainGetID(dom);
 	switch (event) {
