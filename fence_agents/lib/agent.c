@@ -173,7 +173,9 @@ static int do_monitor(struct agent *a)
 	if (r < 0)
 		return AGENT_EXIT_FAILED;
 	/* A device that answers, but does not know what it is to switch, is no fence path. */
-	if (plug && !strpbrk(plug, agent_get(a, "plug_separator")) && !a->listed) {
+	const char *sep = plug ? agent_get(a, "plug_separator") : NULL;
+
+	if (plug && !(sep && strpbrk(plug, sep)) && !a->listed) {
 		agent_error(a, ENOENT, "the device answers, but does not list plug %s", plug);
 		return AGENT_EXIT_FAILED;
 	}

@@ -13,6 +13,7 @@
 #define FIRST_REPEAT_MS 200 /* a lost datagram must not cost the stock client's 2 s */
 #define CONNECT_MS 3000     /* tcp, vsock: as the stock client */
 #define SILENT_MS 10000     /* as the stock daemon waits for each step */
+#define PROBE_ROUND 2       /* no call-back after two requests: is it the key? */
 #define LAST_MIN_MS 1000    /* for a question that begins when the run's time is nearly over */
 
 void xvm_forget(struct xvm *x)
@@ -24,6 +25,7 @@ void xvm_forget(struct xvm *x)
 	x->n_sent_of[0] = x->n_sent_of[1] = 0;
 	x->missing[0] = '\0';
 	x->n_missing = 0;
+	probe_end(x);
 }
 
 static struct talk *talk_new(struct xvm *x, const char *peer, int host)
@@ -159,7 +161,7 @@ static void take_callbacks(struct agent *a, int listener)
 static void turn(struct agent *a, uint8_t op, int64_t until_ms)
 {
 	struct xvm *x = xvm_of(a);
-	struct pollfd p[XVM_TALKS_MAX + 2];
+	struct pollfd p[XVM_TALKS_MAX + 3];
 	nfds_t n = 0;
 	unsigned n_talks = x->n_talks;
 
@@ -176,6 +178,9 @@ static void turn(struct agent *a, uint8_t op, int64_t until_ms)
 		    t->stage != TALK_LIST && t->stage != TALK_LIST_RESULT)
 			until_ms = end;
 	}
+	nfds_t probe = n;
+
+	p[n++] = (struct pollfd){ .fd = x->probe.fd, .events = POLLIN };
 	poll(p, n, agent_left_ms(until_ms));
 	int64_t now = agent_now_ms();
 
@@ -195,6 +200,8 @@ static void turn(struct agent *a, uint8_t op, int64_t until_ms)
 	for (int i = 0; i < 2; i++)
 		if (p[i].revents)
 			take_callbacks(a, i);
+	if (p[probe].revents)
+		probe_take(a);
 }
 
 static void ask_group(struct agent *a, struct virt_request *q, int64_t end_ms)
@@ -219,7 +226,8 @@ static void ask_group(struct agent *a, struct virt_request *q, int64_t end_ms)
 			unsigned sent = net_send(a, q);
 
 			x->n_sent += sent;
-			x->n_rounds++;
+			if (x->n_rounds++ >= PROBE_ROUND && (x->n_hosts > 0 || x->n_talks == 0))
+				probe_ask(a);
 			agent_debug(a, "request %u to the group from %u addresses", x->n_rounds,
 				    sent);
 			send_at = now + pause;
@@ -278,8 +286,13 @@ static void list_missing(struct xvm *x)
 
 		if (host_answered(x, (int)h))
 			continue;
-		snprintf(x->missing + n, sizeof(x->missing) - n, "%s%s", n > 0 ? ", " : "",
-			 x->host[h]);
+		const struct probe_said *said = probe_said(x, x->host[h]);
+
+		snprintf(x->missing + n, sizeof(x->missing) - n, "%s%s%s", n > 0 ? ", " : "",
+			 x->host[h],
+			 !said                        ? ""
+			 : said->verdict == ECHO_SAME ? " (which hears us)"
+						      : " (which has another key)");
 		x->n_missing++;
 	}
 }
@@ -365,12 +378,30 @@ static int no_answer(struct agent *a)
 			a, ENETUNREACH,
 			"no answer: no request could be sent to %s: no %s address, or no route",
 			way, x->family == AF_INET ? "IPv4" : "IPv6");
+	const struct probe_said *said = probe_said(x, NULL);
+	unsigned back = x->listener[0] >= 0 ? x->listener_port[0] : x->listener_port[1];
+
+	if (said && said->verdict == ECHO_SAME)
+		return agent_error(
+			a, ETIMEDOUT,
+			"no answer: hypervisor %s hears us and has our key, and its call-back does not come (%s): is "
+			"TCP port %u open here, and hash %s enough for it? (stockade doctor fence)",
+			said->peer,
+			said->back == ECHO_NO_BACK || said->back == 0 ? "it does not say why"
+								      : strerror(said->back),
+			back, virt_hash_name(x->hash));
+	if (said)
+		return agent_error(
+			a, EKEYREJECTED,
+			"wrong key: hypervisor %s says that it has another key than %s: make both the same "
+			"(stockade key verify)",
+			said->peer, key);
 	return agent_error(
 		a, ETIMEDOUT,
 		"no answer to %u requests to %s: is fence_virtd running, multicast let "
 		"through (firewall, IGMP querier), TCP port %u open here, and the key of both "
 		"the same? (stockade doctor fence)",
-		x->n_rounds, way, x->listener[0] >= 0 ? x->listener_port[0] : x->listener_port[1]);
+		x->n_rounds, way, back);
 }
 
 int xvm_ask(struct agent *a, enum virt_operation op, const char *domain)

@@ -11,6 +11,7 @@ agents_PROGRAMS += %reldir%/fence_xvm
 	%reldir%/main.c \
 	%reldir%/musl.c \
 	%reldir%/net.c \
+	%reldir%/probe.c \
 	%reldir%/talk.c \
 	%reldir%/xvm.h
 %C%_fence_xvm_CFLAGS = $(AM_CFLAGS) $(XVM_CFLAGS)

@@ -113,11 +113,17 @@ static const struct agent_param params[] = {
 	  .letter = 'w',
 	  .value = "0",
 	  .text = "Wait this long before off and reboot" },
-	{ .name = "debug",
+	{ .name = "verbose",
+	  .alias = { { .name = "debug", .letter = 'd' }, { .name = "verbose_level" } },
 	  .type = AGENT_LEVEL,
-	  .letter = 'd',
+	  .letter = 'v',
+	  .bare = "",
 	  .value = "0",
-	  .text = "Say on stderr what is done, as verbose" },
+	  .text = "Say on stderr what is done" },
+	/* The stock client takes a name whole, commas and all: half of one may be another guest's. */
+	{ .name = "plug_separator",
+	  .arg = "char",
+	  .text = "What is between several guests; none unless given, as a guest's name may have it" },
 	{ 0 },
 };
 
@@ -189,7 +195,7 @@ static int validate(struct agent *a)
 	struct xvm *x = xvm_of(a);
 	const char *plug = agent_get(a, "plug");
 
-	x->listener[0] = x->listener[1] = -1;
+	x->listener[0] = x->listener[1] = x->probe.fd = -1;
 	virt_hash_parse(agent_get(a, "hash"), &x->hash);
 	virt_hash_parse(agent_get(a, "auth"), &x->auth);
 	x->port = (uint16_t)agent_number(a, "ipport");

@@ -16,7 +16,7 @@
 
 #include <linux/vm_sockets.h>
 
-static void *address_in(struct sockaddr *sa)
+static void *address_in(const struct sockaddr *sa)
 {
 	return sa->sa_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)sa)->sin6_addr
 					 : (void *)&((struct sockaddr_in *)sa)->sin_addr;
@@ -131,7 +131,7 @@ void net_close(struct agent *a)
 	}
 }
 
-static bool usable(const struct ifaddrs *i, int family)
+bool net_usable(const struct ifaddrs *i, int family)
 {
 	if (!i->ifa_addr || i->ifa_addr->sa_family != family || !(i->ifa_flags & IFF_UP))
 		return false;
@@ -240,7 +240,7 @@ unsigned net_send(struct agent *a, struct virt_request *q)
 		if (getifaddrs(&all) < 0)
 			return 0;
 		for (struct ifaddrs *i = all; i; i = i->ifa_next)
-			if (usable(i, x->family))
+			if (net_usable(i, x->family))
 				send_one(a, q, which, i->ifa_name, i->ifa_addr, &n, &out);
 		freeifaddrs(all);
 	}
@@ -333,9 +333,9 @@ int net_connect_vsock(struct agent *a, const char *cid)
 		     : r;
 }
 
-static void peer_text(struct sockaddr_storage *ss, char peer[XVM_PEER_MAX])
+void net_peer_text(const struct sockaddr_storage *ss, char peer[XVM_PEER_MAX])
 {
-	if (!inet_ntop(ss->ss_family, address_in((struct sockaddr *)ss), peer, XVM_PEER_MAX))
+	if (!inet_ntop(ss->ss_family, address_in((const struct sockaddr *)ss), peer, XVM_PEER_MAX))
 		snprintf(peer, XVM_PEER_MAX, "?");
 }
 
@@ -349,7 +349,7 @@ int net_accept(int listener, char peer[XVM_PEER_MAX], uint8_t local[16], size_t 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	peer_text(&ss, peer);
+	net_peer_text(&ss, peer);
 	len = sizeof(ss);
 	*ret_local_len = 0;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0) {

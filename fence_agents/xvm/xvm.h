@@ -4,6 +4,7 @@
  *   main.c  parameters and callbacks of the agent library    ask.c   one question to all hypervisors, their answers
  *   net.c   sockets: multicast and its call-backs, tcp, vsock  talk.c  one hypervisor's conversation
  *   line.c  serial line and virtio channel                   judge.c what the answers mean together
+ *   probe.c why nobody calls back: the key, or the way
  *
  * A question is one signed request with a seqno and random bytes of its own; a talk is one connection about it. Whoever
  * answers in other bytes than ours, in part, or too late has not answered (SAFE-3).
@@ -12,15 +13,19 @@
 #define STOCKADE_FENCE_AGENTS_XVM_XVM_H
 
 #include "fence_agents/lib/agent.h"
+#include "fence_agents/virt/echo.h"
 #include "fence_agents/virt/wire.h"
 
 #include <sys/socket.h>
+
+struct ifaddrs;
 
 #define XVM_TALKS_MAX 64
 #define XVM_HOSTS_MAX 16    /* hypervisors named by the caller */
 #define XVM_GUESTS_MAX 4096 /* of one list; more is no list */
 #define XVM_ADDRESSES_MAX 256
 #define XVM_PEER_MAX 72
+#define XVM_NONCES_MAX 64
 
 enum xvm_way { XVM_MULTICAST = 0, XVM_TCP, XVM_VSOCK, XVM_SERIAL, XVM_CHANNEL };
 
@@ -67,6 +72,20 @@ struct talk {
 	unsigned n_guests;
 };
 
+/* Echoes to the group, and who said what (probe.c). */
+struct probe_said {
+	char peer[XVM_PEER_MAX];
+	enum echo_verdict verdict;
+	uint8_t back; /* errno of its last call-back to us; ECHO_NO_BACK: not known */
+};
+
+struct probe {
+	int fd; /* -1: nothing was asked */
+	unsigned n, n_said;
+	uint8_t nonce[XVM_NONCES_MAX][ECHO_NONCE_BYTES];
+	struct probe_said said[XVM_HOSTS_MAX];
+};
+
 struct xvm {
 	enum xvm_way way;
 	uint8_t hash, auth;
@@ -93,6 +112,7 @@ struct xvm {
 	unsigned n_sent_of[2];
 	char missing[160]; /* named hypervisors without an answer, for texts */
 	unsigned n_missing;
+	struct probe probe;
 };
 
 /* main.c */
@@ -134,6 +154,15 @@ int net_connect_vsock(struct agent *a, const char *cid);
 int net_accept(int listener, char peer[XVM_PEER_MAX], uint8_t local[16], size_t *ret_local_len);
 bool net_is_address(const char *text);
 bool net_same_host(const char *named, const char *peer);
+bool net_usable(const struct ifaddrs *i, int family); /* an address that requests go out from */
+void net_peer_text(const struct sockaddr_storage *from, char peer[XVM_PEER_MAX]);
+
+/* probe.c */
+void probe_ask(struct agent *a);  /* one echo to the group from each address */
+void probe_take(struct agent *a); /* x->probe.fd is ready */
+/* What @host says; NULL: anybody. NULL: nothing. */
+const struct probe_said *probe_said(const struct xvm *x, const char *host);
+void probe_end(struct xvm *x);
 
 /* line.c: the talk of a serial line or channel, whole. */
 int line_ask(struct agent *a, enum virt_operation op, const char *domain, struct talk *t);

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from lab import KEY, OUR_XVM, STOCK_VIRT, STOCK_XVM, Lab, check, equal
+from lab import KEY, OUR_XVM, STOCK_VIRT, STOCK_XVM, Lab, check, equal, uuid_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HASHES = (("none", "none"), ("sha1", "sha1"), ("sha256", "sha256"), ("sha512", "sha512"))
@@ -19,7 +19,7 @@ CLAIMS = (
     "stock_client_our_daemon_ipv4", "stock_client_our_daemon_ipv6", "our_client_stock_daemon_ipv4",
     "our_client_stock_daemon_ipv6", "our_pair_ipv4", "our_pair_ipv6", "tcp_in_both_directions",
     "stronger_hash_is_taken_weaker_is_not", "wrong_key_is_told_and_never_off", "four_failures_are_four_messages",
-    "blanks_in_stdin_reboot_nobody", "every_wait_has_an_end", "every_spelling_of_an_address_is_one_hypervisor",
+    "closed_way_back_is_told_from_silence", "names_are_taken_whole", "blanks_in_stdin_reboot_nobody", "every_wait_has_an_end", "every_spelling_of_an_address_is_one_hypervisor",
     "unknown_guest_is_never_off", "lies_are_no_answer",
     "replayed_request_is_carried_out_once", "noise_moves_nobody", "two_clients_on_one_guest_do_not_collide",
     "busy_port_is_no_obstacle", "lost_datagrams_cost_little", "several_hypervisors_are_asked_together",
@@ -165,6 +165,54 @@ def four_failures_are_four_messages():
             bad = lab.write("other", b"another")
             r = lab.run([OUR_XVM], f"action=off\nplug=test\nip=10.99.0.1\nkey_file={bad}\n")
             check(r.rc == 1 and "fence_xvm: wrong key" in r.err, f"wrong key: {r}")
+        with Lab() as lab:  # by multicast the stock daemon is silent; ours is asked by an echo
+            lab.virtd(stock=stock)
+            bad = lab.write("other", b"another")
+            for more in ("", "hypervisors=10.99.0.1\n"):
+                r = lab.run([OUR_XVM], f"action=off\nplug=test\nkey_file={bad}\ntimeout=3\n" + more)
+                check(r.rc == 1 and ("fence_xvm: no answer" if stock else "fence_xvm: wrong key") in r.err and "key" in r.err,
+                      f"wrong key by multicast, stock {stock}: {r}")
+            equal(lab.ask("status", "test").rc, 0, "the guest after that")
+
+
+def closed_way_back_is_told_from_silence():
+    """Our daemon hears the request, and its call-back is dropped by the guest's firewall: the line says just that."""
+    with Lab() as lab:
+        lab.virtd(stock=False)
+        lab.run(["nft", "add table inet x; add chain inet x i { type filter hook input priority 0; }; "
+                 "add rule inet x i tcp dport 1229 reject with tcp reset"])
+        r = lab.run([OUR_XVM], f"action=off\nplug=test\nkey_file={lab.key}\ntimeout=3\n")
+        check(r.rc == 1 and "no answer: hypervisor 10.99.0.1 hears us and has our key" in r.err, f"{r}")
+        check("Connection refused" in r.err, f"and what its call-back met: {r}")
+        lab.run(["nft", "delete table inet x"])
+        equal(lab.ask("status", "test").rc, 0, "the guest after that")
+
+
+def names_are_taken_whole():
+    """Blanks, commas, UTF-8, 63 bytes and more; upper case uuids; a name that is another's beginning."""
+    long, longer = "x" * 63, "x" * 70
+    names = ["web", "1", "web,1", "two words", "gr\u00fc\u00df Gott", long, longer]
+    for stock, agent in ((True, OUR_XVM), (False, STOCK_XVM), (False, OUR_XVM)):
+        with Lab() as lab:
+            # the map knows the short one of the two long names, and the others
+            d = lab.virtd(stock=stock, uri=lab.machines(names), groups="groups { group { ip = \"10.99.0.99\"; "
+                          + " ".join(f'uuid = "{n}";' for n in names[:6] + [uuid_of(1), uuid_of(2).upper()]) + " } }\n")
+
+            def ask(action, plug):
+                return lab.run([agent, "-k", lab.key, "-o", action, "-H", plug, "-t", "5"]).rc
+            for n in names[:6]:
+                equal(ask("status", n), 0, f"status of {n!r} by {agent}, stock {stock}")
+            for n in ("web,1", "two words", names[4]):
+                equal(ask("off", n), 0, f"off of {n!r} by {agent}")
+                equal(ask("status", n), 2, f"status of {n!r} by {agent}")
+            for n in ("web", "1", long):
+                equal(ask("status", n), 0, f"{n!r} is untouched by {agent}")
+            equal(ask("off", uuid_of(1).upper()), 0, f"off by uuid in upper case by {agent}")
+            equal(ask("status", "web"), 2, "web after it")
+            check(ask("off", longer) not in (0, 2), f"a name that is too long: {agent}")
+            if not stock:
+                check(ask("off", uuid_of(7)) not in (0, 2), f"who begins like one that is permitted is not: {agent}: {d.text()[-600:]}")
+                equal(d.text().count(f"guest={uuid_of(7)}") > 0, True, "the log calls it by its uuid")
 
 
 def blanks_in_stdin_reboot_nobody():
@@ -436,6 +484,11 @@ def every_stock_option_and_key_is_known():
         theirs = {a.get("name") for a in ET.fromstring(lab_free(program, "metadata")).iter("action")}
         have = {a.get("name") for a in ET.fromstring(lab_free(OUR_XVM, "metadata")).iter("action")}
         check(theirs <= have, f"actions of {program} that ours lacks: {theirs - have}")
+    # -d and debug=2 do what they say
+    with Lab() as lab:
+        lab.virtd(stock=False)
+        for r in (lab.run([OUR_XVM, "-d", "-d", "-k", lab.key, "-o", "status", "-H", "test"]), lab.ask("status", "test", debug=2)):
+            check(r.rc == 0 and "call-back from 10.99.0.1" in r.err, f"debug: {r}")
     # What a newer caller may say, and what nobody here has heard of: not a reason to fail.
     for key in ("unheard=1", "crm_feature_set=3.19", "pcmk_delay_max=5"):
         r = subprocess.run([OUR_XVM], input=f"action=validate-all\nport=x\n{key}\n", text=True, capture_output=True, check=False)
