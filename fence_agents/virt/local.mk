@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fence_agents/virt: the bytes between fence_xvm and fence_virtd, for both of ours.
 noinst_LTLIBRARIES += %reldir%/libfence-virt-wire.la
-virt_wire_sources = %reldir%/wire.c %reldir%/wire.h
-%C%_libfence_virt_wire_la_SOURCES = $(virt_wire_sources) %reldir%/echo.c %reldir%/echo.h
+virt_wire_sources = %reldir%/echo.c %reldir%/echo.h %reldir%/wire.c %reldir%/wire.h
+%C%_libfence_virt_wire_la_SOURCES = $(virt_wire_sources)
 %C%_libfence_virt_wire_la_LIBADD = $(NETTLE_LIBS)
 
 check_PROGRAMS += tests/unit/virt_wire
