@@ -24,18 +24,12 @@ static json_t *from_file(enum daemon d)
 
 	snprintf(path, sizeof(path), "%s/history-%s.jsonl", HISTORY_DIR, daemon_names[d]);
 	f = fopen(path, "re");
-	while (f && (len = getline(&line, &size, f)) > 0) {
-		json_t *entry = json_loadb(line, (size_t)len, 0, NULL);
-
-		if (json_is_object(entry))
-			json_array_append_new(list, entry);
-		else
-			json_decref(entry); /* cut off by a crash */
-	}
+	while (f && (len = getline(&line, &size, f)) > 0)
+		history_parse(list, line, (size_t)len);
 	free(line);
 	if (f)
 		fclose(f);
-	return list;
+	return js_tame(list);
 }
 
 /* Order on this node: by boot, in the order in which boots began (wall clock, people only), then by the monotonic clock. */

@@ -172,30 +172,35 @@ void history_keep(struct history *h, unsigned ms)
 	close(done[0]);
 }
 
-json_t *history_last_end(struct history *h)
+json_t *history_end_in(const json_t *all, const char *boot)
 {
-	json_t *all = history_tail(h, LAST_LINES), *e, *found = NULL;
+	for (size_t i = json_array_size(all); i-- > 0;) {
+		json_t *e = json_array_get(all, i);
+		const char *of = json_string_value(json_object_get(e, "boot"));
+		const char *event = json_string_value(json_object_get(e, "event"));
 
-	for (size_t i = json_array_size(all); i-- > 0 && !found;) {
-		const char *boot, *event;
-
-		e = json_array_get(all, i);
-		boot = json_string_value(json_object_get(e, "boot"));
-		event = json_string_value(json_object_get(e, "event"));
-		if (!boot || !event || strcmp(boot, h->boot) == 0)
+		if (!of || !event || strcmp(of, boot) == 0)
 			continue;
 		if (strcmp(event, "self.resume") == 0 || strcmp(event, "self.back") == 0 ||
 		    strcmp(event, "storaged.start") == 0 || strcmp(event, "storaged.stop") == 0)
-			break;
+			return NULL;
 		if (strncmp(event, "self.", 5) == 0)
-			found = json_incref(e);
+			return json_incref(e);
 	}
+	return NULL;
+}
+
+json_t *history_last_end(struct history *h)
+{
+	json_t *all = history_tail(h, LAST_LINES);
+	json_t *found = h != NULL ? history_end_in(all, h->boot) : NULL;
+
 	json_decref(all);
 	return found;
 }
 
-/* The last @bytes of a file from the start of a line; NUL-terminated; NULL: nothing there. */
-static char *read_end(const char *path, size_t bytes)
+/* The last @bytes of a file from the start of a line; NULL: nothing there. */
+static char *read_end(const char *path, size_t bytes, size_t *ret_len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -208,57 +213,65 @@ static char *read_end(const char *path, size_t bytes)
 		buf = malloc(bytes + 1);
 		if (buf != NULL)
 			n = pread(fd, buf, bytes, (off_t)skip);
-		if (n > 0) {
-			char *line = skip > 0 ? memchr(buf, '\n', (size_t)n) : NULL;
+		if (n > 0 && skip > 0) {
+			char *line = memchr(buf, '\n', (size_t)n);
 
-			buf[n] = '\0';
-			if (skip > 0 && line == NULL)
-				n = 0; /* one line longer than all we look at */
-			else if (line != NULL)
-				memmove(buf, line + 1, strlen(line + 1) + 1);
+			/* one line longer than all we look at: nothing */
+			n = line != NULL ? n - (line + 1 - buf) : 0;
+			if (n > 0)
+				memmove(buf, line + 1, (size_t)n);
 		}
 	}
 	if (fd >= 0)
 		close(fd);
-	if (n > 0)
+	if (n > 0) {
+		*ret_len = (size_t)n;
 		return buf;
+	}
 	free(buf);
 	return NULL;
 }
 
-static void parse_lines(json_t *list, char *text)
+/* By lengths: after a loss of power a filesystem may have put zeros where lines were not on the disk yet. */
+void history_parse(json_t *list, const char *text, size_t len)
 {
-	for (char *line = text, *end; *line != '\0'; line = end + 1) {
-		json_t *entry;
+	while (len > 0) {
+		const char *end = memchr(text, '\n', len), *line = text;
 
-		end = strchr(line, '\n');
 		if (end == NULL)
 			return; /* half a line of a crash */
-		entry = json_loadb(line, (size_t)(end - line), 0, NULL);
-		if (entry != NULL)
+		while (line < end && *line == '\0')
+			line++;
+		json_t *entry = json_loadb(line, (size_t)(end - line), 0, NULL);
+
+		if (json_is_object(entry))
 			json_array_append_new(list, entry);
+		else
+			json_decref(entry);
+		len -= (size_t)(end + 1 - text);
+		text = end + 1;
 	}
 }
 
 json_t *history_tail(struct history *h, unsigned max)
 {
 	json_t *list = json_array();
-	size_t used;
+	size_t used = 0;
 	char *text;
 
 	if (h == NULL || list == NULL)
 		return list;
-	text = read_end(h->path, TAIL_BYTES_MAX);
-	used = text != NULL ? strlen(text) : 0;
+	text = read_end(h->path, TAIL_BYTES_MAX, &used);
 	if (used < TAIL_BYTES_MAX / 2) {
-		char *old = read_end(h->old, TAIL_BYTES_MAX - used);
+		size_t len = 0;
+		char *old = read_end(h->old, TAIL_BYTES_MAX - used, &len);
 
 		if (old != NULL)
-			parse_lines(list, old);
+			history_parse(list, old, len);
 		free(old);
 	}
 	if (text != NULL)
-		parse_lines(list, text);
+		history_parse(list, text, used);
 	free(text);
 	while (json_array_size(list) > max)
 		json_array_remove(list, 0);

@@ -9,6 +9,7 @@
 #define STOCKADE_HISTORY_H
 
 #include <jansson.h>
+#include <stddef.h>
 
 #define HISTORY_BYTES_MAX (4 << 20)
 #define HISTORY_KEEP_MS 300 /* so long may history_keep() hold up a reboot */
@@ -39,5 +40,11 @@ json_t *history_last_end(struct history *h);
 
 /* The last @max entries, oldest first, as a JSON array (new reference); for the "history" request. */
 json_t *history_tail(struct history *h, unsigned max);
+
+/* What the two above are made of: the entries among the lines of @text, in order, onto the array @list; what is no entry, and a
+ * last line without its end, is left out. */
+void history_parse(json_t *list, const char *text, size_t len);
+/* The same as history_last_end(), of entries that were read; @boot is the present one. */
+json_t *history_end_in(const json_t *all, const char *boot);
 
 #endif

@@ -77,6 +77,30 @@ static void half_a_line_of_a_crash_is_left_out(void **state)
 	history_close(h);
 }
 
+/* A loss of power may leave zeros in place of the last lines: what was told before and after them is told. */
+static void zeros_of_a_power_loss_hide_nothing(void **state)
+{
+	static const char text[] = "{\"text\":\"before\"}\n\0\0\0\0\0\0\0\0";
+	struct history *h;
+	char path[128];
+	json_t *list;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/history-zeros.jsonl", dir);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	h = history_open_in(dir, "zeros", "n");
+	history_add(h, "x", NULL, "after");
+	list = history_tail(h, 10);
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(text_of(list, 0), "before");
+	assert_string_equal(text_of(list, 1), "after");
+	json_decref(list);
+	history_close(h);
+}
+
 static void the_file_changes_and_the_tail_spans_both(void **state)
 {
 	struct history *h = history_open_in(dir, "big", "n");
@@ -170,6 +194,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_the_boot_before_is_told),
 		cmocka_unit_test(entries_come_back_in_order),
 		cmocka_unit_test(half_a_line_of_a_crash_is_left_out),
+		cmocka_unit_test(zeros_of_a_power_loss_hide_nothing),
 		cmocka_unit_test(the_file_changes_and_the_tail_spans_both),
 		cmocka_unit_test(without_a_file_it_only_logs),
 	};
