@@ -83,6 +83,9 @@ int print_json(json_t *value); /* takes it; Return: EXIT_OK or EXIT_FAILED */
 
 /* --- JSON, forgiving: a missing key is NULL, 0, false ------------------------------------------------------- */
 
+/* Every control character in every text of @value becomes '?': it is going to be printed on root's terminal, and parts of it were read
+ * from disks, devices and other machines. Return: @value. Nested as deep as jansson lets it be. */
+json_t *js_tame(json_t *value);
 const char *js_str(const json_t *o, const char *key); /* NULL: not a string */
 const char *js_text(const json_t *o, const char *key, const char *otherwise);
 bool js_true(const json_t *o, const char *key);

@@ -25,7 +25,7 @@ json_t *ask_quietly(enum daemon d, json_t *request, int timeout_ms, int *error)
 		json_decref(request);
 		return NULL;
 	}
-	reply = ipc_call_json(c, request, timeout_ms);
+	reply = js_tame(ipc_call_json(c, request, timeout_ms));
 	*error = reply ? 0 : errno;
 	ipc_close(c);
 	return reply;
@@ -78,7 +78,7 @@ static void asked_parse(struct asked *a, struct answer *answer, const char *buf,
 		json_decref(reply);
 		reply = NULL;
 	}
-	answer->reply = reply;
+	answer->reply = js_tame(reply);
 	asked_over(a, answer, reply ? 0 : EPROTO);
 }
 

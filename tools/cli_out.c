@@ -175,6 +175,46 @@ int print_json(json_t *value)
 	return r == 0 && !ferror(stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
+/* What is between the printable characters of Unicode: C0, DEL, and C1 (U+0080 to U+009F: C2 80 to C2 9F). */
+static void text_tame(json_t *string)
+{
+	size_t len = json_string_length(string);
+	char *text = malloc(len + 1);
+	bool any = false;
+
+	if (!text)
+		return;
+	memcpy(text, json_string_value(string), len + 1);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
+			text[i++] = '?';
+		else if (c >= ' ' && c != 0x7f)
+			continue;
+		text[i] = '?';
+		any = true;
+	}
+	if (any)
+		json_string_setn_nocheck(string, text, len);
+	free(text);
+}
+
+json_t *js_tame(json_t *value)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (json_is_string(value))
+		text_tame(value);
+	json_object_foreach (value, key, v)
+		js_tame(v);
+	json_array_foreach (value, i, v)
+		js_tame(v);
+	return value;
+}
+
 const char *js_str(const json_t *o, const char *key)
 {
 	return json_string_value(json_object_get(o, key));

@@ -134,6 +134,33 @@ static json_t *ask_by_name(struct chain *c, const char *name, const char *kind, 
 	return top;
 }
 
+static bool is_silent(const struct answer answer[DAEMONS], const char *name)
+{
+	for (unsigned d = 0; d < DAEMONS; d++)
+		if (strcmp(name, daemon_names[d]) == 0)
+			return !answer[d].reply;
+	return true; /* none of them: it is about all three */
+}
+
+/* Something is wrong, and nobody explains it: it is told in the words in which status tells it. */
+static void unexplained(const json_t *problems, const struct answer answer[DAEMONS], json_t *out)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (problems, i, p) {
+		const char *kind = js_text(p, "kind", ""), *name = js_text(p, "name", "");
+
+		if (strcmp(kind, "daemon") == 0 && is_silent(answer, name))
+			continue; /* said already */
+		json_array_append_new(out,
+				      json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:[]}", "kind",
+						kind, "name", name, "state", "not well", "since_ms",
+						json_null(), "text", js_text(p, "text", "?"),
+						"remedy", js_str(p, "remedy"), "because"));
+	}
+}
+
 /* Without a name: whatever is wrong. */
 static int why_all(bool as_json, struct chain *c)
 {
@@ -145,7 +172,6 @@ static int why_all(bool as_json, struct chain *c)
 	ask_all(json_pack("{s:s}", "cmd", "status"), ASK_MS, answer);
 	problems = problems_find(answer);
 	any = say_no_answers(answer) < DAEMONS;
-	answers_free(answer);
 	n = json_array_size(problems);
 	json_array_foreach (problems, i, p) {
 		const char *kind = js_text(p, "kind", ""), *name = js_text(p, "name", "");
@@ -157,7 +183,14 @@ static int why_all(bool as_json, struct chain *c)
 			for (; before < json_array_size(out); before++)
 				print_link(json_array_get(out, before), 0);
 	}
+	if (json_array_size(out) == 0) {
+		unexplained(problems, answer, out);
+		json_array_foreach (out, i, p)
+			if (!as_json)
+				print_link(p, 0);
+	}
 	json_decref(problems);
+	answers_free(answer);
 	if (as_json)
 		print_json(json_pack("{s:i, s:O}", "proto", 1, "links", out));
 	else if (n == 0)
