@@ -168,6 +168,9 @@ struct key_state {
 };
 /* Return: 1 there is one, 0 none, -errno. */
 int key_state_read(const char *file, struct key_state *ret);
+/* What is in such a file. -EBADMSG: it is none of ours, or names more or longer things than we write; *ret is empty then. */
+int key_state_of(const json_t *o, const char *file, struct key_state *ret);
+char *key_state_text(const struct key_state *s); /* to be freed; NULL: no memory */
 int key_state_write(const struct key_state *s);
 int key_state_remove(const char *file);
 

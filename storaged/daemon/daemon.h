@@ -216,6 +216,11 @@ const char *lock_word(const struct daemon *d, unsigned volume); /* "none", "wait
 void store_load(struct daemon *d, struct place_config *pc); /* intent and state files into @pc */
 void store_intent(struct daemon *d);
 void store_state(struct daemon *d);
+/* What the two files hold (NULL: there is none), as it is taken, and as it is written. Only what is of @life's boot counts of @state. */
+void store_take(const struct config *cfg, const struct incarnation *life, const json_t *intent,
+		const json_t *state, struct place_config *pc);
+json_t *store_intent_json(const struct daemon *d);
+json_t *store_state_json(const struct daemon *d);
 
 /* note.c: the history */
 void note(struct daemon *d, const struct place_action *act);

@@ -43,11 +43,10 @@ static json_t *read_whole(const char *dir, const char *name)
 	return obj;
 }
 
-void store_intent(struct daemon *d)
+json_t *store_intent_json(const struct daemon *d)
 {
 	const struct service_group *g = place_group(d->place);
 	json_t *standby = json_array(), *enabled = json_object();
-	int r;
 
 	for (unsigned i = 0; i < d->cfg->n_nodes; i++)
 		if (g->node[i].standby)
@@ -55,51 +54,53 @@ void store_intent(struct daemon *d)
 	for (unsigned s = 0; s < d->cfg->n_services; s++)
 		json_object_set_new(enabled, d->cfg->service[s].name,
 				    json_boolean(g->service[s].enabled));
-	r = write_whole(d->statedir, "storaged.intent",
-			json_pack("{s:I, s:o, s:o}", "version", (json_int_t)g->intent, "standby",
-				  standby, "enabled", enabled),
-			true);
+	return json_pack("{s:I, s:o, s:o}", "version", (json_int_t)g->intent, "standby", standby,
+			 "enabled", enabled);
+}
+
+void store_intent(struct daemon *d)
+{
+	int r = write_whole(d->statedir, "storaged.intent", store_intent_json(d), true);
+
 	if (r < 0)
 		log_error("storaged.intent", "dir=%s error=\"%s\"", d->statedir, strerror(-r));
 }
 
-void store_state(struct daemon *d)
+json_t *store_state_json(const struct daemon *d)
 {
 	char boot[BOOT_ID_TEXT];
 	json_t *up = json_object();
-	int r;
 
 	incarnation_boot_text(&d->life, boot);
 	for (unsigned s = 0; s < d->cfg->n_services; s++)
 		if (place_ours(d->place, s))
 			json_object_set_new(up, d->cfg->service[s].name,
 					    json_integer((json_int_t)place_ours(d->place, s)));
-	r = write_whole(
-		d->rundir, "storaged.state",
-		json_pack("{s:s, s:i, s:o}", "boot", boot, "nodeid", (int)d->self->id, "up", up),
-		false);
+	return json_pack("{s:s, s:i, s:o}", "boot", boot, "nodeid", (int)d->self->id, "up", up);
+}
+
+void store_state(struct daemon *d)
+{
+	int r = write_whole(d->rundir, "storaged.state", store_state_json(d), false);
+
 	if (r < 0)
 		log_error("storaged.state", "dir=%s error=\"%s\"", d->rundir, strerror(-r));
 }
 
-/* The state file, if it is of this boot (a /run that survives a reboot must not speak for the dead). */
-static json_t *read_state(struct daemon *d)
+/* Is the state file of this boot? A /run that survives a reboot must not speak for the dead. */
+static bool of_this_boot(const json_t *state, const struct incarnation *life)
 {
-	json_t *state = read_whole(d->rundir, "storaged.state");
 	const char *boot = json_string_value(json_object_get(state, "boot"));
 	uint8_t id[BOOT_ID_BYTES];
 
-	if (state && (!boot || incarnation_boot_parse(boot, id) < 0 ||
-		      memcmp(id, d->life.boot_id, BOOT_ID_BYTES) != 0)) {
-		json_decref(state);
-		return NULL;
-	}
-	return state;
+	return boot && incarnation_boot_parse(boot, id) == 0 &&
+	       memcmp(id, life->boot_id, BOOT_ID_BYTES) == 0;
 }
 
-void store_load(struct daemon *d, struct place_config *pc)
+void store_take(const struct config *cfg, const struct incarnation *life, const json_t *intent,
+		const json_t *state, struct place_config *pc)
 {
-	json_t *intent = read_whole(d->statedir, "storaged.intent"), *state = read_state(d), *item;
+	json_t *item;
 	size_t i;
 
 	if (json_integer_value(json_object_get(intent, "version")) > 0) {
@@ -107,24 +108,34 @@ void store_load(struct daemon *d, struct place_config *pc)
 		json_array_foreach (json_object_get(intent, "standby"), i, item) {
 			const struct config_node *n =
 				json_is_string(item)
-					? config_node_by_name(d->cfg, json_string_value(item))
+					? config_node_by_name(cfg, json_string_value(item))
 					: NULL;
 
 			if (n)
 				nodeset_add(&pc->standby, n->id);
 		}
-		for (unsigned s = 0; s < d->cfg->n_services; s++) {
+		for (unsigned s = 0; s < cfg->n_services; s++) {
 			item = json_object_get(json_object_get(intent, "enabled"),
-					       d->cfg->service[s].name);
+					       cfg->service[s].name);
 			pc->enabled[s] = json_is_boolean(item) ? json_is_true(item)
-							       : d->cfg->service[s].enabled;
+							       : cfg->service[s].enabled;
 		}
 	}
-	for (unsigned s = 0; s < d->cfg->n_services; s++) {
-		item = json_object_get(json_object_get(state, "up"), d->cfg->service[s].name);
+	if (!of_this_boot(state, life))
+		return;
+	for (unsigned s = 0; s < cfg->n_services; s++) {
+		item = json_object_get(json_object_get(state, "up"), cfg->service[s].name);
 		if (json_integer_value(item) > 0)
 			pc->ours[s] = (uint64_t)json_integer_value(item);
 	}
+}
+
+void store_load(struct daemon *d, struct place_config *pc)
+{
+	json_t *intent = read_whole(d->statedir, "storaged.intent");
+	json_t *state = read_whole(d->rundir, "storaged.state");
+
+	store_take(d->cfg, &d->life, intent, state, pc);
 	json_decref(intent);
 	json_decref(state);
 }
