@@ -34,9 +34,9 @@ tests_unit_sim_html_SOURCES = tests/unit/sim_html.c
 tests_unit_sim_html_LDADD = %reldir%/libtrace.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/record
-tests_unit_record_SOURCES = tests/unit/record.c tests/fuzz/text.c
-tests_unit_record_LDADD = storaged/drivers/libstoraged-drivers.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
-	tests/fuzz/libfuzz.la lib/libstockade-base.la $(CMOCKA_LIBS)
+tests_unit_record_SOURCES = tests/unit/record.c tests/fuzz/text.c tools/key_words.c tools/corosync_conf.c
+tests_unit_record_LDADD = fence_agents/doctor/core/libdoctor-core.la lib/shell/libstockade-shell.la storaged/drivers/libstoraged-drivers.la fenced/core/libfence-core.la dlm/core/libdlm-core.la storaged/core/libstoraged-core.la \
+	tests/fuzz/libfuzz.la lib/libstockade-base.la $(SHELL_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/replay
 tests_unit_replay_SOURCES = tests/unit/replay.c sim/replay.c sim/replay.h sim/replay_core.c

@@ -97,36 +97,51 @@ const char *node_name(const struct fenced *d, uint32_t id)
 	return n ? n->name : "?";
 }
 
-int feed(struct fenced *d, struct fence_event ev)
-{
-	static unsigned depth;
+static struct
+{ /* what we sent: heard by us, but not before the request that made us say it has its answer */
 	uint8_t *msg;
 	size_t len;
+} sent[16];
+static unsigned n_sent;
+
+int feed(struct fenced *d, struct fence_event ev)
+{
+	static struct fence_action todo[FENCE_ACTIONS_MAX];
 
 	ev.now_ms = now_ms;
 	int r = fence_step(d->dom, &ev, out);
-	static struct fence_action todo[FENCE_ACTIONS_MAX];
 	unsigned n = out->n;
 
 	assert(!fence_broken(d->dom));
+	assert(r >= 0 || *fence_refusal(d->dom));
 	memcpy(todo, out->v, n * sizeof(todo[0]));
-	len = out->msg_len;
+	if (out->msg_len > 0 && n_sent < sizeof(sent) / sizeof(sent[0])) {
+		sent[n_sent].msg = malloc(out->msg_len);
+		assert(sent[n_sent].msg);
+		memcpy(sent[n_sent].msg, out->msg, out->msg_len);
+		sent[n_sent++].len = out->msg_len;
+	}
 	for (unsigned i = 0; i < n; i++)
 		if (todo[i].type == FENCE_ACT_ACK_DONE)
 			ack_answer(d, todo[i].ack.rc, todo[i].ack.text);
 		else if (todo[i].type == FENCE_ACT_HISTORY)
 			tell(d, &todo[i]);
-	if (len > 0 && depth < 8) { /* what we send is heard by us */
-		msg = malloc(len);
-		assert(msg);
-		memcpy(msg, out->msg, len);
-		depth++;
-		feed(d,
+	return r;
+}
+
+static void hear(void)
+{
+	for (unsigned turn = 0; n_sent > 0 && turn < 64; turn++) {
+		uint8_t *msg = sent[0].msg;
+		size_t len = sent[0].len;
+
+		memmove(&sent[0], &sent[1], --n_sent * sizeof(sent[0]));
+		feed(&f,
 		     (struct fence_event){ .type = FENCE_EV_DELIVER, .deliver = { 1, msg, len } });
-		depth--;
 		free(msg);
 	}
-	return r;
+	while (n_sent > 0)
+		free(sent[--n_sent].msg);
 }
 
 void signs_set(struct fenced *d, const struct fence_signs *signs)
@@ -296,6 +311,7 @@ static void begin(void)
 	nodeset_add(&ev.view.members, 1);
 	f.view = ev.view;
 	feed(&f, ev);
+	hear();
 }
 
 static void end(void)
@@ -311,6 +327,7 @@ static void ask(const char *text)
 
 	on_ipc(&f, &peer, IPC_JSON, text, strlen(text));
 	assert(peer.replies == before + 1);
+	hear();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -337,6 +354,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			assert(peer.replies <= (waits ? 2u : 1u));
 			assert(peer.replies || peer.gone || f.ack_peer || f.leave_peer);
 		}
+		hear();
 		free(exact);
 		now_ms += 100;
 	}
