@@ -93,7 +93,8 @@ class Lab:
         if os.geteuid() != 0:
             raise LabError("a laboratory needs root")
         self.proc = subprocess.Popen(["/usr/bin/python3", f"{HERE}/keeper.py"], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True, start_new_session=True)
+                                     stdout=subprocess.PIPE, text=True, start_new_session=True,
+                                     stderr=None if attached else subprocess.DEVNULL)  # who waits for `lab up` would wait for ever
         self.proc.stdin.write(json.dumps(cfg) + "\n")
         self.proc.stdin.flush()
         said = json.loads(self.proc.stdout.readline() or '{"error": "the keeper died"}')
@@ -110,7 +111,7 @@ class Lab:
     def attach(cls, pid):
         """Another process's view of the lab that this keeper holds."""
         lab = cls.__new__(cls)
-        lab.proc, lab._conn, lab._last = None, None, None
+        lab.proc, lab._conn, lab._last, lab._talk = None, None, None, threading.Lock()
         lab.dir, lab.id = rooms.lab_dir(pid), rooms.lab_id(pid)
         lab.n = len(lab._status()["nodes"])
         return lab
