@@ -279,7 +279,7 @@ static int monitor(struct agent *a)
 	return r < 0 ? fail_guard(a, r) : 0;
 }
 
-/* Nodes as corosync knows them, so that a caller finds the one it wants to cut. */
+/* Nodes as corosync knows them, so that a caller finds the one it wants to cut: by its name, and by its id, as plug may be either. */
 static int list(struct agent *a)
 {
 	struct scsi *me = agent_state(a);
@@ -292,7 +292,7 @@ static int list(struct agent *a)
 
 		snprintf(id, sizeof(id), "%u", me->nodes[i].id);
 		node_status(a, id, &now);
-		agent_list_row(a, me->nodes[i].name[0] ? me->nodes[i].name : id, NULL, now);
+		agent_list_row(a, me->nodes[i].name[0] ? me->nodes[i].name : id, id, now);
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@ vgchange -q -an {vg}"""
 
 def config(portal, disk):
     """The laboratory's configuration, with the kernel's target and nothing but reservations to fence with."""
-    text = cluster.config(2, portal=portal, fence={n: f"[{{san: node{n}}}]" for n in (1, 2)})
+    text = cluster.config(2, portal=portal, fence={1: "[{san: node1}]", 2: "[{san: 2}]"})  # a plug is a name, or an id
     text = text.replace("vm: {agent: fence_xvm, key_file: /etc/cluster/fence_xvm.key}", f"san: {{agent: fence_scsi, devices: {disk}}}")
     text = text.replace(cluster.L.TARGET, labtarget.IQN).replace(f"vg: {cluster.L.VG}", f"vg: {VG}, reservations: true")
     assert "san: {agent" in text and "reservations" in text
