@@ -35,6 +35,12 @@ static bool in_range(uint32_t v, uint32_t low, uint32_t high)
 	return v == 0 || (v >= low && v <= high);
 }
 
+/* Until a level has switched a node off: its devices go one after the other, and all of them have to (dual power). */
+static uint32_t level_ms(const struct timing_in *in, const struct timing *t)
+{
+	return t->fence_attempt_ms * (in->n_together > 1 ? in->n_together : 1);
+}
+
 static void derive(const struct timing_in *in, struct timing *t)
 {
 	uint32_t detect = in->detect_ms;
@@ -49,7 +55,7 @@ static void derive(const struct timing_in *in, struct timing *t)
 	t->heartbeat_ms = detect / 6;
 	t->stale_ms = detect / 2;
 	t->fence_attempt_ms = in->fence_timeout_ms ? in->fence_timeout_ms : FENCE_ATTEMPT_MS;
-	t->cut_delay_ms = in->cut_delay_ms ? in->cut_delay_ms : t->fence_attempt_ms + 2 * detect;
+	t->cut_delay_ms = in->cut_delay_ms ? in->cut_delay_ms : level_ms(in, t) + 2 * detect;
 	t->post_join_ms = in->post_join_ms ? in->post_join_ms
 					   : clamp(10 * detect, 30000, UINT32_MAX);
 	t->absent_ms = clamp(2 * detect, 10000, UINT32_MAX);
@@ -71,7 +77,7 @@ static void derive(const struct timing_in *in, struct timing *t)
 	t->halt_deny_ms = t->stop_ms / 4;
 	t->halt_kill_ms = t->stop_ms / 2;
 	t->watchdog_ms = clamp(whole_seconds(4 * detect), 8000, 60000);
-	t->watchdog_grace_ms = t->watchdog_ms / 2 + t->fence_attempt_ms;
+	t->watchdog_grace_ms = t->watchdog_ms / 2 + level_ms(in, t);
 	t->watchdog_margin_ms = 4 * t->token_ms + t->watchdog_ms / 16 + 1000;
 }
 
@@ -122,8 +128,9 @@ static void check_all(const struct timing_in *in, const struct timing *t, struct
 	      "a crashed owner's heartbeat would still look fresh when corosync reports it dead (SAFE-4)",
 	      "raise detect");
 	/* The two sides of a cut notice it up to 3.6 x token apart (measured with partial cuts). */
-	check(l, t->fence_attempt_ms + 4 * t->token_ms, t->cut_delay_ms,
-	      "fence_attempt + 4 x token < cut_delay",
+	check(l, level_ms(in, t) + 4 * t->token_ms, t->cut_delay_ms,
+	      in->n_together > 1 ? "fence_attempt x devices of a level + 4 x token < cut_delay"
+				 : "fence_attempt + 4 x token < cut_delay",
 	      "both sides of a cut could fence each other (SAFE-4)",
 	      "raise cut_delay, or lower fence_timeout");
 	check(l, in->detect_ms + KNET_START_MS, t->post_join_ms, "detect + 2.5 s < post_join",
@@ -147,6 +154,7 @@ int timing_solve(const struct timing_in *in, struct timing *ret, struct timing_c
 
 	if (in->detect_ms < TIMING_DETECT_MIN_MS || in->detect_ms > TIMING_DETECT_MAX_MS ||
 	    in->n_nodes < 1 || in->n_nodes > NODES_MAX || in->n_links > 2 ||
+	    in->n_together > TIMING_TOGETHER_MAX ||
 	    !in_range(in->fence_timeout_ms, TIMING_FENCE_MIN_MS, TIMING_FENCE_MAX_MS) ||
 	    !in_range(in->ready_age_ms, TIMING_OTHER_MIN_MS, TIMING_OTHER_MAX_MS) ||
 	    !in_range(in->post_join_ms, TIMING_OTHER_MIN_MS, TIMING_OTHER_MAX_MS) ||

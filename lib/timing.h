@@ -22,7 +22,7 @@
 	X(heartbeat_ms, "disk heartbeat of a volume's owner: detect / 6")                                  \
 	X(stale_ms, "a heartbeat that stands still this long is stale: detect / 2")                        \
 	X(cut_delay_ms,                                                                                    \
-	  "two nodes, cut: the one that does not serve waits this long: fence attempt + 2 x detect")       \
+	  "two nodes, cut: who does not serve waits this long: a level's fence runs + 2 x detect")         \
 	X(post_join_ms,                                                                                    \
 	  "nodes not seen this long after a quorate start are victims: 10 x detect, at least 30 s")        \
 	X(absent_ms,                                                                                       \
@@ -46,7 +46,7 @@
 	X(halt_kill_ms, "of that time: whoever uses what is still held is killed: half")                   \
 	X(watchdog_ms, "timeout of a node's watchdog: 4 x detect, 8 to 60 whole seconds")                  \
 	X(watchdog_grace_ms,                                                                               \
-	  "it is petted this long after its rules ended: watchdog / 2 + fence attempt")                    \
+	  "it is petted this long after its rules ended: watchdog / 2 + a level's fence runs")             \
 	X(watchdog_margin_ms,                                                                              \
 	  "watchdog_expired after grace + 2 x watchdog + this: 4 x token + watchdog / 16 + 1 s")
 
@@ -64,6 +64,8 @@ struct timing {
 #define TIMING_OTHER_MIN_MS 1000
 #define TIMING_OTHER_MAX_MS (24 * 60 * 60 * 1000)
 
+#define TIMING_TOGETHER_MAX 16
+
 struct timing_in {
 	uint32_t detect_ms; /* TIMING_DETECT_MIN_MS..TIMING_DETECT_MAX_MS */
 	unsigned n_nodes;   /* 1..NODES_MAX */
@@ -73,6 +75,7 @@ struct timing_in {
 	uint32_t ready_age_ms;     /* 0: derived */
 	uint32_t post_join_ms;     /* 0: derived */
 	uint32_t cut_delay_ms;     /* 0: derived; a static delay stays possible */
+	unsigned n_together;       /* most devices in one fence level; 0 and 1 are one */
 };
 
 struct timing_check {     /* one inequality: left must stay below right */

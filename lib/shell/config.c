@@ -137,6 +137,11 @@ static void timing_check_all(struct parse *p)
 	cfg->timing_in.detect_ms = cfg->detect_ms;
 	cfg->timing_in.n_nodes = cfg->n_nodes;
 	cfg->timing_in.n_links = cfg->node[0].n_links;
+	cfg->timing_in.n_together = 1;
+	for (unsigned i = 0; i < cfg->n_nodes; i++)
+		for (unsigned k = 0; k < cfg->node[i].n_levels; k++)
+			if (cfg->node[i].level[k].n > cfg->timing_in.n_together)
+				cfg->timing_in.n_together = cfg->node[i].level[k].n;
 	timing_solve(&cfg->timing_in, &cfg->timing, c, &n);
 	for (unsigned i = 0; i < n; i++) {
 		if (c[i].ok)
@@ -165,6 +170,7 @@ static void read_root(struct parse *p, const struct item *root)
 	volumes_check(p);
 	services_check(p);
 	timing_check_all(p);
+	fence_delays_check(p);
 	qsort(cfg->node, cfg->n_nodes, sizeof(cfg->node[0]), by_id);
 }
 

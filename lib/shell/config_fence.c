@@ -586,6 +586,49 @@ static void check_storage_level(struct parse *p, unsigned node, unsigned level, 
 		}
 }
 
+static const struct config_param *param_of(const struct config *cfg,
+					   const struct config_fence_use *u, const char *key)
+{
+	const struct config_device *dev = &cfg->device[u->device];
+
+	for (unsigned i = 0; i < u->n_params; i++)
+		if (strcmp(cfg->use_param[u->first_param + i].key, key) == 0)
+			return &cfg->use_param[u->first_param + i];
+	for (unsigned i = 0; i < dev->n_params; i++)
+		if (strcmp(dev->param[i].key, key) == 0)
+			return &dev->param[i];
+	return NULL;
+}
+
+/* An agent that waits by itself (a static delay) does so within its own time: it would be killed before it acts, each time. */
+void fence_delays_check(struct parse *p)
+{
+	const struct config *cfg = p->cfg;
+
+	for (unsigned n = 0; n < cfg->n_nodes; n++)
+		for (unsigned l = 0; l < cfg->node[n].n_levels; l++)
+			for (unsigned u = 0; u < cfg->node[n].level[l].n; u++) {
+				const struct config_fence_use *use = &cfg->node[n].level[l].use[u];
+				const struct config_param *delay = use->device == CONFIG_DEVICES_MAX
+									   ? NULL
+									   : param_of(cfg, use,
+										      "delay");
+				double s = delay ? strtod(delay->value, NULL) : 0;
+
+				if (s * 1000 < cfg->timing.fence_attempt_ms ||
+				    !cfg->timing.fence_attempt_ms)
+					continue;
+				say_error(
+					p, p->use[n][l][u].at,
+					"\"%s\" waits %s s by itself (delay), and is stopped after %u s (fence_timeout)",
+					cfg->device[use->device].name, delay->value,
+					cfg->timing.fence_attempt_ms / 1000);
+				say_note(
+					p,
+					"raise fence_timeout by the delay; which side of a cut survives is chosen without it (cut_delay)");
+			}
+}
+
 void fencing_check(struct parse *p)
 {
 	struct config *cfg = p->cfg;

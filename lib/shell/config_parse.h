@@ -132,6 +132,7 @@ bool looks_like_address(const char *text); /* digits and dots, or colons: a host
 /* Sections, one pair each: read as written; then, everything being read, check what concerns several. */
 void nodes_read(struct parse *p, void *cfg, const struct item *it);
 void devices_read(struct parse *p, void *cfg, const struct item *it);
+void fence_delays_check(struct parse *p); /* after timing_check_all() */
 void fencing_check(struct parse *p);
 void watchdog_read(struct parse *p, void *cfg, const struct item *it);
 void loop_read(struct parse *p, void *cfg, const struct item *it);

@@ -258,7 +258,7 @@ static void every_difference_of_meaning_changes_the_hash(void **state)
 		{ "detect: 2s", "detect: 2s\nfence_timeout: 20s" },
 		{ "detect: 2s", "detect: 2s\nfence_check_age: 10min" },
 		{ "detect: 2s", "detect: 2s\npost_join: 1min" },
-		{ "detect: 2s", "detect: 2s\ncut_delay: 2min" },
+		{ "detect: 2s", "detect: 2s\ncut_delay: 5min" },
 		{ "detect: 2s", "detect: 2s\nfence_action: off" },
 		{ "detect: 2s", "detect: 2s\nping: [10.0.0.9]" },
 		{ "detect: 2s", "detect: 2s\nfence_loop: off" },

@@ -141,6 +141,26 @@ static void cut_delay_shorter_than_a_fence_attempt_is_refused(void **state)
 	assert_int_equal(t.cut_delay_ms, 15000);
 }
 
+/* SAFE-4: of a dual power supply the second half goes when the first has answered, and only then is the node off. */
+static void cut_delay_covers_all_devices_of_a_level(void **state)
+{
+	struct timing_in in = { .detect_ms = 3000, .n_nodes = 2, .n_together = 2 };
+	struct timing one, t;
+
+	(void)state;
+	assert_null(broken(&in, &t));
+	assert_int_equal(t.cut_delay_ms, 2 * 40000 + 6000);
+	assert_int_equal(t.watchdog_grace_ms, 2 * 40000 + 6000);
+	in.cut_delay_ms = 46000; /* enough for one */
+	assert_string_equal(broken(&in, &t),
+			    "fence_attempt x devices of a level + 4 x token < cut_delay");
+	in.n_together = 1;
+	assert_null(broken(&in, &one));
+	assert_int_equal(one.cut_delay_ms, 46000);
+	in.n_together = TIMING_TOGETHER_MAX + 1;
+	assert_int_equal(timing_solve(&in, &t, NULL, NULL), -EINVAL);
+}
+
 /* SAFE-6: one missed check must not close the gate. */
 static void readiness_that_cannot_stay_fresh_is_refused(void **state)
 {
@@ -213,6 +233,7 @@ int main(void)
 		cmocka_unit_test(the_shortest_detect_keeps_the_measured_floor),
 		cmocka_unit_test(two_links_need_a_token_longer_than_a_link_failure),
 		cmocka_unit_test(cut_delay_shorter_than_a_fence_attempt_is_refused),
+		cmocka_unit_test(cut_delay_covers_all_devices_of_a_level),
 		cmocka_unit_test(readiness_that_cannot_stay_fresh_is_refused),
 		cmocka_unit_test(fence_timeout_of_a_slow_agent_carries_the_rest_along),
 		cmocka_unit_test(post_join_shorter_than_a_join_is_refused),
