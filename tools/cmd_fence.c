@@ -30,17 +30,22 @@ static void say_phase(const json_t *fencing, char *last, size_t size, uint64_t b
 		{ "off", "switches it off by" },
 		{ "verify", "asks whether it is off:" },
 		{ "on", "switches it on again by" },
-		{ "retry", "pauses after a failure of" },
+		{ "retry", "pauses, as every node has failed" },
+		{ "confirm", "is to act; another node has to confirm that" },
+		{ "watchdog", "waits until its watchdog has fired for certain" },
 		{ "wait", "waits" },
 	};
 	char text[512], what[64], took[DURATION_TEXT];
 	const char *error = js_str(fencing, "error"), *device = js_str(fencing, "device");
 
-	if (device && !*device)
+	if (device && (!*device || strcmp(js_text(fencing, "phase", ""), "retry") == 0))
 		device = NULL;
 	if (!json_is_object(fencing))
 		return;
 	snprintf(what, sizeof(what), "%s", js_text(fencing, "phase", "?"));
+	/* no turn to wait for, and nothing was tried yet: it begins in this moment */
+	if (strcmp(what, "delay") == 0 && js_int(fencing, "next_ms", 0) == 0)
+		return;
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
 		if (strcmp(phases[i][0], what) == 0) {
 			snprintf(what, sizeof(what), "%s", phases[i][1]);

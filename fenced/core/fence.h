@@ -325,9 +325,10 @@ enum fence_phase {
 	FENCE_PHASE_OFF,
 	FENCE_PHASE_VERIFY,
 	FENCE_PHASE_ON,
-	FENCE_PHASE_RETRY, /* every candidate failed; again in next_ms */
-	FENCE_PHASE_WAIT,  /* another member acts, or nobody may */
-	FENCE_PHASE_DOG,   /* until its watchdog has fired for certain */
+	FENCE_PHASE_RETRY,   /* every candidate failed; again in next_ms */
+	FENCE_PHASE_WAIT,    /* another member acts, or nobody may */
+	FENCE_PHASE_DOG,     /* until its watchdog has fired for certain */
+	FENCE_PHASE_CONFIRM, /* we are to act, and another member has not answered yet */
 };
 
 /* One node in depth, for `status` and `why`. */

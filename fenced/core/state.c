@@ -196,10 +196,14 @@ static enum fence_phase phase_of(const struct fence_domain *d, unsigned slot, ui
 	case ATT_CONFIRM:
 	case ATT_FAILED: break;
 	}
+	enum attempt_stage stage = d->local[slot].att.stage;
+
 	if (r->state != FENCE_NODE_VICTIM)
 		return FENCE_PHASE_NONE;
 	if (actor != d->cfg.self.nodeid || !fence_may_decide(d))
 		return FENCE_PHASE_WAIT;
+	if (stage == ATT_ASKED || stage == ATT_CONFIRM)
+		return FENCE_PHASE_CONFIRM;
 	return r->attempts ? FENCE_PHASE_RETRY : FENCE_PHASE_DELAY;
 }
 

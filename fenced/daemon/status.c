@@ -88,6 +88,7 @@ static const char *phase_name(enum fence_phase p)
 	case FENCE_PHASE_RETRY: return "retry";
 	case FENCE_PHASE_WAIT: return "wait";
 	case FENCE_PHASE_DOG: return "watchdog";
+	case FENCE_PHASE_CONFIRM: return "confirm";
 	}
 	return "?";
 }
@@ -430,6 +431,13 @@ static json_t *why_victim(struct fenced *f, const struct config_node *cn,
 			 f->self->name);
 	else if (n->phase == FENCE_PHASE_RETRY)
 		snprintf(what, sizeof(what), "every node has tried");
+	else if (n->phase == FENCE_PHASE_CONFIRM)
+		snprintf(what, sizeof(what),
+			 "%s is to act, and waits for another node to confirm it", f->self->name);
+	else if (n->phase == FENCE_PHASE_DOG)
+		snprintf(what, sizeof(what),
+			 "%s waits until its watchdog has fired for certain (attempt %u, level %u)",
+			 f->self->name, n->attempts, n->level + 1u);
 	else
 		snprintf(what, sizeof(what), "%s switches it off (attempt %u, level %u)",
 			 f->self->name, n->attempts, n->level + 1u);
