@@ -283,7 +283,8 @@ static struct spawn *start(struct lane *l, struct program *p, const char *in, si
 				      .in = in,
 				      .in_len = in_len,
 				      .timeout_ms = timeout_ms,
-				      .patient = patient };
+				      .patient = patient,
+				      .whole = true };
 	struct spawn *s = spawn_program(l->owner->loop, &prog, done, l);
 
 	if (!s)

@@ -7,7 +7,8 @@
  *
  * Jobs on one device wait for each other (but `concurrency` of it run at once), and so do all jobs of the stock fence_xvm and
  * fence_virt: their host daemon calls back to one fixed port, and a run beside another could take its answer. A job is never
- * killed to make room for another. What is to be fenced comes before what is only checked.
+ * killed to make room for another. What is to be fenced comes before what is only checked. What an agent leaves behind in the
+ * background is killed when it has answered: it could act later, on another life of the node.
  */
 #ifndef STOCKADE_FENCED_DAEMON_AGENT_H
 #define STOCKADE_FENCED_DAEMON_AGENT_H

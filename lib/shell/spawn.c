@@ -42,6 +42,7 @@ struct spawn {
 	struct loop_timer *timer;
 	enum stage stage;
 	bool timed_out;
+	bool whole;
 	uint64_t started_ms;
 	void (*line)(void *arg, const char *line);
 	void (*done)(void *arg, const struct spawn_result *r);
@@ -211,7 +212,7 @@ static void on_exit_of_child(void *arg, int fd, int revents)
 	if (waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 		return;
 	/* Still a zombie, so its number is not yet anybody else's: the rest of the group goes too. */
-	if (s->stage != RUNNING)
+	if (s->stage != RUNNING || s->whole)
 		kill(-s->pid, SIGKILL);
 	waitid(P_PID, (id_t)s->pid, &info, WEXITED);
 	if (info.si_code == CLD_EXITED)
@@ -485,6 +486,7 @@ struct spawn *spawn_program(struct loop *loop, const struct spawn_program *p,
 
 	if (s == NULL)
 		return NULL;
+	s->whole = p->whole;
 	s->done = done;
 	s->arg = arg;
 	s->pid = run_program(path, (char *const *)p->argv, (char *const *)env, &fds, p->patient,

@@ -10,7 +10,8 @@
  * What a child starts itself is not covered: a driver that runs helpers asks for the same in them. Nor is a child
  * in uninterruptible sleep: the next daemon probes instead of believing.
  *
- * What a program leaves behind in the background (a daemon that a script started) lives on after a normal end.
+ * What a program leaves behind in the background (a daemon that a script started) lives on after a normal end, unless it is
+ * asked for as `whole`.
  */
 #ifndef STOCKADE_SPAWN_H
 #define STOCKADE_SPAWN_H
@@ -45,6 +46,7 @@ struct spawn_program {
 	const char *const *env; /* NULL-terminated, added to PATH and LC_ALL; may be NULL */
 	uint32_t timeout_ms;    /* 0: none */
 	bool patient;           /* it has time: runs at nice 10 whatever ours is */
+	bool whole; /* its answer is its last deed: what is left of its group then is killed */
 };
 
 /* Return: the child, or NULL with errno, also when it cannot be executed (done() is then not called). done() is called

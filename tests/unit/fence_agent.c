@@ -310,6 +310,38 @@ static void a_timeout_is_a_timeout_and_names_its_limit(void **state)
 	agents_free(a);
 }
 
+/* "off done", and something of it sleeps in the background, to act when the node has long booted again. */
+static void what_an_agent_leaves_behind_is_killed(void **state)
+{
+	char path[64], line[256];
+	pid_t pid;
+
+	(void)state;
+	put_agent("fence_leaves", P("plug"), A("off"),
+		  "sleep 300 & echo $! > $(dirname $0)/left; exit 0");
+	add_device("vm", "fence_leaves");
+	struct agents *a = agents_new(loop, &cfg, on_done, NULL);
+	struct agent_result r = run_one(a, 0, "2", FENCE_AGENT_OFF);
+
+	assert_int_equal(r.answer, FENCE_ANSWER_DONE);
+	assert_true(r.took_ms < 8000); /* nor is it waited for */
+	pid = (pid_t)strtol(file_text("left"), NULL, 10);
+	assert_true(pid > 0);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	for (int i = 0;; i++) { /* gone, or dead and waiting for whoever inherited it */
+		FILE *f = fopen(path, "r");
+		bool dead = !f || !fgets(line, sizeof(line), f) || strstr(line, ") Z ");
+
+		if (f)
+			fclose(f);
+		if (dead)
+			break;
+		assert_true(i < 1000);
+		usleep(10000);
+	}
+	agents_free(a);
+}
+
 static void an_agent_that_is_not_there_fails_with_its_name(void **state)
 {
 	(void)state;
@@ -592,6 +624,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_exit_codes_count_and_the_rest_is_unknown,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_timeout_is_a_timeout_and_names_its_limit, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_an_agent_leaves_behind_is_killed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_agent_that_is_not_there_fails_with_its_name,
 						setup, teardown),
