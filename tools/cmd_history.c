@@ -13,22 +13,32 @@
 #define SHOWN 50
 #define ASKED_MAX 5000
 
-/* A daemon that does not run cannot be asked, but what it wrote last is what one wants to know then. */
-static json_t *from_file(enum daemon d)
+static void read_file(json_t *list, const char *path)
 {
-	char path[128], *line = NULL;
-	json_t *list = json_array();
+	char *line = NULL;
 	size_t size = 0;
 	ssize_t len;
-	FILE *f;
+	FILE *f = fopen(path, "re");
 
-	snprintf(path, sizeof(path), "%s/history-%s.jsonl", HISTORY_DIR, daemon_names[d]);
-	f = fopen(path, "re");
 	while (f && (len = getline(&line, &size, f)) > 0)
 		history_parse(list, line, (size_t)len);
 	free(line);
 	if (f)
 		fclose(f);
+}
+
+/* A daemon that does not run cannot be asked, but what it wrote last is what one wants to know then. And of one that runs, an answer
+ * has room for some hundreds of entries. */
+static json_t *from_file(enum daemon d)
+{
+	char path[128];
+	json_t *list = json_array();
+
+	for (int old = 1; old >= 0; old--) {
+		snprintf(path, sizeof(path), "%s/history-%s.jsonl%s", HISTORY_DIR, daemon_names[d],
+			 old ? ".1" : "");
+		read_file(list, path);
+	}
 	return js_tame(list);
 }
 
@@ -153,7 +163,8 @@ static bool since_text(const char *since, char *buf, size_t size)
 	return true;
 }
 
-static json_t *collect(bool *any)
+/* @all_of_it: more is asked for than what happened lately. */
+static json_t *collect(bool all_of_it, bool *any)
 {
 	struct answer answer[DAEMONS];
 	json_t *all = json_array();
@@ -171,6 +182,13 @@ static json_t *collect(bool *any)
 					daemon_names[d]);
 		} else {
 			*any = true;
+			json_t *file = all_of_it ? from_file(d) : NULL;
+
+			if (json_array_size(file) > json_array_size(entries)) {
+				json_decref(entries);
+				entries = json_incref(file);
+			}
+			json_decref(file);
 		}
 		json_array_extend(all, entries);
 		json_decref(entries);
@@ -212,7 +230,7 @@ static int history_run(int argc, char **argv)
 			since);
 	if (since && !n_text)
 		shown = SIZE_MAX;
-	all = collect(&any);
+	all = collect(since || n_text, &any);
 	e = sort_entries(all, &n);
 	while (first < n && strcmp(e[first].wall, from) < 0)
 		first++;

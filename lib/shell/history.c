@@ -24,6 +24,7 @@
 
 struct history {
 	int fd;
+	bool torn, failing; /* half a line stands at the end; the last one was not written */
 	char path[256], old[260];
 	char daemon[32], node[64], boot[BOOT_ID_TEXT];
 };
@@ -119,8 +120,17 @@ static void write_line(struct history *h, json_t *entry)
 	if (text == NULL)
 		return;
 	text[len] = '\n'; /* in place of the NUL */
-	if (write(h->fd, text, len + 1) != (ssize_t)len + 1)
+	/* A disk that is full takes half of it: that must not swallow the next one, when there is room again. */
+	if (h->torn && write(h->fd, "\n", 1) == 1)
+		h->torn = false;
+	errno = ENOSPC; /* what a write that was cut short means */
+	ssize_t n = h->torn ? -1 : write(h->fd, text, len + 1);
+	bool failed = n != (ssize_t)len + 1;
+
+	h->torn = h->torn || (n > 0 && failed);
+	if (failed && !h->failing)
 		log_warning("history.write", "file=%s reason=\"%s\"", h->path, strerror(errno));
+	h->failing = failed;
 	free(text);
 	rotate(h);
 }

@@ -11,9 +11,12 @@
 #include "lib/shell/history.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/stockade-history-XXXXXX";
@@ -97,6 +100,40 @@ static void zeros_of_a_power_loss_hide_nothing(void **state)
 	assert_int_equal(json_array_size(list), 2);
 	assert_string_equal(text_of(list, 0), "before");
 	assert_string_equal(text_of(list, 1), "after");
+	json_decref(list);
+	history_close(h);
+}
+
+/* A full disk takes half a line, then nothing, then lines again. */
+static void a_full_disk_costs_the_lines_of_that_time_only(void **state)
+{
+	struct history *h = history_open_in(dir, "full", "n");
+	struct rlimit none, few;
+	struct stat st;
+	char path[128];
+	json_t *list;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/history-full.jsonl", dir);
+	history_add(h, "x", NULL, "before");
+	assert_int_equal(stat(path, &st), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &none), 0);
+	few = none;
+	few.rlim_cur = (rlim_t)st.st_size + 20;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	history_add(h, "x", NULL, "cut");
+	history_add(h, "x", NULL, "lost");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, few.rlim_cur);
+	history_add(h, "x", NULL, "after");
+	history_add(h, "x", NULL, "later");
+	list = history_tail(h, 10);
+	assert_int_equal(json_array_size(list), 3);
+	assert_string_equal(text_of(list, 0), "before");
+	assert_string_equal(text_of(list, 1), "after");
+	assert_string_equal(text_of(list, 2), "later");
 	json_decref(list);
 	history_close(h);
 }
@@ -195,6 +232,7 @@ int main(void)
 		cmocka_unit_test(entries_come_back_in_order),
 		cmocka_unit_test(half_a_line_of_a_crash_is_left_out),
 		cmocka_unit_test(zeros_of_a_power_loss_hide_nothing),
+		cmocka_unit_test(a_full_disk_costs_the_lines_of_that_time_only),
 		cmocka_unit_test(the_file_changes_and_the_tail_spans_both),
 		cmocka_unit_test(without_a_file_it_only_logs),
 	};
