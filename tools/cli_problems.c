@@ -190,6 +190,17 @@ static void one_node(json_t *list, const json_t *node)
 	fence_paths(list, node, name);
 }
 
+static void store(json_t *list, const json_t *fenced)
+{
+	const char *error = js_str(fenced, "store_error");
+
+	if (error)
+		add(list, "node", js_text(fenced, "node", ""),
+		    "make room there, or mount it writable; it is tried again every 5 s",
+		    "fenced cannot keep what it knows (%s): it fences all the same, but proofs, drills and held nodes are forgotten when it restarts",
+		    error);
+}
+
 static void fence_nodes(json_t *list, const json_t *fenced)
 {
 	const char *ours = js_str(fenced, "config_hash");
@@ -318,6 +329,7 @@ json_t *problems_find(const struct answer answer[DAEMONS])
 	view(list, answer);
 	halt(list, answer[STORAGED].reply);
 	watchdog(list, answer[FENCED].reply);
+	store(list, answer[FENCED].reply);
 	fence_nodes(list, answer[FENCED].reply);
 	gateway(list, answer[FENCED].reply);
 	services(list, answer[STORAGED].reply);

@@ -101,6 +101,30 @@ int fence_follow(const char *name, int64_t proof_before, uint64_t limit_ms)
 	}
 }
 
+/* Before one says yes: whom does it hit? */
+static void say_what_it_hits(const char *node)
+{
+	int error = 0;
+	json_t *st = ask_quietly(STORAGED, json_pack("{s:s}", "cmd", "status"), ASK_MS, &error), *s;
+	char names[256] = "";
+	size_t i, n = 0;
+
+	json_array_foreach (json_object_get(st, "services"), i, s)
+		if (strcmp(js_text(s, "node", ""), node) == 0 &&
+		    strcmp(js_text(s, "state", ""), "running") == 0 && n < sizeof(names))
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+					      js_text(s, "name", "?"));
+	if (n)
+		printf("%s serves %s: clients wait until another node has taken over.\n", node,
+		       names);
+	json_decref(st);
+	st = ask_quietly(FENCED, json_pack("{s:s}", "cmd", "status"), ASK_MS, &error);
+	if (strcmp(js_text(st, "node", ""), node) == 0)
+		printf("%s is this very node: another one switches it off.\n", node);
+	json_decref(st);
+	fflush(stdout);
+}
+
 static int fence_run(int argc, char **argv)
 {
 	bool no_wait = false, yes = false, drill = false, next = false, ours = true;
@@ -149,6 +173,8 @@ static int fence_run(int argc, char **argv)
 			return code;
 	}
 	node = next ? next_node : argv[1];
+	if (!drill)
+		say_what_it_hits(node);
 	snprintf(question, sizeof(question), "%s %s off now, without shutting it down?",
 		 drill ? "For a drill, move the services away and switch" : "Switch", node);
 	if (!yes && !confirmed(question)) {

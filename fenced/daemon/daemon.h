@@ -72,7 +72,9 @@ struct fenced {
 	char ack_reason[FENCE_TEXT_MAX];
 	bool stopping; /* SIGTERM: leave as soon as nothing is held */
 	bool left;
-	bool stored; /* what FENCE_ACT_STORE asked for last is on the disk */
+	bool stored;           /* what FENCE_ACT_STORE asked for last is on the disk */
+	char store_error[160]; /* why not; empty: nothing went wrong */
+	struct loop_timer *store_again;
 
 	struct { /* what each agent run of ours is about */
 		uint64_t id;
@@ -126,12 +128,12 @@ void try_leave(struct fenced *f);
 
 /* store.c */
 void store_load(struct fenced *f, struct fence_config *fc);
-void store_save(struct fenced *f);
+void store_save(struct fenced *f); /* f->stored, f->store_error */
 void holds_save(bool holds);
 bool holds_load(void);
 
 /* store_loop.c */
-void store_loop_save(const struct fence_stored *st);
+int store_loop_save(const struct fence_stored *st); /* 0 or -errno */
 void store_loop_load(struct fence_config *fc);
 json_int_t drill_age_s(int64_t then_s); /* by two wall clocks: for people */
 

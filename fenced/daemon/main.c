@@ -173,6 +173,7 @@ static int serve(struct fenced *f)
 	f->record = recorder_close(f->record);
 	notify_done();
 	loop_timer_free(f->deadline);
+	loop_timer_free(f->store_again);
 	loop_timer_free(f->retry);
 	loop_timer_free(f->give_up);
 	loop_free(f->loop);

@@ -59,6 +59,18 @@ static void forget_run(struct fenced *f, uint64_t id)
 			f->run[i].id = 0;
 }
 
+#define STORE_AGAIN_MS 5000
+
+/* A disk that is full or read-only stops no fencing. It is tried again: a statement of a hypervisor is acknowledged only when it is kept. */
+static void keep(void *arg)
+{
+	struct fenced *f = arg;
+
+	store_save(f);
+	if (!f->stored)
+		loop_timer_arm(f->store_again, mono_ms() + STORE_AGAIN_MS);
+}
+
 static void carry_out(struct fenced *f, const struct fence_action *a,
 		      const struct fence_actions *out)
 {
@@ -86,7 +98,7 @@ static void carry_out(struct fenced *f, const struct fence_action *a,
 			     a->check.on);
 		break;
 	case FENCE_ACT_PUBLISH: publish(f); break;
-	case FENCE_ACT_STORE: store_save(f); break;
+	case FENCE_ACT_STORE: keep(f); break;
 	case FENCE_ACT_REBOOT_SELF: reboot_now(f, "the other nodes declared this life over"); break;
 	case FENCE_ACT_LEFT:
 		f->left = true;
@@ -331,8 +343,9 @@ int shell_start(struct fenced *f)
 	recorder_config(f->record, put_config, &fc, 0);
 	f->dom = fence_new(&fc);
 	f->deadline = loop_timer_new(f->loop, on_deadline, f);
+	f->store_again = loop_timer_new(f->loop, keep, f);
 	f->agents = agents_new(f->loop, f->cfg, on_agent, f);
-	if (!f->dom || !f->deadline || !f->agents)
+	if (!f->dom || !f->deadline || !f->store_again || !f->agents)
 		return -ENOMEM;
 	f->history = history_open("fenced", f->self->name);
 	if (!f->history)

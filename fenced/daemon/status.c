@@ -304,8 +304,8 @@ json_t *status_json(struct fenced *f)
 	for (unsigned i = 0; i < f->cfg->n_nodes; i++)
 		json_array_append_new(nodes, node_json(f, &f->cfg->node[i], now));
 	return json_pack(
-		"{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o}", "ok",
-		1, "proto", 1, "daemon", "fenced", "version", STOCKADE_VERSION, "pid",
+		"{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"ok", 1, "proto", 1, "daemon", "fenced", "version", STOCKADE_VERSION, "pid",
 		(int)getpid(), "uptime_ms", (json_int_t)(now - f->start_ms), "cluster",
 		f->cfg->cluster, "node", f->self ? json_string(f->self->name) : json_null(),
 		"nodeid", f->self ? json_integer(f->self->id) : json_null(), "config_hash", hash,
@@ -316,7 +316,7 @@ json_t *status_json(struct fenced *f)
 				    (int)f->signs.holds, "age_ms", (json_int_t)(now - f->signs_ms))
 			: json_null(),
 		"gateway", gateway_json(f), "watchdog", watchdog_json(f), "attest", attest_json(f),
-		"nodes", nodes);
+		"store_error", text_or_null(f->store_error), "nodes", nodes);
 }
 
 static json_t *link_json(const char *kind, const char *name, const char *state, json_int_t since_ms,

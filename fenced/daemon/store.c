@@ -75,7 +75,7 @@ void store_save(struct fenced *f)
 	struct wire_w w;
 
 	fence_stored(f->dom, &st);
-	store_loop_save(&st);
+	int loop_r = store_loop_save(&st);
 	wire_w_init(&w, buf, sizeof(buf));
 	wire_w_u32(&w, STORE_MAGIC);
 	wire_w_u16(&w, STORE_VERSION);
@@ -93,7 +93,14 @@ void store_save(struct fenced *f)
 		wire_w_bool(&w, st.kept[i].attested);
 		wire_w_str(&w, st.kept[i].text);
 	}
-	f->stored = store_seal(STORE_FILE, &w) == 0;
+	int r = store_seal(STORE_FILE, &w);
+
+	r = r < 0 ? r : loop_r;
+	f->stored = r == 0;
+	if (f->stored)
+		f->store_error[0] = '\0';
+	else
+		snprintf(f->store_error, sizeof(f->store_error), "%s: %s", STORE_DIR, strerror(-r));
 }
 
 int store_proofs_read(const uint8_t *buf, size_t len, const struct incarnation *self,
@@ -148,6 +155,9 @@ void store_load(struct fenced *f, struct fence_config *fc)
 		log_warning("store.dir", "dir=%s error=\"%s\"", STOCKADE_STATEDIR, strerror(errno));
 	if (mkdir(STORE_DIR, 0750) < 0 && errno != EEXIST)
 		log_warning("store.dir", "dir=%s error=\"%s\"", STORE_DIR, strerror(errno));
+	if (access(STORE_DIR, W_OK) < 0)
+		snprintf(f->store_error, sizeof(f->store_error), "%s: %s", STORE_DIR,
+			 strerror(errno));
 	store_loop_load(fc);
 	int r = load(f, fc);
 

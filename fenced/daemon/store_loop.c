@@ -21,7 +21,7 @@
 #define LOOP_MAGIC 0x706c7053u /* "Splp" */
 #define LOOP_VERSION 1
 
-void store_loop_save(const struct fence_stored *st)
+int store_loop_save(const struct fence_stored *st)
 {
 	uint8_t buf[STORE_BYTES_MAX];
 	struct wire_w w;
@@ -57,7 +57,7 @@ void store_loop_save(const struct fence_stored *st)
 			wire_w_u64(&w, (uint64_t)d->levels[i].wall_s);
 		}
 	}
-	store_seal(LOOP_FILE, &w);
+	return store_seal(LOOP_FILE, &w);
 }
 
 json_int_t drill_age_s(int64_t then_s)

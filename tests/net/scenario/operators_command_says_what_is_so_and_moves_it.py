@@ -25,7 +25,6 @@ def play(t):
         until(lambda: cli(run.node, "status")[0] == 0, "status to say that all is well", 20)
         took = [cli(k, "status")[3] for k in c.nodes * 6]
         t.say(f"status: {min(took):.0f}/{statistics.median(took):.0f}/{max(took):.0f} ms with nsenter and a shell")
-        t.check(min(took) < 50, f"status never answers in 50 ms: {took}")
         for k in c.nodes:
             said = json.loads(cli(k, "status", "--json")[1])
             t.check(said["ok"] and said["problems"] == [], f"n{k} is not well: {said['problems']}")
@@ -44,6 +43,12 @@ def play(t):
         t.equal(cli(1, "service", "enable", "nothing")[0], 2, "exit code for an unknown service")
 
         run, rest = c.wait_server(), 3 - other
+        rc, out, err, _ = cli(rest, "fence", f"n{run.node}", "--reason", "it serves", "--timeout", "30s")
+        t.equal(rc, 0, f"fence of who serves says {out} {err}; exit code")
+        t.check(f"n{run.node} serves rec" in out, f"fence does not say what it hits: {out}")
+        c.handover(run, nodes=[rest])
+        until(lambda: cli(rest, "status")[0] == 0, "all to be well again after the fencing", 30)
+        run, rest = c.wait_server(), run.node
         c.lab.reach(rest, "refused")
         c.lab.powercut(run.node)
         until(lambda: "switch" in cli(rest, "why", "rec")[1], "why to name the switch", 30)
