@@ -47,7 +47,7 @@ static void on_lost_life(struct dlmd *d, const struct dlm_action *act)
 		if (act->life.n)
 			history_add(
 				d->history, "dlm.stop", keys,
-				"the lock manager of %s is gone: its %u locks stand until it is back",
+				"the lock manager of %s is gone: its locks (%u) stand until it is back",
 				name, act->life.n);
 		else
 			json_decref(keys);
@@ -55,7 +55,7 @@ static void on_lost_life(struct dlmd *d, const struct dlm_action *act)
 	}
 	d->lost_ms[act->life.life.nodeid] = mono_ms();
 	history_add(d->history, "dlm.stop", keys,
-		    "%s is %s: all locking waits, and its %u locks stand, until it is proven off",
+		    "%s is %s: all locking waits, and its locks (%u) stand, until it is proven off",
 		    name, incarnation_unseen(&act->life.life) ? "not to be seen" : "gone",
 		    act->life.n);
 }
@@ -72,7 +72,8 @@ static void on_recovered(struct dlmd *d, const struct dlm_action *act)
 		json_pack("{s:s,s:s,s:i,s:o}", "lockspace", "stockade", "victim", name, "locks",
 			  (int)act->life.n, "took_ms",
 			  lost_ms ? json_integer((json_int_t)(mono_ms() - lost_ms)) : json_null()),
-		"released %u locks of %s: %s", act->life.n, name, proof_kind_text(act->life.proof));
+		"the locks of %s (%u) are released: %s", name, act->life.n,
+		proof_kind_text(act->life.proof));
 }
 
 static void carry_out(struct dlmd *d, const struct dlm_actions *out, const struct dlm_action *act)

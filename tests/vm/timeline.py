@@ -151,7 +151,7 @@ def others_spans(rows, victim, start, end, first_answer=0.0):
         extern = r.data.get("extern_ms") or 0
         if extern and r.at <= end + 0.5:
             op = "" if r.data.get("op", "start") == "start" else f"{r.data['op']}: "
-            spans.append((f"{op}{r.event} (its own run)", r.at - extern / 1000, r.at))
+            spans.append((f"{op}{r.event} (the work itself)", r.at - extern / 1000, r.at))
         if r.event == "unit.start" and first_answer and r.at < end:
             spans.append((FIRST_ANSWER, r.at, r.at + first_answer))
     return [(what, max(a, start), min(b, end)) for what, a, b in spans if b > start and a < end]
