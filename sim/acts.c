@@ -444,8 +444,11 @@ void mend(struct world *w)
 	uint64_t healed_ms = w->plan->end_ms + START_MS;
 	bool late = w->now_ms >= healed_ms + w->quiet_ms || !has_part(w, PART_FENCE);
 
-	if (late && !w->mended && has_part(w, PART_FENCE))
-		check_fence_quiet(w);
+	if (late && !w->mended && has_part(w, PART_FENCE)) {
+		late = !fence_round_is_held_up(w);
+		if (late)
+			check_fence_quiet(w);
+	}
 	w->mended = late;
 	for (uint32_t id = 1; id <= w->n; id++) {
 		struct host *h = &w->host[id];

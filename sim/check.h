@@ -24,6 +24,7 @@ void check_fence_hurry(struct world *w, uint32_t id, const struct fence_action *
 void check_held(struct world *w, uint32_t id, const char *does);
 void check_fence_forget(struct world *w, uint32_t id);   /* what it knew counts no more */
 void check_goodbyes_about(struct world *w, uint32_t id); /* it holds something from now on */
+bool fence_round_is_held_up(struct world *w); /* by who hangs, and began too late to be over */
 void check_fence_quiet(struct world *w);
 void check_fence_lives(struct world *w);
 

@@ -10,8 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TOLD_MS 3000 /* a word of a node that is well has reached the order by then */
-
 static bool same_boot(const struct incarnation *a, uint32_t node, uint32_t boot)
 {
 	struct incarnation b = life_of(node, boot, 1);

@@ -41,6 +41,7 @@
 #define START_MS 1000
 #define QUIET_MS 100000 /* after the faults: nothing fails any more, nobody helps */
 #define HEAL_MS 300000  /* then somebody switches on what is off: all must be well within this */
+#define TOLD_MS 3000    /* a word of a node that is well has reached the order by then */
 
 enum ev_kind {
 	EV_ACT = 1, /* a: index in the plan */
