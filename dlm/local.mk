@@ -5,7 +5,7 @@ noinst_LTLIBRARIES += %reldir%/core/libdlm-core.la
 	%reldir%/core/dlm.c %reldir%/core/dlm.h \
 	%reldir%/core/dlm_record.c %reldir%/core/dlm_record.h \
 	%reldir%/core/internal.h \
-	%reldir%/core/ops.c \
+	%reldir%/core/ops.c %reldir%/core/proofs.c \
 	%reldir%/core/resource.c %reldir%/core/resource.h \
 	%reldir%/core/state.c
 %C%_core_libdlm_core_la_LIBADD = lib/libstockade-base.la
@@ -17,6 +17,10 @@ tests_unit_dlm_domain_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.
 check_PROGRAMS += tests/unit/dlm_resource
 tests_unit_dlm_resource_SOURCES = tests/unit/dlm_resource.c tests/unit/dlm_table.h
 tests_unit_dlm_resource_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/dlm_goodbye
+tests_unit_dlm_goodbye_SOURCES = tests/unit/dlm_goodbye.c tests/unit/dlm_bus.h
+tests_unit_dlm_goodbye_LDADD = %reldir%/core/libdlm-core.la lib/libstockade-base.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/dlm_oracle
 tests_unit_dlm_oracle_SOURCES = tests/unit/dlm_oracle.c tests/unit/dlm_table.h

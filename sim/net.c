@@ -474,7 +474,8 @@ static void flush_old(struct net *net, unsigned group, struct nodeset to, uint64
 				continue;
 			if (pb->cursor > cut)
 				cut = pb->cursor;
-			/* a process that hangs has in its pipe what its corosync has had for long */
+			/* A process that hangs has in its pipe what its corosync has had for long. Of the rings after this one it may
+			 * get any part, down to nothing: less than corosync keeps for it, and no rule shall count on more. */
 			while (pb->hung && cut < end &&
 			       net->ring[ring].log[group].e[cut].at_ms <= now_ms)
 				cut++;

@@ -130,7 +130,7 @@ static void send_sync(struct dlm *dlm)
 	struct wire_w w;
 	size_t sec;
 
-	if (!dlm_send_begin(dlm, &w, DLM_MSG_SYNC, 256))
+	if (!dlm_send_begin(dlm, &w, DLM_MSG_SYNC, 256 + (1 + DLM_LIVES_MAX) * DLM_BESIDE_BYTES))
 		return;
 	sec = wire_w_open(&w);
 	incarnation_write(&dlm->self, &w);
@@ -143,8 +143,10 @@ static void send_sync(struct dlm *dlm)
 	wire_w_u64(&w, dlm->configured.bits);
 	wire_w_bool(&w, dlm->told_quorate);
 	wire_w_bool(&w, dlm->confirmed);
+	dlm_beside_write(dlm, &w);
 	wire_w_close(&w, sec);
 	dlm_send_end(dlm, &w);
+	dlm->fenced_said = dlm->fenced;
 }
 
 /* The member whose state all adopt: informed, latest quorate view, longest history, lowest nodeid. 0: nobody is informed. */
@@ -320,6 +322,12 @@ static void synced(struct dlm *dlm, const struct dlm_sync *base)
 		on_member(dlm, id, base);
 	if (others_may_hold(dlm, base))
 		suspect_unseen(dlm);
+	for (unsigned k = 0; k < dlm->n_beside; k++) {
+		struct dlm_life *life = life_find(dlm, &dlm->beside[k].life);
+
+		if (life)
+			dlm_life_beside(life, dlm->beside[k].fenced);
+	}
 	/* A state made of nothing, in which nothing could be granted yet, is nothing that others must know: two that start
 	 * alone, and then meet, begin together. */
 	dlm->informed = base->informed;
@@ -380,6 +388,7 @@ static void begin_round(struct dlm *dlm)
 	if (dlm->synced)
 		dlm_push(dlm, DLM_ACT_SYNCED)->synced = false;
 	dlm->got_sync = NODESET_EMPTY;
+	dlm->n_beside = 0;
 	dlm->synced = dlm->wants_state = dlm->waiting = false;
 	dlm->proof_sent = 0;
 	if (dlm->loading) { /* half a state is none, and what we had is gone */
@@ -423,7 +432,7 @@ static int on_view(struct dlm *dlm, const struct dlm_event *ev)
 static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
 {
 	struct dlm_sync s = { 0 };
-	struct wire_r sec;
+	struct wire_r sec, joins;
 	bool quorate;
 
 	wire_r_section(r, &sec);
@@ -435,8 +444,11 @@ static int on_sync(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	s.configured.bits = wire_r_u64(&sec) & ~UINT64_C(1);
 	quorate = wire_r_bool(&sec);
 	s.confirmed = wire_r_bool(&sec);
+	joins = sec;
+	dlm_beside_read(NULL, &sec);
 	if (wire_r_done(r) < 0 || s.inc.nodeid != from)
 		return -EPROTO;
+	dlm_beside_read(dlm, &joins);
 	dlm->quorate = dlm->quorate || quorate;
 	dlm->sync[from] = s;
 	nodeset_add(&dlm->got_sync, from);
@@ -520,79 +532,6 @@ static int on_op(struct dlm *dlm, uint32_t from, struct wire_r *r)
 	return 0;
 }
 
-static void remember_proofs(struct dlm *dlm)
-{
-	for (unsigned i = 0; i < dlm->fence.n; i++) {
-		const struct proof *p = &dlm->fence.node[i].proof;
-		struct incarnation any_join = p->victim;
-		bool known = incarnation_unseen(&p->victim);
-
-		any_join.join = UINT64_MAX;
-		if (p->kind == PROOF_NONE || !proof_covers(p, &any_join))
-			continue; /* it ends less than a kernel */
-		for (unsigned k = 0; k < dlm->n_ended && k < DLM_LIVES_MAX; k++)
-			known = known || incarnation_same_boot(&dlm->ended[k].life, &p->victim);
-		if (known)
-			continue;
-		dlm->ended[dlm->n_ended % DLM_LIVES_MAX].life = p->victim;
-		dlm->ended[dlm->n_ended % DLM_LIVES_MAX].kind = p->kind;
-		dlm->n_ended++;
-	}
-}
-
-/* What fenced proved of this life, now or before. */
-static enum proof_kind proven(const struct dlm *dlm, const struct dlm_life *life)
-{
-	const struct fence_node *node = fence_state_node(&dlm->fence, life->inc.nodeid);
-	/* What a proof ends is a kernel; our join numbers dlmd's starts, the proof's fenced's. */
-	struct incarnation kernel = life->inc;
-
-	kernel.join = 0;
-	for (unsigned k = 0; k < dlm->n_ended && k < DLM_LIVES_MAX; k++)
-		if (incarnation_same_boot(&dlm->ended[k].life, &life->inc))
-			return dlm->ended[k].kind;
-	/* The rest depends on when it was said: a fenced that lags behind speaks of what was before this life. */
-	if (!node || !dlm->fence.informed || !view_id_equal(dlm->fence.view, dlm->view))
-		return PROOF_NONE;
-	/* A life that nobody saw is over when its node is dead now, however that was proven. */
-	if (incarnation_unseen(&life->inc))
-		return node->state == FENCE_NODE_DEAD ? node->proof.kind : PROOF_NONE;
-	if (!proof_covers(&node->proof, &kernel))
-		return PROOF_NONE;
-	/* A proof about an earlier join of a kernel that lives on (a clean restart of fenced) ends nothing. */
-	if (node->state != FENCE_NODE_DEAD && incarnation_same_boot(&node->life, &life->inc))
-		return PROOF_NONE;
-	return node->proof.kind;
-}
-
-/* fenced told us; the order makes it a fact at one point for everybody. */
-static void send_proofs(struct dlm *dlm)
-{
-	struct wire_w w;
-	size_t sec;
-
-	if (!dlm->synced || !dlm->has_fence || dlm->evicted)
-		return;
-	for (unsigned i = 0; i < DLM_LIVES_MAX; i++) {
-		const struct dlm_life *life = &dlm->life[i];
-		enum proof_kind kind;
-
-		if (life->state != DLM_LIFE_LOST && life->state != DLM_LIFE_ABSENT)
-			continue;
-		kind = proven(dlm, life);
-		if (kind == PROOF_NONE)
-			continue;
-		if (dlm->proof_sent >> i & 1 || !dlm_send_begin(dlm, &w, DLM_MSG_PROOF, 256))
-			continue;
-		dlm->proof_sent |= UINT64_C(1) << i;
-		sec = wire_w_open(&w);
-		incarnation_write(&life->inc, &w);
-		wire_w_u8(&w, (uint8_t)kind);
-		wire_w_close(&w, sec);
-		dlm_send_end(dlm, &w);
-	}
-}
-
 static int on_proof(struct dlm *dlm, struct wire_r *r)
 {
 	struct dlm_life *life;
@@ -612,6 +551,22 @@ static int on_proof(struct dlm *dlm, struct wire_r *r)
 	life_over(dlm, life, kind);
 	if (!dlm->waiting)
 		dlm_pass_all(dlm);
+	return 0;
+}
+
+static int on_fenced(struct dlm *dlm, uint32_t from, struct wire_r *r)
+{
+	struct dlm_life *life = dlm_life_of(dlm, from);
+	struct wire_r sec;
+	uint64_t fenced;
+
+	wire_r_section(r, &sec);
+	fenced = wire_r_u64(&sec);
+	if (wire_r_done(r) < 0)
+		return -EPROTO;
+	if (!dlm->synced || !life || !incarnation_same_boot(&life->inc, &dlm->sync[from].inc))
+		return 0; /* not synced: its SYNC says it */
+	dlm_life_beside(life, fenced);
 	return 0;
 }
 
@@ -655,6 +610,7 @@ static int on_deliver(struct dlm *dlm, const struct dlm_event *ev)
 	case DLM_MSG_LEAVE: return on_leave(dlm, from);
 	case DLM_MSG_QUORUM: return on_quorum(dlm, &r);
 	case DLM_MSG_READY: return on_ready(dlm, from);
+	case DLM_MSG_FENCED: return on_fenced(dlm, from, &r);
 	}
 	return -EPROTO;
 }
@@ -701,17 +657,14 @@ int dlm_step(struct dlm *dlm, const struct dlm_event *ev, struct dlm_actions *ou
 	switch (ev->type) {
 	case DLM_EV_VIEW: rc = on_view(dlm, ev); break;
 	case DLM_EV_DELIVER: rc = on_deliver(dlm, ev); break;
-	case DLM_EV_FENCE:
-		dlm->fence = *ev->fence;
-		dlm->has_fence = true;
-		remember_proofs(dlm);
-		break;
+	case DLM_EV_FENCE: dlm_proofs_hear(dlm, ev->fence); break;
 	case DLM_EV_SUBMIT: rc = on_submit(dlm, ev->submit); break;
 	case DLM_EV_LEAVE: rc = on_want_leave(dlm); break;
 	}
 	if (rc == 0) {
 		maybe_go_on(dlm);
-		send_proofs(dlm);
+		dlm_fenced_tell(dlm);
+		dlm_proofs_send(dlm);
 	}
 	dlm->out = NULL;
 	return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dlm/core/internal.h - what the files of the lock domain share: dlm.c (events, join protocol), ops.c (operations),
- * state.c (the replicated state as bytes). */
+ * proofs.c (what fenced says), state.c (the replicated state as bytes). */
 #ifndef STOCKADE_DLM_INTERNAL_H
 #define STOCKADE_DLM_INTERNAL_H
 
@@ -21,7 +21,8 @@ enum dlm_msg {
 	DLM_MSG_PROOF,
 	DLM_MSG_LEAVE,
 	DLM_MSG_QUORUM,
-	DLM_MSG_READY
+	DLM_MSG_READY,
+	DLM_MSG_FENCED
 };
 
 struct dlm_life {
@@ -29,6 +30,8 @@ struct dlm_life {
 	struct incarnation inc;
 	uint64_t op_last;   /* number of its last applied operation */
 	uint32_t lkid_last; /* of its last new lock */
+	uint64_t
+		fenced; /* the latest join of its node's fenced that its daemon said it is beside; 0: an older release */
 };
 
 struct dlm_sync { /* what a member said in this view */
@@ -69,6 +72,13 @@ struct dlm {
 	bool synced;
 	struct nodeset nodes, members, got_sync;
 	struct dlm_sync sync[NODEID_MAX + 1];
+	/* What the SYNCs of this round say of dlm_life.fenced, the latest. It only grows, so the members together know best. It is
+	 * no part of a history: an older release, which does not count it, has the same one. */
+	struct {
+		struct incarnation life;
+		uint64_t fenced;
+	} beside[DLM_LIVES_MAX];
+	unsigned n_beside;
 	bool wants_state;    /* everybody's SYNC is here, STATE must follow */
 	bool loading;        /* its first chunk arrived */
 	uint32_t base;       /* who sends it */
@@ -79,6 +89,8 @@ struct dlm {
 
 	struct fence_state fence; /* latest */
 	bool has_fence;
+	uint64_t fenced,
+		fenced_said; /* join of our own fenced, when it was a member last; what the others were told */
 	/* Kernels that fenced proved over, the latest: it tells of a node's last one only, and we may not have been synced then. */
 	struct {
 		struct incarnation life;
@@ -99,6 +111,16 @@ struct dlm_action *dlm_push(struct dlm *dlm, int type);
 struct dlm_life *dlm_life_of(struct dlm *dlm, uint32_t nodeid); /* its MEMBER life; NULL */
 struct dlm_life *dlm_life_add(struct dlm *dlm, const struct incarnation *inc);
 bool dlm_is_self(const struct dlm *dlm, const struct dlm_life *life);
+
+/* proofs.c */
+void dlm_proofs_hear(struct dlm *dlm, const struct fence_state *fence);
+void dlm_proofs_send(struct dlm *dlm);
+void dlm_fenced_tell(struct dlm *dlm);
+void dlm_life_beside(struct dlm_life *life, uint64_t fenced);
+#define DLM_BESIDE_BYTES 36 /* what dlm_beside_write() takes for each life, and for us */
+void dlm_beside_write(const struct dlm *dlm, struct wire_w *w);
+void dlm_beside_read(struct dlm *dlm,
+		     struct wire_r *r); /* NULL: only look whether it can be read */
 
 /* ops.c */
 void dlm_op_send(struct dlm *dlm, const struct dlm_op *op, uint64_t number);

@@ -279,7 +279,7 @@ uint64_t dlm_digest(const struct dlm *dlm)
 		h = mix(h, life->inc.nodeid);
 		for (unsigned b = 0; b < BOOT_ID_BYTES; b++)
 			h = mix(h, life->inc.boot_id[b]);
-		sum += mix(mix(h, life->op_last), life->lkid_last);
+		sum += mix(mix(mix(h, life->op_last), life->lkid_last), life->fenced);
 	}
 	for (const struct dlm_resource *res = dlm_resource_next(dlm, NULL); res;
 	     res = dlm_resource_next(dlm, res)) {

@@ -235,6 +235,18 @@ static inline void bus_fence(struct bus *bus, uint32_t id, struct fence_node nod
 	bus_take(bus, id);
 }
 
+/* Its own fenced is a member, as that join. */
+static inline void bus_fenced(struct bus *bus, uint32_t id, uint8_t boot, uint64_t join)
+{
+	struct bus_node *n = &bus->node[id];
+	struct fence_node self = { .nodeid = id, .state = FENCE_NODE_MEMBER };
+
+	self.life = bus_life(id, boot);
+	self.life.join = join;
+	n->fence.self = self.life;
+	bus_fence(bus, id, self);
+}
+
 /* Its life of this boot is over. */
 static inline struct fence_node bus_dead(uint32_t victim, uint8_t boot, enum proof_kind kind)
 {

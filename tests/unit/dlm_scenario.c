@@ -7,7 +7,9 @@
  *	convert LABEL MODE [FLAG...] | unlock LABEL [FLAG...] | cancel LABEL       value=TEXT is a flag, too
  *	gone NODE CLIENT | purge NODE PID                                         PID of a client: 100 + its number
  *	stop N | start N BOOT | view N,N [nodes N,N] [noquorum] | proof N BOOT      a life: node and boot; the first is boot 1
- *	goodbye N BOOT [back]                      fenced of that node said goodbye; back: and started again
+ *	fenced N JOIN                             fenced of that node is a member as this join, says it to its own lock manager
+ *	goodbye N BOOT [JOIN] [back] [at N,N]     fenced of that node said goodbye (as join 1); back: and started again; at: only these
+ *	                                          nodes' fenced know
  *	group N,N                                 these daemons are there now; corosync's ring stays as it was, unlike with view
  *	leave N
  *	expect LABEL MODE|waits|gone                MODE: granted, with nothing asked
@@ -273,6 +275,29 @@ static void cmd_view(char **a)
 	tell();
 }
 
+static void cmd_goodbye(char **a)
+{
+	uint32_t victim = node_arg(a[1]);
+	struct nodeset at = { ~UINT64_C(0) };
+	struct fence_node node = bus_dead(victim, (uint8_t)strtoul(a[2], NULL, 10),
+					  PROOF_CLEAN_LEAVE);
+
+	for (a += 3; *a; a++)
+		if (is(*a, "back"))
+			node.state = FENCE_NODE_MEMBER;
+		else if (is(*a, "at") && a[1])
+			at = nodes_arg(*++a);
+		else if (strtoul(*a, NULL, 10) > 0)
+			node.proof.victim.join = strtoul(*a, NULL, 10);
+		else
+			bad("goodbye N BOOT [JOIN] [back] [at N,N]");
+	nodeset_del(&at, victim);
+	for (uint32_t id = 1; id <= BUS_NODES; id++)
+		if (bus.node[id].dlm && nodeset_has(at, id))
+			bus_fence(&bus, id, node);
+	tell();
+}
+
 static void command(char **a, unsigned n)
 {
 	if (is(a[0], "nodes")) {
@@ -315,17 +340,9 @@ static void command(char **a, unsigned n)
 		bus_proof(&bus, node_arg(a[1]), (uint8_t)strtoul(a[2], NULL, 10));
 		tell();
 	} else if (n >= 3 && is(a[0], "goodbye")) {
-		uint32_t victim = node_arg(a[1]);
-		struct fence_node node = bus_dead(victim, (uint8_t)strtoul(a[2], NULL, 10),
-						  PROOF_CLEAN_LEAVE);
-
-		if (n == 4 && is(a[3], "back"))
-			node.state = FENCE_NODE_MEMBER;
-		else if (n != 3)
-			bad("goodbye N BOOT [back]");
-		for (uint32_t id = 1; id <= BUS_NODES; id++)
-			if (bus.node[id].dlm && id != victim)
-				bus_fence(&bus, id, node);
+		cmd_goodbye(a);
+	} else if (n == 3 && is(a[0], "fenced")) {
+		bus_fenced(&bus, node_arg(a[1]), boot[node_arg(a[1])], strtoul(a[2], NULL, 10));
 		tell();
 	} else if (n == 2 && is(a[0], "leave")) {
 		struct bus_node *nd = &bus.node[node_arg(a[1])];
