@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include "lib/shell/log.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,15 +44,28 @@ static void plain(const char *from, char *to, size_t len)
 	to[n] = '\0';
 }
 
+/* For JSON and the journal's fields, which are quoted or counted: a guest's name as it is, blanks and all. */
+static void whole(const char *from, char *to, size_t len)
+{
+	snprintf(to, len, "%s", from);
+	for (char *p = to; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+	utf8_mend(to);
+}
+
 void report_audit(struct virtd *d, const struct virtd_action *a)
 {
 	const char *op = virtd_op_name(a->audit.op), *result = result_name(a->audit.result);
 	const char *listener = virtd_listener_name(d->conf->listener[a->audit.listener].kind);
 	bool acts = a->audit.op >= 1 && a->audit.op <= 3, denied = a->audit.result == 3;
 	char target[VIRTD_WORD_MAX], name[VIRTD_WORD_MAX];
+	char whole_target[VIRTD_WORD_MAX], whole_name[VIRTD_WORD_MAX];
 
 	plain(a->audit.target, target, sizeof(target));
 	plain(a->audit.name, name, sizeof(name));
+	whole(a->audit.target, whole_target, sizeof(whole_target));
+	whole(a->audit.name, whole_name, sizeof(whole_name));
 	if (!acts && !denied) {
 		log_info(
 			"virtd.query",
@@ -63,9 +77,10 @@ void report_audit(struct virtd *d, const struct virtd_action *a)
 	history_add(d->history, denied ? "virtd.denied" : "virtd.fence",
 		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:b,s:i}", "caller",
 			      a->audit.caller.who, "source", a->audit.caller.source, "listener",
-			      listener, "op", op, "target", target, "guest", name, "uuid",
-			      a->audit.uuid, "result", result, "took_ms", (int)a->audit.took_ms,
-			      "mapped", !a->audit.old_map, "key", (int)a->audit.key),
+			      listener, "op", op, "target", whole_target, "guest", whole_name,
+			      "uuid", a->audit.uuid, "result", result, "took_ms",
+			      (int)a->audit.took_ms, "mapped", !a->audit.old_map, "key",
+			      (int)a->audit.key),
 		    "caller=%s op=%s target=%s guest=%s uuid=%s result=%s took_ms=%u: %s",
 		    a->audit.caller.who, op, or_dash(target), or_dash(name), or_dash(a->audit.uuid),
 		    result, a->audit.took_ms, a->audit.text);
@@ -76,7 +91,7 @@ void report_audit(struct virtd *d, const struct virtd_action *a)
 				denied ? "virtd.denied" : "virtd.fence", "STOCKADE_CALLER=%s",
 				a->audit.caller.who, "STOCKADE_SOURCE=%s", a->audit.caller.source,
 				"STOCKADE_LISTENER=%s", listener, "STOCKADE_OP=%s", op,
-				"STOCKADE_TARGET=%s", target, "STOCKADE_GUEST=%s", name,
+				"STOCKADE_TARGET=%s", whole_target, "STOCKADE_GUEST=%s", whole_name,
 				"STOCKADE_UUID=%s", a->audit.uuid, "STOCKADE_RESULT=%s", result,
 				"STOCKADE_TOOK_MS=%u", a->audit.took_ms, NULL);
 }
@@ -168,11 +183,19 @@ static json_t *status_json(struct virtd *d)
 	for (unsigned i = 0; i < d->conf->n_listeners; i++) {
 		const struct virtd_listener *l = &d->conf->listener[i];
 
-		json_array_append_new(listeners, json_pack("{s:s,s:s,s:i,s:s,s:s}", "kind",
-							   virtd_listener_name(l->kind), "address",
-							   l->address, "port", (int)l->port, "hash",
-							   virtd_hash_name(l->hash), "auth",
-							   virtd_hash_name(l->auth)));
+		json_t *one = json_pack("{s:s,s:s,s:i,s:s,s:s}", "kind",
+					virtd_listener_name(l->kind), "address", l->address, "port",
+					(int)l->port, "hash", virtd_hash_name(l->hash), "auth",
+					virtd_hash_name(l->auth));
+
+		if (l->kind == VIRTD_MULTICAST) {
+			json_t *joined = json_array();
+
+			for (unsigned k = 0; k < d->group[i].n; k++)
+				json_array_append_new(joined, json_string(d->group[i].name[k]));
+			json_object_set_new(one, "joined", joined);
+		}
+		json_array_append_new(listeners, one);
 	}
 	return json_pack(
 		"{s:b,s:s,s:I,s:s,s:o,s:o,s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",

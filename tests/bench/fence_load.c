@@ -4,7 +4,7 @@
  * usage: fence_load KEY_FILE REQUESTS DOMAIN ADDRESS...
  *
  * Each ADDRESS of this machine plays one guest: it asks, waits for its answer, asks again, REQUESTS times, all of them
- * side by side. A request is sent again after half a second; after five seconds it has failed.
+ * side by side. A request is sent again after half a second; after five seconds (FENCE_LOAD_PATIENCE_S) it has failed.
  */
 #include "fence_agents/virt/wire.h"
 
@@ -36,6 +36,7 @@ struct client {
 	bool proven;
 };
 
+static int64_t patience_us = FAILED_US;
 static uint8_t key[VIRT_KEY_MAX];
 static size_t key_len;
 static const char *domain;
@@ -184,6 +185,10 @@ int main(int argc, char **argv)
 
 	if (n == 0 || n > CLIENTS_MAX)
 		return 2;
+	const char *patience = getenv("FENCE_LOAD_PATIENCE_S");
+
+	if (patience)
+		patience_us = (int64_t)atoi(patience) * 1000000;
 	int fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? -1 : read(fd, key, sizeof(key));
 
@@ -225,7 +230,7 @@ int main(int argc, char **argv)
 				on_bytes(c);
 			if (p[2 * i].revents && c->done == had)
 				on_call(c);
-			if (c->done == had && now_us() - c->begin_us > FAILED_US)
+			if (c->done == had && now_us() - c->begin_us > patience_us)
 				finish(c, false);
 			if (c->done != had && c->done < requests) {
 				ask(c);

@@ -11,6 +11,7 @@ from lab import BUILD, OUR_XVM, Lab, check, equal
 
 CLAIMS = ("pacemaker_reads_our_metadata", "pacemaker_fences_by_our_agents", "pacemaker_is_told_the_truth_about_failures")
 FENCER = "/usr/lib/pacemaker/pacemaker-fenced"
+SCHEMA = "/usr/share/cluster/relaxng/metadata.rng"
 AGENTS = {"stockade-fence_xvm": OUR_XVM,
           "stockade-fence_ipmilan": os.path.join(BUILD, "fence_agents/ipmilan/fence_ipmilan"),
           "stockade-fence_scsi": os.path.join(BUILD, "fence_agents/scsi/fence_scsi")}
@@ -73,6 +74,12 @@ def pacemaker_reads_our_metadata():
         for name in AGENTS:
             r = f.admin("--metadata", "--agent", name)
             check(r.rc == 0 and "<resource-agent name=\"fence_" in r.out, f"{name}: {r}")
+            # The agent's own words, by the schema of the ClusterLabs agents (package fence-agents); Pacemaker adds to them.
+            own = lab.run([AGENTS[name]], stdin="action=metadata\n")
+            for text, rc in ((own.out, 0), (own.out.replace("longdesc>", "description>"), 3)):
+                xml = lab.write("metadata.xml", text)
+                v = lab.run(["xmllint", "--noout", "--relaxng", SCHEMA, xml])
+                equal(v.rc, rc, f"{name} by {SCHEMA}: {v}")
         # it gives a target of its own, by the old name port
         key = ("--option", f"key_file={lab.key}")
         equal(f.admin("--validate", "--agent", "stockade-fence_xvm", *key).rc, 0, "validate")

@@ -2,16 +2,21 @@
 """stockade-virtd through what its host does to it: keys that change, a libvirtd that hangs, dies and comes back, a worker
 process that is killed. The stock fence_xvm asks.
 """
+import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 
-from lab import KEY, Lab, STOCK_XVM, check, equal, sh
+from cases import HERE
+from lab import BUILD, KEY, Lab, OUR_VIRTD, OUR_XVM, STOCK_XVM, check, equal, sh
 
 CLAIMS = ("keys_change_without_a_gap", "libvirtd_that_is_away_is_unknown_and_an_off_outlives_it",
-          "killed_worker_process_is_made_anew")
+          "killed_worker_process_is_made_anew", "hundreds_at_once_beside_silent_ones_are_all_answered",
+          "old_file_warns_loudly_and_an_explicit_line_opens", "who_fenced_whom_is_written_down")
 
 
 def ask(lab, action, key=None, timeout=4):
@@ -114,3 +119,80 @@ def killed_worker_process_is_made_anew():
             time.sleep(0.05)
         equal(ask(lab, "status"), 0, "status of the new process")
         check(d.p.poll() is None, "the daemon itself runs on")
+
+
+LOAD = os.path.join(BUILD, "tests/bench/fence_load")
+
+
+def hundreds_at_once_beside_silent_ones_are_all_answered():
+    """300 guests ask at the same moment, and eight take their call-back and say nothing: nobody waits for anybody."""
+    with Lab() as lab:
+        d = lab.virtd(stock=False)
+        addresses = [f"10.98.{n // 100}.{n % 100 + 1}" for n in range(300)]
+        mutes = [f"10.97.0.{n}" for n in range(1, 9)]
+        batch = lab.write("batch", "".join(f"addr add {a}/32 dev eth0\n" for a in addresses + mutes))
+        sh("ip", "-n", lab.guest, "-batch", batch)
+        sh("ip", "-n", lab.hosts[0], "route", "add", "10.96.0.0/13", "via", "10.99.0.99")
+        silent = [subprocess.Popen(["ip", "netns", "exec", lab.guest, "setpriv", "--pdeathsig", "KILL", sys.executable, f"{HERE}/wire.py",
+                                    "mute", lab.key, a, "60"], stdout=subprocess.PIPE) for a in mutes]
+        try:
+            for p in silent:
+                check(p.stdout.readline(), "a silent peer takes its call-back")
+            r = lab.run([LOAD, lab.key, "3", "test"] + addresses, timeout=120, env={"FENCE_LOAD_PATIENCE_S": "60"})
+            equal(r.rc, 0, f"{r} {d.text()[-300:]}")
+            facts = json.loads(r.out)
+            print(f"  {facts}", flush=True)
+            equal((facts["failed"], facts["requests"]), (0, 900), f"{facts}")
+        finally:
+            for p in silent:
+                p.kill()
+                p.wait()
+                p.stdout.close()
+
+
+def old_file_warns_loudly_and_an_explicit_line_opens():
+    """No map: everything is permitted, as with the stock daemon, and every place says so. Any section of ours: default-deny."""
+    with Lab() as lab:
+        for more, rc, loud in (("", 0, True), ("stockade { off_timeout = \"9\"; }\n", 1, False), ("groups { }\n", 1, False),
+                               ("stockade { permit = \"any\"; }\n", 0, False),
+                               ("groups { group { ip = \"10.99.0.99\"; uuid = \"test\"; } }\n", 0, False)):
+            d = lab.virtd(stock=False, groups=more)
+            r = lab.ask("off", "test")
+            equal(r.rc, rc, f"{more!r}: {r}")
+            check(rc == 0 or "not permitted" in r.err, f"{more!r}: {r}")
+            said = d.text()[d.log_from:]
+            equal(bool(re.search(r" warn\w*: virtd.map .*NO MAP", said)), loud, f"{more!r}: a warning in the log: {said[:400]}")
+            checked = lab.run([OUR_VIRTD, "-f", d.conf, "--check"], ns=d.ns)
+            equal((checked.rc, "NO MAP" in checked.out), (0, loud), f"{more!r}: --check: {checked}")
+            state = json.loads(lab.run([OUR_VIRTD, "--name", f"virtd-{os.path.basename(d.state)}", "--status"], ns=d.ns).out)
+            equal(state["listeners"][0]["joined"], ["eth0"], "where the group is joined")
+            equal(state["map"].startswith("none"), loud, f"{more!r}: --status: {state}")
+            d.stop()
+
+
+def who_fenced_whom_is_written_down():
+    """One JSON line for each act and each refusal, with the caller and the real guest; it outlives the daemon."""
+    guests = ["web", "two words", "gr\u00fc\u00df Gott"]
+    with Lab() as lab:
+        groups = "groups { group { ip = \"10.99.0.99\"; " + " ".join(f'uuid = "{g}";' for g in guests[1:]) + " } }\n"
+        d = lab.virtd(stock=False, uri=lab.machines(guests), groups=groups)
+
+        def lines():
+            with open(f"{d.state}/history-virtd.jsonl", encoding="utf-8") as f:
+                return [json.loads(x) for x in f]
+        asked = (("off", guests[2], 0, "virtd.fence", "ok"), ("reboot", guests[1], 0, "virtd.fence", "ok"), ("off", guests[0], 1, "virtd.denied", "denied"),
+                 ("status", guests[0], 1, "virtd.denied", "denied"))
+        for action, plug, rc, _, _ in asked:
+            equal(lab.run([STOCK_XVM, "-k", lab.key, "-o", action, "-H", plug]).rc, 3 if rc else 0, f"{action} of {plug}")
+        lab.ask("status", guests[1])  # a question that is permitted is no act
+        # the stock reboot is one operation
+        got = [(x["event"], x["op"], x["target"], x["guest"], x["result"]) for x in lines() if x["event"].startswith("virtd.")]
+        equal(got, [(event, action, plug, plug, result) for action, plug, _, event, result in asked], "the history")
+        for x in lines():
+            equal((x["caller"], x["source"], x["listener"], x["mapped"]), ("10.99.0.99", "10.99.0.99", "multicast", True), f"{x}")
+        check(lines()[0]["uuid"].endswith("000000000003"), f"the guest's uuid: {lines()[0]}")
+        d.stop(signal.SIGKILL)
+        d.start()
+        lab.daemons.append(d)
+        equal(lab.ask("on", guests[2], agent=OUR_XVM).rc, 0, "on after a restart")
+        equal(len([x for x in lines() if x["event"].startswith("virtd.")]), len(asked) + 1, "lines after a restart")
