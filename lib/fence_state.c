@@ -142,6 +142,9 @@ int fence_signs_encode(const struct fence_signs *signs, void *buf, size_t len)
 		wire_w_u32(&w, x->armed_ms);
 		wire_w_u64(&w, x->at_ms);
 	}
+	wire_w_u64(&w, signs->shown_ms);
+	wire_w_u64(&w, signs->moved_ms);
+	wire_w_bool(&w, signs->still);
 	wire_w_close(&w, sec);
 	return wire_w_done(&w, &done) < 0 ? -ENOSPC : (int)done;
 }
@@ -183,6 +186,11 @@ int fence_signs_decode(struct fence_signs *ret, const void *buf, size_t len)
 		x->at_ms = wire_r_u64(&s);
 		if (!nodeid_valid(x->nodeid))
 			wire_r_fail(&s);
+	}
+	if (wire_r_more(&s)) {
+		ret->shown_ms = wire_r_u64(&s);
+		ret->moved_ms = wire_r_u64(&s);
+		ret->still = wire_r_bool(&s);
 	}
 	return wire_r_done(&r) < 0 ? -EPROTO : 0;
 }

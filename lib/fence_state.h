@@ -75,6 +75,13 @@ struct fence_signs {
 		 1]; /* by nodeid: LIFE_STALE only if reads work and its heartbeat stands still */
 	uint8_t n_words;
 	struct fence_word word[FENCE_WORDS_MAX];
+	/*
+	 * SAFE-13, what a sample of self and peer may miss; on this node's clock, and only whether they changed counts.
+	 * shown_ms: since then no two beats of ours were so far apart that a reader could have taken us for silent; 0: none reached the disk.
+	 * moved_ms: when a heartbeat that is not fresh now was last seen to move, or watching it began.
+	 */
+	uint64_t shown_ms, moved_ms;
+	bool still; /* of each that is not fresh: a read that began a stale time after moved_ms found it unmoved */
 };
 
 #define FENCE_STATE_WIRE_MAX 8192

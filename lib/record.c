@@ -687,6 +687,6 @@ RECORD_WORD(record_fence_word, RECORD(nodeid), RECORD_ARRAY(boot_id), RECORD(arm
 
 #define T struct fence_signs
 RECORD_WORD(record_fence_signs, RECORD(weight), RECORD(holds), RECORD(ended), RECORD(self),
-	    RECORD_ARRAY(peer), RECORD(n_words),
+	    RECORD_ARRAY(peer), RECORD(shown_ms), RECORD(moved_ms), RECORD(still), RECORD(n_words),
 	    RECORD_STRUCT_ARRAY_N(word, n_words, record_fence_word));
 #undef T

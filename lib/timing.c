@@ -79,6 +79,10 @@ static void derive(const struct timing_in *in, struct timing *t)
 	t->watchdog_ms = clamp(whole_seconds(4 * detect), 8000, 60000);
 	t->watchdog_grace_ms = t->watchdog_ms / 2 + level_ms(in, t);
 	t->watchdog_margin_ms = 4 * t->token_ms + t->watchdog_ms / 16 + 1000;
+	t->watchdog_wait_ms = t->watchdog_grace_ms + 2 * t->watchdog_ms + t->watchdog_ms / 4 +
+			      t->watchdog_margin_ms;
+	t->watchdog_wait_two_ms = t->watchdog_wait_ms + t->watchdog_ms + 2 * t->stale_ms +
+				  t->watchdog_ms / 8;
 }
 
 struct list {

@@ -48,7 +48,11 @@
 	X(watchdog_grace_ms,                                                                               \
 	  "it is petted this long after its rules ended: watchdog / 2 + a level's fence runs")             \
 	X(watchdog_margin_ms,                                                                              \
-	  "watchdog_expired after grace + 2 x watchdog + this: 4 x token + watchdog / 16 + 1 s")
+	  "watchdog_expired after grace + 2 1/4 x watchdog + this: 4 x token + watchdog / 16 + 1 s")       \
+	X(watchdog_wait_ms,                                                                                \
+	  "a node is out of the membership this long until watchdog_expired, with a watchdog as above")    \
+	X(watchdog_wait_two_ms,                                                                            \
+	  "of two nodes, who stays stays for this long before: + watchdog + 2 x stale + watchdog / 8")
 
 struct timing {
 #define X(name, rule) uint32_t name;

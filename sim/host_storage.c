@@ -46,6 +46,7 @@ void signs_update(struct world *w, uint32_t id)
 	s.weight = sum.weight;
 	s.holds = sum.holds || !place_probed(h->place);
 	s.ended = h->ended && !s.holds;
+	s.still = true; /* reads take no time here */
 	for (unsigned v = 0; v < w->plan->n_services; v++) {
 		uint32_t of = h->beat[v];
 

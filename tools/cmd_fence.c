@@ -34,6 +34,7 @@ static void say_phase(const json_t *fencing, char *last, size_t size, uint64_t b
 		{ "confirm", "is to act; another node has to confirm that" },
 		{ "watchdog", "waits until its watchdog has fired for certain" },
 		{ "wait", "waits" },
+		{ "watchdog", "waits until its watchdog has fired for certain" },
 	};
 	char text[512], what[64], took[DURATION_TEXT];
 	const char *error = js_str(fencing, "error"), *device = js_str(fencing, "device");

@@ -83,6 +83,10 @@ static void fence_cell(struct table *t, const json_t *node)
 
 	if (js_true(node, "self"))
 		table_cell(t, 2, dim(), "this node");
+	else if (json_is_object(fencing) && strcmp(js_text(fencing, "phase", ""), "watchdog") == 0)
+		table_cell(t, 2, red(), "its watchdog fires for certain in %s, waits %s",
+			   duration_text((uint64_t)js_int(fencing, "next_ms", 0), age, sizeof(age)),
+			   js_text(fencing, "actor", "nobody"));
 	else if (json_is_object(fencing))
 		table_cell(t, 2, red(), "%s, by %s", js_text(fencing, "phase", "?"),
 			   js_text(fencing, "actor", "nobody"));

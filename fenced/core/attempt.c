@@ -512,7 +512,8 @@ static void plan_dog(struct fence_domain *d, unsigned slot)
 		fence_want(d, due);
 		struct fence_action *n = a->dog_noted ? NULL
 						      : fence_note(d, FENCE_NOTE_DOG,
-								   d->book.rec[slot].nodeid, "");
+								   d->book.rec[slot].nodeid,
+								   fence_dog_silent(d, slot));
 
 		a->dog_noted = true;
 		if (n)
@@ -522,10 +523,13 @@ static void plan_dog(struct fence_domain *d, unsigned slot)
 	bool by_disk;
 	uint32_t armed = fence_dog_armed_ms(d, slot, &by_disk);
 
+	const char *silent = fence_dog_silent(d, slot);
+
 	snprintf(a->evidence, sizeof(a->evidence),
-		 "armed with %u ms%s, out of the cluster for %u ms, grace %u ms", armed,
+		 "armed with %u ms%s, out of the cluster for %u ms, grace %u ms%s", armed,
 		 by_disk ? " (says its heartbeat on the disk)" : "",
-		 (unsigned)(d->now_ms - d->local[slot].out_ms), d->cfg.dog_grace_ms);
+		 (unsigned)(d->now_ms - d->local[slot].out_ms), d->cfg.dog_grace_ms,
+		 silent[0] ? "; it served, and its heartbeat on the disk stood still" : "");
 	proven(d, slot, PROOF_WATCHDOG_EXPIRED);
 }
 

@@ -25,6 +25,7 @@ void fence_cut_begin(struct fence_domain *d, unsigned slot)
 	uint32_t mine = d->signs.weight;
 
 	l->cut.doubt = !d->heard.known || d->heard.changes != d->changes;
+	l->cut.weight = mine;
 	l->cut.preferred = mine > l->weight ||
 			   (mine == l->weight && d->cfg.self.nodeid < r->nodeid);
 	l->cut.block = 0;

@@ -7,18 +7,15 @@
  * word was never heard here (fenced began anew since), from its sealed heartbeat on the disk, of that very life and seen to move when
  * we last had to do with it or later. Out of corosync's membership for
  *
- *	grace + 2 T + margin       grace: above;  margin: lib/timing, 4 tokens (so long may it believe in a view that is
+ *	grace + 2 1/4 T + margin   grace: above;  margin: lib/timing, 4 tokens (so long may it believe in a view that is
  *	                           over, ref/netlab.md 7), rounding, drift of its clock, a second
  *
  * it cannot run any more: 2 T, as a pet that was decided right before the rules ended may reach the device as late as T after
- * the last one. All on our own clock, which stands still while we sleep (stall()): it can only be late. No word of T, a word
+ * the last one; T / 4 for a sleep too short to be noticed. All on our own clock, which stands still while we sleep (stall()): it can only be late. No word of T, a word
  * of another life, a node that is still in the ring, or whose heartbeat still moves: unknown, and no proof (SAFE-3).
  *
- * Two nodes: both sides of a cut are quorate, so who is not preferred (cut.c) stops petting, unless it has a proof about the
- * other one within the grace. Of a crash of the preferred one it cannot tell a cut: without another device the two
- * nodes are down until that one boots again. Who has no watchdog level of its own is never taken for dead by it, and goes on.
- * Nor does time prove anything to who is not preferred, or in doubt: the other one pets on. Its own watchdog need not have ended it
- * by then: it may have no level, not be armed, or have a longer T.
+ * Two nodes: both sides of a cut are quorate, so only who may stay (gives_up(), SAFE-13) pets on, and only who has stayed all
+ * the while (was_broken()) takes the other one for dead. Who has no watchdog level of its own is never taken for dead by it, and goes on.
  */
 #include "domain.h"
 
@@ -33,12 +30,68 @@ static bool has_level(const struct fence_path *p)
 	return false;
 }
 
-/* Two nodes that lost each other: is this one to stay? Then, and only then, is it certain that the other one is not. */
-static bool stays(const struct fence_domain *d, unsigned slot)
+/* Does the other one know that nothing is served here, or need nobody look at a disk? */
+static bool known_idle(const struct fence_domain *d, const struct local *l)
+{
+	return d->cfg.no_disk || (!l->cut.doubt && l->cut.weight == 0);
+}
+
+/* Two nodes. Is it certain that the other one either knows that nothing is served here, or sees our heartbeat move on the disk? */
+static bool shows_itself(const struct fence_domain *d, const struct local *l)
+{
+	return known_idle(d, l) ||
+	       (d->signs.self == LIFE_FRESH && !(d->mute & FENCE_DAEMON_STORAGED));
+}
+
+/* The other one served when we heard it last, so it shows itself as long as it stays; and its heartbeat stands still. */
+static bool other_is_silent(const struct fence_domain *d, unsigned slot)
+{
+	return !d->cfg.no_disk && d->local[slot].weight > 0 &&
+	       d->signs.peer[d->book.rec[slot].nodeid] == LIFE_STALE && d->signs.still &&
+	       !(d->mute & FENCE_DAEMON_STORAGED);
+}
+
+const char *fence_dog_silent(const struct fence_domain *d, unsigned slot)
 {
 	const struct local *l = &d->local[slot];
 
-	return d->book.rec[slot].state == FENCE_NODE_VICTIM && l->cut.preferred && !l->cut.doubt;
+	return d->view.two_node && !(l->cut.preferred && !l->cut.doubt) && other_is_silent(d, slot)
+		       ? "its heartbeat on the disk stands still"
+		       : "";
+}
+
+/* SAFE-13: may this node stay, of two that lost each other? NULL: yes. */
+static const char *gives_up(const struct fence_domain *d, unsigned slot)
+{
+	const struct local *l = &d->local[slot];
+
+	/* One that was never seen here may have seen us. */
+	if (d->book.rec[slot].state != FENCE_NODE_VICTIM || !l->said)
+		return "the other node is lost, and may be the one to stay";
+	if (!shows_itself(d, l))
+		return "the other node is lost, and this node cannot show on the disk that it lives";
+	if ((l->cut.preferred && !l->cut.doubt) || other_is_silent(d, slot))
+		return NULL;
+	if (d->signs.peer[d->book.rec[slot].nodeid] == LIFE_FRESH)
+		return "the other node is lost, its heartbeat on the disk moves: it is the one to stay";
+	return "the other node is lost, and is the one to stay: its heartbeat on the disk is not seen to stand still";
+}
+
+/*
+ * Has what makes this node the one to stay been untrue since the last step? A sample may miss it: beats of ours that came too late for a
+ * reader (the node stood still), one beat of the other node. Not so where its heartbeat cannot be read for a while: it would have moved by then.
+ */
+static bool was_broken(const struct fence_domain *d, unsigned slot)
+{
+	const struct local *l = &d->local[slot];
+	bool preferred = l->cut.preferred && !l->cut.doubt;
+
+	if (d->book.rec[slot].state != FENCE_NODE_VICTIM || !l->said || !shows_itself(d, l) ||
+	    (!known_idle(d, l) && d->signs.shown_ms != d->dog_shown_ms))
+		return true;
+	return !preferred &&
+	       (d->signs.peer[d->book.rec[slot].nodeid] == LIFE_FRESH ||
+		(d->mute & FENCE_DAEMON_STORAGED) || d->signs.moved_ms != d->dog_moved_ms);
 }
 
 /* What stands in the way of petting, seen now; NULL: nothing. */
@@ -61,10 +114,12 @@ static const char *in_the_way(const struct fence_domain *d)
 	for (unsigned i = 0; level && d->view.two_node && i < d->n; i++) {
 		const struct record *r = &d->book.rec[i];
 
-		/* One that was never seen here may have seen us: only a proof, or being preferred, lets us go on. */
-		if (!nodeset_has(d->view.nodes, r->nodeid) && r->state != FENCE_NODE_DEAD &&
-		    !stays(d, i))
-			return "the other node is lost, and is the one to stay";
+		if (!nodeset_has(d->view.nodes, r->nodeid) && r->state != FENCE_NODE_DEAD) {
+			const char *why = gives_up(d, i);
+
+			if (why)
+				return why;
+		}
 	}
 	return NULL;
 }
@@ -78,9 +133,23 @@ void fence_dog_facts(struct fence_domain *d)
 			l->out_ms = 0;
 		else if (l->out_ms == 0)
 			l->out_ms = d->now_ms;
+		if (l->out_ms == 0 || !d->view.two_node || was_broken(d, i))
+			l->stays_ms = 0;
+		if (l->out_ms && d->view.two_node && l->stays_ms == 0 && !gives_up(d, i))
+			l->stays_ms = d->now_ms;
 	}
+	d->dog_shown_ms = d->signs.shown_ms;
+	d->dog_moved_ms = d->signs.moved_ms;
 	d->dog_why = in_the_way(d);
-	if (!d->dog_why) {
+	/*
+	 * A look is due five times in a timeout. After a longer pause we slept, and what we believe is from before: that does not
+	 * count until the news had their time. Else a node that stands still again and again after its look would never read them.
+	 */
+	if (d->armed_ms && d->dog_step_ms &&
+	    d->real_ms - d->dog_step_ms > d->armed_ms / 5 + d->cfg.stall_ms)
+		d->dog_hold_ms = d->real_ms + d->cfg.confirm_ms;
+	d->dog_step_ms = d->real_ms;
+	if (!d->dog_why && d->real_ms >= d->dog_hold_ms) {
 		d->dog_ok_ms = d->real_ms;
 		d->dog_ever = true;
 	}
@@ -155,13 +224,18 @@ uint64_t fence_dog_due_ms(const struct fence_domain *d, unsigned slot, char why[
 	bool by_disk;
 	uint32_t armed = fence_dog_armed_ms(d, slot, &by_disk);
 	uint64_t due = l->out_ms + d->cfg.dog_grace_ms + 2 * (uint64_t)armed + d->cfg.dog_margin_ms;
+	bool two = d->view.two_node;
 
+	due += armed / 4; /* a look, and a sleep that is too short to be noticed */
+	/* Until it has noticed what the disk says, or does not: storaged's word, or its silence. */
+	if (two)
+		due += l->stays_ms - l->out_ms + armed + d->cfg.word_fresh_ms;
 	if (armed == 0)
 		fence_text_copy(why, "watchdog: this life never said that it was armed");
 	else if (l->out_ms == 0)
 		fence_text_copy(why, "watchdog: it is in corosync's membership, and may pet it");
-	else if (d->view.two_node && !stays(d, slot))
-		fence_text_copy(why, "watchdog: it may be the one to stay, and pet it");
+	else if (two && gives_up(d, slot))
+		fence_text_copy(why, gives_up(d, slot));
 	else if (d->now_ms >= due && heart_moves(d, d->book.rec[slot].nodeid))
 		fence_text_copy(
 			why, "watchdog: it should have fired, and its heartbeat on the disk moves");

@@ -168,7 +168,8 @@ struct local {
 	/* Two-node cut: what both sides knew when it became a victim; see cut_slot() */
 	struct {
 		bool preferred, doubt;
-		uint8_t block; /* only grows while we wait */
+		uint32_t weight; /* ours */
+		uint8_t block;   /* only grows while we wait */
 	} cut;
 	uint64_t check_at_ms;
 	bool ready; /* as last published */
@@ -188,7 +189,8 @@ struct local {
 		uint32_t armed_ms;
 		int64_t at_ms; /* of the clock inside: last seen to move */
 	} disk;
-	uint64_t out_ms; /* out of the ring since; 0: it is in */
+	uint64_t out_ms;   /* out of the ring since; 0: it is in */
+	uint64_t stays_ms; /* two nodes: it is, and we are to stay, since; 0: not so */
 };
 
 struct fenced_times { /* youngest first; an age may reach back before our clock began */
@@ -223,9 +225,11 @@ struct fence_domain {
 	struct fence_signs signs;
 	enum life_sign gateway;
 	uint32_t armed_ms;
-	uint32_t mute;       /* daemons of this node that do not answer */
-	const char *dog_why; /* NULL: it may be petted */
-	uint64_t dog_ok_ms;  /* real; when that was last so */
+	uint32_t mute;                       /* daemons of this node that do not answer */
+	const char *dog_why;                 /* NULL: it may be petted */
+	uint64_t dog_ok_ms;                  /* real; when that was last so */
+	uint64_t dog_step_ms, dog_hold_ms;   /* real; the last step; it does not count before */
+	uint64_t dog_shown_ms, dog_moved_ms; /* as in signs; at the last step */
 	bool dog_ever;
 	uint32_t changes; /* of our weight so far */
 	struct
@@ -358,6 +362,8 @@ void fence_plan_cut(struct fence_domain *d);
 void fence_dog_facts(struct fence_domain *d);
 void fence_dog_word(struct local *l, const struct incarnation *life, uint32_t armed_ms);
 uint64_t fence_dog_due_ms(const struct fence_domain *d, unsigned slot, char why[FENCE_TEXT_MAX]);
+const char *fence_dog_silent(const struct fence_domain *d,
+			     unsigned slot); /* ""; or why we may stay */
 bool fence_dog_ready(const struct fence_domain *d, unsigned slot);
 void fence_dog_disk(struct fence_domain *d, const struct fence_signs *signs);
 uint32_t fence_dog_armed_ms(const struct fence_domain *d, unsigned slot,

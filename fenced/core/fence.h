@@ -115,6 +115,7 @@ struct fence_config {
 	uint32_t dog_grace_ms, dog_margin_ms;
 	uint32_t
 		word_fresh_ms; /* what a heartbeat on the disk said so long before its node was lost still counts */
+	bool no_disk; /* no volume is configured: no heartbeat is on any disk (SAFE-13) */
 	bool dog_not_storage, dog_not_daemons; /* it is petted also when these are gone */
 	/* Fence loops: fenced so often within this time, a node is held until an operator lets it in. 0: no limit. */
 	uint8_t loop_max;

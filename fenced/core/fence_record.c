@@ -36,7 +36,7 @@ RECORD_TYPE(record_config, RECORD_STRUCT(self, record_incarnation), RECORD(nodes
 	    RECORD(n_stored), RECORD_STRUCT_ARRAY_N(stored, n_stored, record_proof),
 	    RECORD_STRUCT(kept_view, record_view_id), RECORD(n_kept),
 	    RECORD_STRUCT_ARRAY_N(kept, n_kept, record_kept), RECORD(dog_grace_ms),
-	    RECORD(dog_margin_ms), RECORD(word_fresh_ms), RECORD(dog_not_storage),
+	    RECORD(dog_margin_ms), RECORD(word_fresh_ms), RECORD(no_disk), RECORD(dog_not_storage),
 	    RECORD(dog_not_daemons), RECORD(loop_max), RECORD(loop_ms), RECORD(held),
 	    RECORD_STRUCT_ARRAY(fenced, record_looped), RECORD(drill_wait_ms),
 	    RECORD_STRUCT_ARRAY(drill, record_drill));

@@ -9,7 +9,7 @@
  *	its own watchdog once the rules of petting (dog.c) have not held for the grace, nobody pets it any more, and it fires T after the last
  *	                 pet, at the earliest 4 / 5 T from here (it is petted five times in T). Before that, storaged lets go in grades:
  *
- *	|-- grace: petted, serves on --|-- T / 2 --|-- T / 5 --|-- fires by T --|  ... the others: grace + 2 T + margin
+ *	|-- grace: petted, serves on --|-- T / 2 --|-- T / 5 --|-- fires by T --|  ... the others: dog.c
  *	rules end                      begin    begin if a   end: reboot
  *	                                        device of ours
  *	                                        may win yet

@@ -302,6 +302,7 @@ static void config_for_core(const struct fenced *f, struct fence_config *fc)
 	fc->dog_margin_ms = t->watchdog_margin_ms;
 	/* storaged tells it with at most its watching period and an eighth of the watchdog's time of delay */
 	fc->word_fresh_ms = 2 * t->stale_ms + t->watchdog_ms / 8;
+	fc->no_disk = f->cfg->n_volumes == 0;
 	fc->dog_not_storage = !f->cfg->watchdog_storage;
 	fc->dog_not_daemons = !f->cfg->watchdog_daemons;
 	fc->loop_max = (uint8_t)f->cfg->loop_max;

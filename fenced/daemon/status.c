@@ -429,6 +429,10 @@ static json_t *why_victim(struct fenced *f, const struct config_node *cn,
 	else if (n->phase == FENCE_PHASE_DELAY)
 		snprintf(what, sizeof(what), "%s waits: in a cut the side that serves goes first",
 			 f->self->name);
+	else if (n->phase == FENCE_PHASE_DOG)
+		snprintf(what, sizeof(what),
+			 "%s waits until its watchdog has fired for certain: %u s more",
+			 f->self->name, n->next_ms == UINT32_MAX ? 0 : (n->next_ms + 999) / 1000);
 	else if (n->phase == FENCE_PHASE_RETRY)
 		snprintf(what, sizeof(what), "every node has tried");
 	else if (n->phase == FENCE_PHASE_CONFIRM)
@@ -441,7 +445,7 @@ static json_t *why_victim(struct fenced *f, const struct config_node *cn,
 	else
 		snprintf(what, sizeof(what), "%s switches it off (attempt %u, level %u)",
 			 f->self->name, n->attempts, n->level + 1u);
-	if (n->next_ms != UINT32_MAX)
+	if (n->next_ms != UINT32_MAX && n->phase != FENCE_PHASE_DOG)
 		snprintf(next, sizeof(next), "; goes on in %u ms", n->next_ms);
 	snprintf(text, sizeof(text), "%s; no proof yet that it cannot write; %s%s%s%s",
 		 n->why[0] ? n->why : fence_reason_text(n->reason), what, next,

@@ -219,7 +219,8 @@ void tell(struct fenced *f, const struct fence_action *act)
 	case FENCE_NOTE_DOG:
 		history_add(f->history, "fence.watchdog",
 			    json_pack("{s:s,s:i}", "victim", node, "wait_ms", (int)a->history.ms),
-			    "waiting %u s more until the watchdog of %s has fired for certain",
+			    "%s%swaiting %u s more until the watchdog of %s has fired for certain",
+			    a->history.text, a->history.text[0] ? ": " : "",
 			    (a->history.ms + 999) / 1000, node);
 		break;
 	case FENCE_NOTE_ADMITTED:

@@ -330,6 +330,14 @@ void beat_set(struct daemon *d, unsigned volume, uint32_t node)
 	loop_timer_arm(d->watch_timer, mono_ms() + d->cfg->timing.stale_ms);
 }
 
+/* When what is watched last moved, or may have: nobody watched before. */
+static uint64_t moved_ms(const struct beat *b)
+{
+	uint64_t changed = b->page ? atomic_load(&b->page->changed_ms) : 0;
+
+	return changed > b->since_ms ? changed : b->since_ms;
+}
+
 static enum life_sign beat_life(const struct beat *b, uint64_t now)
 {
 	uint32_t stale = b->d->cfg->timing.stale_ms;
@@ -350,6 +358,14 @@ static enum life_sign beat_life(const struct beat *b, uint64_t now)
 	if (changed && now - changed < stale)
 		return LIFE_FRESH;
 	return now - b->since_ms >= stale ? LIFE_STALE : LIFE_UNKNOWN;
+}
+
+/* Did a read that began a stale time after it last moved still find it so? One that took long may have read what was before (SAFE-13). */
+static bool beat_still(const struct beat *b)
+{
+	uint64_t began = b->page ? atomic_load(&b->page->began_ms) : 0, moved = moved_ms(b);
+
+	return began >= moved && began - moved >= b->d->cfg->timing.stale_ms;
 }
 
 void beats_armed(struct daemon *d)
@@ -395,6 +411,7 @@ void signs_update(struct daemon *d)
 	s.weight = sum.weight;
 	s.holds = sum.holds || !place_probed(d->place);
 	s.ended = d->ended && !s.holds;
+	s.still = true;
 	for (unsigned v = 0; v < d->cfg->n_volumes; v++) {
 		const struct beat *b = &d->beat[v];
 		enum life_sign life;
@@ -408,9 +425,16 @@ void signs_update(struct daemon *d)
 			/* Fresh only if every volume of ours is. */
 			if (!own || life != LIFE_FRESH)
 				s.self = life;
+			uint64_t shown = b->page ? atomic_load(&b->page->shown_ms) : 0;
+
+			if (!own || shown == 0 || (s.shown_ms && shown > s.shown_ms))
+				s.shown_ms = shown;
 			own = true;
 		} else {
 			fence_signs_peer(&s, &seen, b->node, life);
+			if (life != LIFE_FRESH && moved_ms(b) > s.moved_ms)
+				s.moved_ms = moved_ms(b);
+			s.still = s.still && (life == LIFE_FRESH || beat_still(b));
 		}
 	}
 	if (d->signs_sent && memcmp(&s, &d->signs, sizeof(s)) == 0)

@@ -152,6 +152,20 @@ static int beat_watch(struct beats *b, const struct area *a)
 	return 0;
 }
 
+/* A beat was confirmed, or a block read, that began at @begin. Of two beats the first may have reached the disk as it began, and the other one
+ * only now. A little less than the stale time, as the readers' clock may be faster. */
+static void done(const struct driver_job *job, bool own, uint64_t begin)
+{
+	struct driver_beat *page = job->beat;
+	uint64_t now = op_now_ms(), before = atomic_load(&page->began_ms);
+	uint32_t stale = job->cfg->timing.stale_ms;
+
+	if (own && (before == 0 || now - before >= stale - stale / 16))
+		atomic_store(&page->shown_ms, begin);
+	atomic_store(&page->began_ms, begin);
+	atomic_store(&page->io_ok_ms, now);
+}
+
 static void *io_thread(void *arg)
 {
 	struct beats *b = arg;
@@ -180,9 +194,9 @@ static void *io_thread(void *arg)
 			r = own ? beat_own(b, &a, &beat) : beat_watch(b, &a);
 		if (r == 0 && job->beat) {
 			atomic_store(&job->beat->epoch, b->epoch);
-			/* an owner whose record is another's writes nothing, so nobody sees it */
+			/* an owner whose record is another's has written nothing: it does not show itself (SAFE-13) */
 			if (!own || !b->lost)
-				atomic_store(&job->beat->io_ok_ms, op_now_ms());
+				done(job, own, begin);
 		}
 		if (r < 0)
 			area_close(&a);

@@ -81,6 +81,10 @@ enum driver_result {
 struct driver_beat {
 	_Atomic uint64_t
 		io_ok_ms; /* owner: end of the last beat written; watching: of the last read */
+	/* When that beat, or read, began: what it wrote, or read, was on the disk at that time at the earliest. */
+	_Atomic uint64_t began_ms;
+	/* Owner: since then each beat was confirmed so soon after the one before began that no reader takes us for silent; 0: none was. */
+	_Atomic uint64_t shown_ms;
 	_Atomic uint64_t changed_ms; /* watching: when the owner's block was last seen to change */
 	_Atomic uint64_t epoch;      /* owner: the epoch it writes; watching: the epoch read */
 	_Atomic uint32_t

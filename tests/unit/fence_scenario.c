@@ -59,8 +59,11 @@ struct message {
 struct node {
 	struct fence_domain *dom;
 	bool runs, frozen, mute;
-	unsigned path_fails; /* bits by device */
-	bool off;            /* power */
+	uint64_t look_ms,
+		look_each_ms;        /* guard.c looks five times in a timeout; 0: it is not armed */
+	uint64_t shown_ms, moved_ms; /* of its signs */
+	unsigned path_fails;         /* bits by device */
+	bool off;                    /* power */
 	unsigned boot, reboots, offs;
 	uint64_t ring, join;
 	struct nodeset ring_nodes;
@@ -273,6 +276,7 @@ static void step(uint32_t id, struct fence_event ev)
 	struct fence_actions *out = malloc(sizeof(*out));
 	bool ends = false;
 
+	n->look_ms = w.now_ms;
 	assert_non_null(out);
 	out->n = 0;
 	ev.now_ms = w.now_ms;
@@ -440,6 +444,13 @@ static void settle(void)
 	}
 }
 
+static uint64_t due_ms(const struct node *n)
+{
+	uint64_t due = fence_deadline_ms(n->dom), look = n->look_ms + n->look_each_ms;
+
+	return n->look_each_ms && look < due ? look : due;
+}
+
 static void pass(uint64_t ms)
 {
 	uint64_t end = w.now_ms + ms;
@@ -448,17 +459,15 @@ static void pass(uint64_t ms)
 		uint64_t next = end;
 
 		for (uint32_t id = 1; id <= w.n; id++)
-			if (w.node[id].dom && !w.node[id].frozen &&
-			    fence_deadline_ms(w.node[id].dom) < next)
-				next = fence_deadline_ms(w.node[id].dom);
+			if (w.node[id].dom && !w.node[id].frozen && due_ms(&w.node[id]) < next)
+				next = due_ms(&w.node[id]);
 		for (unsigned i = 0; i < RUNS_MAX; i++)
 			if (w.run[i].used && w.run[i].end_ms < next && !w.node[w.run[i].by].frozen)
 				next = w.run[i].end_ms;
 		if (next > w.now_ms)
 			w.now_ms = next;
 		for (uint32_t id = 1; id <= w.n; id++)
-			if (w.node[id].dom && !w.node[id].frozen &&
-			    fence_deadline_ms(w.node[id].dom) <= w.now_ms)
+			if (w.node[id].dom && !w.node[id].frozen && due_ms(&w.node[id]) <= w.now_ms)
 				step(id, (struct fence_event){ .type = FENCE_EV_TIMEOUT });
 		settle();
 		if (next == end)
@@ -494,7 +503,7 @@ static void cmd_agent(char **a)
 
 static void cmd_signs(char **a, unsigned n)
 {
-	struct fence_event ev = { .type = FENCE_EV_SIGNS };
+	struct fence_event ev = { .type = FENCE_EV_SIGNS, .signs.still = true };
 
 	ev.signs.weight = number_arg(a[2]);
 	for (unsigned i = 3; i < n; i++) {
@@ -510,13 +519,23 @@ static void cmd_signs(char **a, unsigned n)
 			boot_id(x->nodeid, w.node[x->nodeid].boot, x->boot_id);
 		} else if (is(a[i], "holds"))
 			ev.signs.holds = true;
+		else if (is(a[i], "gap")) /* our beats came too late once */
+			w.node[node_arg(a[1])].shown_ms = w.now_ms;
+		else if (is(a[i], "slow")) /* what was read may be from before */
+			ev.signs.still = false;
+		else if (is(a[i], "moved")) /* a beat of the other one, no sample saw it */
+			w.node[node_arg(a[1])].moved_ms = w.now_ms;
 		else if (eq)
 			ev.signs.peer[number_arg((*eq = '\0', a[i]))] = is(eq + 1, "fresh")
 										? LIFE_FRESH
+									: is(eq + 1, "unknown")
+										? LIFE_UNKNOWN
 										: LIFE_STALE;
 		else
 			ev.signs.self = is(a[i], "fresh") ? LIFE_FRESH : LIFE_STALE;
 	}
+	ev.signs.shown_ms = w.node[node_arg(a[1])].shown_ms;
+	ev.signs.moved_ms = w.node[node_arg(a[1])].moved_ms;
 	step(node_arg(a[1]), ev);
 }
 
@@ -707,6 +726,7 @@ static void command(char **a, unsigned n)
 	} else if (is(a[0], "signs")) {
 		cmd_signs(a, n);
 	} else if (is(a[0], "watchdog")) {
+		nd->look_each_ms = number_arg(a[2]) / 5;
 		step(node_arg(a[1]), (struct fence_event){ .type = FENCE_EV_WATCHDOG,
 							   .armed_ms = number_arg(a[2]) });
 	} else if (is(a[0], "silent")) {

@@ -108,11 +108,18 @@ static void signs_survive_and_unknown_ones_stay_unknown(void **state)
 	assert_int_equal(b.peer[3], LIFE_UNKNOWN);
 	assert_false(b.ended);
 	a.ended = true;
+	a.shown_ms = 11;
+	a.moved_ms = 12;
+	a.still = true;
 	len = fence_signs_encode(&a, buf, sizeof(buf));
 	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len), 0);
 	assert_true(b.ended);
-	buf[1] = (uint8_t)(buf[1] - 2); /* an older storaged: it may hold something */
-	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len - 2), 0);
+	assert_int_equal(b.shown_ms, 11);
+	assert_int_equal(b.moved_ms, 12);
+	assert_true(b.still);
+	buf[1] = (uint8_t)(buf[1] - 19); /* an older storaged: it may hold something */
+	assert_int_equal(fence_signs_decode(&b, buf, (size_t)len - 19), 0);
+	assert_int_equal(b.shown_ms, 0);
 	assert_false(b.ended);
 	assert_int_equal(fence_signs_decode(&b, buf, 5), -EPROTO);
 	a.n_words = FENCE_WORDS_MAX;

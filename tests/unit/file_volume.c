@@ -307,10 +307,17 @@ static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 
 	assert_int_equal(until(o, LIFE_FRESH).epoch, up.epoch);
 	assert_int_equal(until(w, LIFE_FRESH).node, 1);
+	uint64_t shown = atomic_load(&page->shown_ms);
+
+	assert_true(shown > 0 && shown <= atomic_load(&page->began_ms));
 	kill(own, SIGSTOP);
 	until(w, LIFE_STALE);
 	kill(own, SIGCONT);
 	until(w, LIFE_FRESH);
+	/* a reader took it for silent: it knows that it was not seen all the while (SAFE-13) */
+	for (int i = 0; i < 1000 && atomic_load(&page->shown_ms) == shown; i++)
+		usleep(10000);
+	assert_true(atomic_load(&page->shown_ms) > shown);
 
 	/* another takes the volume with a proof that lied: the writer beats no more, and says whose it is now */
 	struct config_volume vol;

@@ -88,6 +88,8 @@ static void three_seconds_give_the_documented_set(void **state)
 		.watchdog_ms = 12000,
 		.watchdog_grace_ms = 46000,
 		.watchdog_margin_ms = 6822,
+		.watchdog_wait_ms = 79822,
+		.watchdog_wait_two_ms = 96322,
 	};
 	struct timing_in in = { .detect_ms = 3000, .n_nodes = 2 };
 	struct timing t;
