@@ -23,6 +23,9 @@
 #define FSCK_MS 600000
 #define BUSY_MS 2000 /* a stop waits this long for users that are just leaving */
 #define BUSY_RETRY_MS 50
+#define KILL_MS \
+	10000 /* a kill gives those that it asks to end half of this, and whoever is left the other half */
+#define DYING_MS 500 /* and who was killed this long to be gone, however slow this machine is */
 
 /* struct ext2_super_block: s_magic and s_state, both little-endian 16 bit; bit 1 of the state: errors were seen */
 #define SUPER_BYTES 4096
@@ -362,8 +365,10 @@ static int do_umount(const char *target)
 enum driver_result fs_unmount(struct op *op, const struct mount_is *is, bool kill_users)
 {
 	uint64_t begin = op_now_ms();
-	uint32_t left = op_left_ms(op, kill_users ? 10000 : BUSY_MS);
-	uint64_t kill_at = begin + left / 2, until = begin + left;
+	/* of a kill's time a third is left: for the cut of a disk that keeps it busy, and to tell who did */
+	uint32_t left = kill_users ? op_left_ms(op, KILL_MS * 3 / 2) / 3 * 2
+				   : op_left_ms(op, BUSY_MS);
+	uint64_t kill_at = begin + left / 2, until = begin + left, killed_at = 0;
 	struct users users = { .n = 0 };
 	struct mounts m;
 	bool any = false, termed = false;
@@ -387,7 +392,8 @@ enum driver_result fs_unmount(struct op *op, const struct mount_is *is, bool kil
 			break;
 		uint64_t now = op_now_ms();
 
-		if (now >= until)
+		/* one round may take longer than all of the time, and nobody has been killed yet */
+		if (now >= until && (!kill_users || (killed_at && now >= killed_at + DYING_MS)))
 			break;
 		if (kill_users) {
 			mounts_users(&users, &m);
@@ -396,6 +402,8 @@ enum driver_result fs_unmount(struct op *op, const struct mount_is *is, bool kil
 				op_progress(op, "ending the users of the mount: %s", names);
 			}
 			users_signal(&users, now >= kill_at ? SIGKILL : SIGTERM);
+			if (now >= kill_at && !killed_at)
+				killed_at = op_now_ms();
 			/* TERM once more at each round is harmless, and meets those who came meanwhile */
 			termed = true;
 		}

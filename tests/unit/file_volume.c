@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +59,56 @@ static struct driver_job job_of(enum driver_op op, uint32_t node, struct config_
 	return job;
 }
 
+static pid_t kids[16]; /* of the test that runs; 0: none */
+
+static int end_children(void **state)
+{
+	char path[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kids) / sizeof(kids[0]); i++) {
+		if (kids[i]) {
+			kill(kids[i], SIGKILL);
+			waitpid(kids[i], NULL, 0);
+		}
+		kids[i] = 0;
+	}
+	/* what a test that failed left there is not the next one's to find */
+	node_path(path, sizeof(path), 1, "mount");
+	while (umount2(path, MNT_DETACH) == 0)
+		;
+	return 0;
+}
+
+/* fork(); the child dies with the test, however that ends. */
+static pid_t child(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(1);
+	for (size_t i = 0; pid > 0 && i < sizeof(kids) / sizeof(kids[0]); i++) {
+		if (!kids[i]) {
+			kids[i] = pid;
+			return pid;
+		}
+	}
+	assert_int_equal(pid, 0); /* it was forked, and there is room to remember it */
+	return 0;
+}
+
+/* Its wait status. */
+static int ended(pid_t pid)
+{
+	int st;
+
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	for (size_t i = 0; i < sizeof(kids) / sizeof(kids[0]); i++)
+		if (kids[i] == pid)
+			kids[i] = 0;
+	return st;
+}
+
 /* The calling child becomes a process of @node. */
 static void enter(uint32_t node)
 {
@@ -71,10 +122,10 @@ static struct driver_line run(const struct driver_job *job)
 	struct driver_job copy = *job;
 	struct driver_line line = { 0 }, last = { 0 };
 	char text[2048];
-	int p[2], st;
+	int p[2];
 
 	assert_int_equal(pipe(p), 0);
-	pid_t pid = fork();
+	pid_t pid = child();
 
 	if (pid == 0) {
 		close(p[0]);
@@ -90,7 +141,8 @@ static struct driver_line run(const struct driver_job *job)
 		last = line;
 	}
 	fclose(f);
-	assert_int_equal(waitpid(pid, &st, 0), pid);
+	int st = ended(pid);
+
 	assert_true(WIFEXITED(st) && WEXITSTATUS(st) == 0);
 	assert_int_equal(last.kind, DRIVER_LINE_RESULT);
 	return last;
@@ -210,23 +262,15 @@ static void mount_point_of_others_is_left_alone(void **state)
 	assert_int_equal(umount(path), 0); /* it is still there */
 }
 
-/* A process that ignores TERM works in the mount: stop names it, kill ends it, and nobody else. */
-static void busy_mount_is_named_then_killed(void **state)
+/* A process that works in node 1's mount, and ignores TERM. */
+static pid_t stubborn(void)
 {
-	char path[256], who[32];
-	int p[2], st;
-	char c;
+	char path[256], c;
+	int p[2];
 
-	(void)state;
-	WANT(doit(DRIVER_START, 1), DRIVER_OK, "");
 	node_path(path, sizeof(path), 1, "mount");
 	assert_int_equal(pipe(p), 0);
-	pid_t innocent = fork();
-
-	if (innocent == 0)
-		for (;;)
-			pause();
-	pid_t pid = fork();
+	pid_t pid = child();
 
 	if (pid == 0) {
 		signal(SIGTERM, SIG_IGN);
@@ -236,20 +280,59 @@ static void busy_mount_is_named_then_killed(void **state)
 			pause();
 	}
 	assert_int_equal(read(p[0], &c, 1), 1);
+	close(p[0]);
+	close(p[1]);
+	return pid;
+}
+
+/* Stop names it, kill ends it, and nobody else. */
+static void busy_mount_is_named_then_killed(void **state)
+{
+	char who[32];
+	int st;
+
+	(void)state;
+	WANT(doit(DRIVER_START, 1), DRIVER_OK, "");
+	pid_t innocent = child();
+
+	if (innocent == 0)
+		for (;;)
+			pause();
+	pid_t pid = stubborn();
 	struct driver_line stuck = doit(DRIVER_STOP, 1);
 
 	WANT(stuck, DRIVER_FAILED, "mount_busy");
 	snprintf(who, sizeof(who), "(%d)", pid);
 	assert_non_null(strstr(stuck.text, who));
-	WANT(doit(DRIVER_KILL, 1), DRIVER_OK, "");
-	assert_int_equal(waitpid(pid, &st, 0), pid);
+	struct driver_line gone = doit(DRIVER_KILL, 1);
+
+	/* one KILL ends it, however slow this machine is; that its end is seen in time it does not promise, and storaged asks again */
+	if (gone.result != DRIVER_OK)
+		WANT(gone, DRIVER_FAILED, "mount_busy");
+	st = ended(pid);
 	assert_true(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL);
+	if (gone.result != DRIVER_OK)
+		WANT(doit(DRIVER_KILL, 1), DRIVER_OK, "");
 	assert_int_equal(waitpid(innocent, &st, WNOHANG), 0);
-	kill(innocent, SIGKILL);
-	waitpid(innocent, &st, 0);
-	close(p[0]);
-	close(p[1]);
 	WANT(doit(DRIVER_PROBE, 1), DRIVER_INACTIVE, "");
+}
+
+/* However little time there is, and however long one round takes: whoever does not go is killed, not only asked. */
+static void kill_without_time_kills(void **state)
+{
+	struct config_volume vol;
+	char rundir[256];
+	struct driver_job job = job_of(DRIVER_KILL, 1, &vol, rundir);
+
+	(void)state;
+	WANT(doit(DRIVER_START, 1), DRIVER_OK, "");
+	pid_t pid = stubborn();
+	job.limit_ms = 1;
+	run(&job);
+	int st = ended(pid);
+
+	assert_true(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL);
+	WANT(doit(DRIVER_STOP, 1), DRIVER_OK, "");
 }
 
 static FILE *beat(uint32_t node, uint32_t owner, struct driver_beat *page, pid_t *pid)
@@ -257,7 +340,7 @@ static FILE *beat(uint32_t node, uint32_t owner, struct driver_beat *page, pid_t
 	int p[2];
 
 	assert_int_equal(pipe(p), 0);
-	*pid = fork();
+	*pid = child();
 	if (*pid == 0) {
 		struct config_volume vol;
 		char rundir[256];
@@ -273,27 +356,24 @@ static FILE *beat(uint32_t node, uint32_t owner, struct driver_beat *page, pid_t
 	return fdopen(p[0], "r");
 }
 
-/* The next life line that says @life, others before it are steps on the way. */
+/* The next life line that says @wanted, others before it are steps on the way; alarm() ends a wait in vain. */
 static struct driver_line until(FILE *f, enum life_sign wanted)
 {
 	struct driver_line line;
 	char text[2048];
 
-	for (int i = 0; i < 10; i++) {
+	for (;;) {
 		assert_non_null(fgets(text, sizeof(text), f));
 		text[strcspn(text, "\n")] = '\0';
 		assert_int_equal(driver_line_parse(&line, text), 0);
 		if (line.kind == DRIVER_LINE_LIFE && line.life == wanted)
 			return line;
 	}
-	fail_msg("no such life");
-	return line;
 }
 
 static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 {
 	pid_t own, watch;
-	int st;
 
 	(void)state;
 	struct driver_line up = doit(DRIVER_START, 1);
@@ -334,11 +414,12 @@ static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 		assert_true(two.epoch > up.epoch);
 	else
 		assert_string_equal(two.code, "owner_alive");
-	/* its own pause may be told first, with the old epoch */
-	struct driver_line lost = until(o, LIFE_UNKNOWN);
+	/* its own pauses may be told first, with the old epoch: as many as this machine makes */
+	struct driver_line lost;
 
-	if (lost.epoch == up.epoch)
+	do
 		lost = until(o, LIFE_UNKNOWN);
+	while (lost.epoch == up.epoch);
 	assert_int_equal(lost.epoch, up.epoch + 1);
 	uint64_t io = atomic_load(&page->io_ok_ms);
 
@@ -349,8 +430,8 @@ static void heartbeat_is_seen_then_stale_and_ends_with_the_epoch(void **state)
 	assert_int_equal(atomic_load(&page->io_ok_ms), io);
 	kill(own, SIGKILL);
 	kill(watch, SIGKILL);
-	waitpid(own, &st, 0);
-	waitpid(watch, &st, 0);
+	ended(own);
+	ended(watch);
 	fclose(o);
 	fclose(w);
 	munmap(page, sizeof(*page));
@@ -428,13 +509,16 @@ static void damaged_record_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prepared_once_then_started_and_stopped),
-		cmocka_unit_test(live_owner_is_refused_until_proof_or_word),
-		cmocka_unit_test(mount_point_of_others_is_left_alone),
-		cmocka_unit_test(busy_mount_is_named_then_killed),
-		cmocka_unit_test(heartbeat_is_seen_then_stale_and_ends_with_the_epoch),
-		cmocka_unit_test(owner_held_to_be_dead_that_beats_is_not_followed),
-		cmocka_unit_test(damaged_record_is_refused),
+		cmocka_unit_test_teardown(prepared_once_then_started_and_stopped, end_children),
+		cmocka_unit_test_teardown(live_owner_is_refused_until_proof_or_word, end_children),
+		cmocka_unit_test_teardown(mount_point_of_others_is_left_alone, end_children),
+		cmocka_unit_test_teardown(busy_mount_is_named_then_killed, end_children),
+		cmocka_unit_test_teardown(kill_without_time_kills, end_children),
+		cmocka_unit_test_teardown(heartbeat_is_seen_then_stale_and_ends_with_the_epoch,
+					  end_children),
+		cmocka_unit_test_teardown(owner_held_to_be_dead_that_beats_is_not_followed,
+					  end_children),
+		cmocka_unit_test_teardown(damaged_record_is_refused, end_children),
 	};
 	char path[256];
 
@@ -471,7 +555,7 @@ int main(void)
 
 	if (pipe(p) < 0)
 		return 1;
-	pid_t pid = fork();
+	pid_t pid = child();
 
 	if (pid == 0) {
 		if (unshare(CLONE_NEWNS) < 0 || write(p[1], "x", 1) != 1)
@@ -482,10 +566,9 @@ int main(void)
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 	if (read(p[0], &c, 1) != 1 || (node2_ns = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return 1;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	end_children(NULL);
 
-	alarm(60); /* a line that never comes */
+	alarm(300); /* a line that never comes */
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 	char rm[sizeof(base) + 32];
 
