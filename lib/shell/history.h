@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #define HISTORY_BYTES_MAX (4 << 20)
-#define HISTORY_KEEP_MS 300 /* so long may history_keep() hold up a reboot */
+#define HISTORY_KEEP_MS 300 /* so long may history_keep() hold up a reboot of who may still write */
 #define HISTORY_DIR "/var/lib/stockade"
 
 struct history;

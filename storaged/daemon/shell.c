@@ -43,6 +43,10 @@ static void request_fence(struct daemon *d, uint32_t node, const char *reason)
 		    r == 0);
 }
 
+/* Until the history is on this node's disk: less than a tenth of the shortest watchdog (8 s, lib/timing), which fires by itself no
+ * sooner than that (fenced/core/letgo.c). What is held had its writes stopped long before. */
+#define KEEP_MS 700
+
 /* The last resort (SAFE-7): no sync, no unmount, nothing that a dead disk could hold up for longer than a moment: the next boot is to
  * know why. */
 
@@ -50,7 +54,7 @@ static void reboot_now(struct daemon *d, const char *reason)
 {
 	history_add(d->history, "self.reboot", json_pack("{s:s}", "reason", reason),
 		    "this node reboots: %s", reason);
-	history_keep(d->history, HISTORY_KEEP_MS);
+	history_keep(d->history, KEEP_MS);
 	if (d->reboot_command) {
 		const char *argv[] = { "/bin/sh", "-c", d->reboot_command, NULL };
 		pid_t pid = vfork();
