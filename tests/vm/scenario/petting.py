@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each rule of petting by itself: no storage, no daemon, no quorum; the watchdog resets the node, and the disk tells who had not heard.
 
-SAFE-1, SAFE-12. Three nodes, no fence device but i6300esb in each. (1) storaged of the serving node stands still: everything else is
-well, the nodes hear each other, and it is reset. (2) Its storage is gone, and storaged cannot let go of it: reset. (3) It is cut off
-and its daemons stand still; fenced of both others begins anew, so that neither has heard that its
+SAFE-1, SAFE-12. Three nodes, no fence device but i6300esb in each. (0) On the serving node the storage is gone, storaged, dlmd stands
+still, each for a moment and alone: fenced says which rule does not hold, and pets on when it holds again. (1) storaged stands still:
+everything else is well, the nodes hear each other, and it is reset. (2) Its storage is gone, and storaged cannot let go of it:
+reset. (3) It is cut off and its daemons stand still; fenced of both others begins anew, so that neither has heard that its
 watchdog is armed: its heartbeat on the disk says so, and they have the proof in time. One writer throughout. On a machine
-without a user (CI) the third alone; STOCKADE_PETTING=all for all, =living for the first two.
+without a user (CI) not 1 and 2; STOCKADE_PETTING=all for all, =living for 0 to 2. (No quorum: `reboot`; fenced itself: `doctor-watchdog`.)
 """
 import json
 import os
@@ -26,9 +27,9 @@ def uptime_ms(c, node):
     return int(float(c.lab.node(node).run("cat", "/proc/uptime").out.split()[0]) * 1000)
 
 
-def stop(c, node, *daemons):
+def stop(c, node, *daemons, signal="STOP"):
     """Only the daemons themselves: the child that writes the heartbeat goes on."""
-    c.lab.node(node).sh("; ".join(f"kill -STOP $(systemctl show -P MainPID stockade-{d})" for d in daemons))
+    c.lab.node(node).sh("; ".join(f"kill -{signal} $(systemctl show -P MainPID stockade-{d})" for d in daemons))
 
 
 def all_members(c):
@@ -42,6 +43,27 @@ def reset_of(c, name, at, within):
     reset = c.lab.wait_event(name, "reset", since=at, timeout=within + 60)["mono"]
     c.t.check(reset - at < within, f"{name} was reset {reset - at:.1f} s after that, within {within:.0f} s")
     return reset
+
+
+def moments(c, follow):
+    """Act 0: each rule broken, and mended before the grace is over; on a machine that is too slow for that the service may have moved."""
+    t = c.t
+
+    def dog(node):
+        return c.status(node, "fenced").get("watchdog") or {}
+    for rule, on, off in (("storage", lambda node: c.lab.node(node).cut(links=(1,)), lambda node: c.lab.node(node).heal()),
+                          ("dlmd", lambda node: stop(c, node, "dlmd"), lambda node: stop(c, node, "dlmd", signal="CONT")),
+                          ("storaged", lambda node: stop(c, node, "storaged"), lambda node: stop(c, node, "storaged", signal="CONT"))):
+        name = c.server()
+        with t.step(f"{name}: its {rule} is gone for a moment"):
+            mark = uptime_ms(c, name)
+            on(name)
+            t.until(lambda: f"{rule} " in (dog(name).get("error") or "") + " ", 90, f"fenced of {name} says that {rule} is missing: {dog(name)}", 0.3)
+            off(name)
+            t.until(lambda: dog(name).get("petted") and not dog(name)["error"], 90, f"it is petted again: {dog(name)}", 0.3)
+            said = growls(c, name, mark)
+            t.check(any(rule in r for r in said), f"and the history of {name} tells it: {said}")
+            follow(c.wait_served(since=time.monotonic(), timeout=150))
 
 
 def living(c, timeout, grace, next_one):
@@ -106,7 +128,8 @@ def play(t):
         node.put("/etc/modules-load.d/dog.conf", "i6300esb\n")
         node.run("modprobe", "i6300esb")
         node.put("/etc/systemd/system/stockade-storaged.service.d/alone.conf", ALONE)
-        node.put("/etc/systemd/system/stockade-fenced.service.d/alone.conf", ALONE.replace("Restart=no\n", ""))
+        for d in ("fenced", "dlmd"):
+            node.put(f"/etc/systemd/system/stockade-{d}.service.d/alone.conf", ALONE.replace("Restart=no\n", ""))
         node.run("systemctl", "daemon-reload")
     c.start()
     with t.step("watchdogs armed, volume prepared, service running"):
@@ -121,17 +144,22 @@ def play(t):
     t.until(lambda: len(c.writer.acked) >= 3, 60, "the first records are acknowledged")
     owners = [c.server()]
 
+    def follow(served):
+        if served[2] != owners[-1]:
+            owners.append(served[2])
+
     def next_one(name, at, reset, kinds):
         served = c.wait_served(since=reset, timeout=300)
         others = [n for n in ("node1", "node2", "node3") if n != name]
         kind = (c.seen(others[0], name).get("proof") or {}).get("kind")
         t.check(kind in kinds, f"the proof about {name}: {kind}")
-        if served[2] != owners[-1]:
-            owners.append(served[2])
+        follow(served)
         t.say(f"          {name} reset {reset - at:.1f} s after that, watchdog {timeout:.0f} s, grace {grace:.0f} s; served again by {served[2]} {served[1] - at:.1f} s after it ({kind})")
         mine = [r for r in c.runs() if r[0] == name]
         t.check(mine[-1][2] <= reset or served[2] == name, f"{name} wrote nothing between its reset and the takeover")
 
+    if os.environ.get("STOCKADE_PETTING") != "lost":
+        moments(c, follow)
     if not os.environ.get("CI") or os.environ.get("STOCKADE_PETTING"):
         living(c, timeout, grace, next_one)
     if os.environ.get("STOCKADE_PETTING") != "living":
