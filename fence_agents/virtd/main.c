@@ -13,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define CONF_BYTES_MAX (1 << 20)
 #define NAG_MS (60 * 60 * 1000)
+#define DESCRIPTORS 4096 /* more than the connections of net.c */
 
 static const char usage[] =
 	"usage: stockade-virtd [-f FILE] [-d LEVEL] [-p PIDFILE] [--check | --status | --reload]\n"
@@ -274,12 +276,27 @@ static void random_bytes(void *arg, void *buf, size_t len)
 	}
 }
 
+/* Started by hand, or by another unit than ours: with fewer descriptors than connections that are taken, accept() would fail again and
+ * again, and nobody be called back. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= DESCRIPTORS)
+		return;
+	r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
+	if (setrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur < DESCRIPTORS)
+		log_warning("virtd.limit", "descriptors=%llu wanted=%d",
+			    (unsigned long long)r.rlim_cur, DESCRIPTORS);
+}
+
 static bool start(struct virtd *d, const char *pidfile)
 {
 	static const struct backend_ops ops = { on_backend, net_channel };
 	struct virtd_setup setup = { .conf = d->conf, .random = random_bytes, .host = d->host };
 	const char *channels = NULL;
 
+	raise_descriptors();
 	gethostname(d->host, sizeof(d->host) - 1);
 	d->core = virtd_new(&setup);
 	d->loop = loop_new();

@@ -17,6 +17,7 @@
 
 #define CONNS_MAX 2048
 #define DATAGRAMS_AT_ONCE 32
+#define LINGER_MS 5000 /* for a peer to take what is left for it once the core is done with it */
 
 struct conn {
 	struct conn *next;
@@ -24,6 +25,7 @@ struct conn {
 	uint64_t id;
 	int fd;
 	bool connecting, closing;
+	uint64_t closing_ms;          /* since when */
 	int failed;                   /* connect() refused at once */
 	char channel[VIRTD_PATH_MAX]; /* "": no channel */
 	uint8_t *out;
@@ -62,8 +64,21 @@ static void conn_free(struct conn *c)
 
 static void on_conn(void *arg, int fd, int revents);
 
+/* Who does not read its list to the end keeps no place for ever; looked at when somebody new comes. */
+static void linger_no_longer(struct virtd *d)
+{
+	uint64_t now = mono_ms();
+
+	for (struct conn *c = d->conns, *next; c; c = next) {
+		next = c->next;
+		if (c->closing && now - c->closing_ms > LINGER_MS)
+			conn_free(c);
+	}
+}
+
 static struct conn *conn_new(struct virtd *d, int fd, uint64_t id, bool connecting)
 {
+	linger_no_longer(d);
 	struct conn *c = net_conns(d) < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
@@ -218,6 +233,7 @@ void net_close(struct virtd *d, uint64_t id)
 	if (!c)
 		return;
 	c->closing = true;
+	c->closing_ms = mono_ms();
 	if (c->out_sent == c->out_len || !flush(c) || c->out_sent == c->out_len)
 		conn_free(c);
 }

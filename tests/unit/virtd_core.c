@@ -473,6 +473,33 @@ static void one_source_does_not_take_all_places(void **s)
 	finish();
 }
 
+/* Slow-loris from many addresses: connections that say nothing, or half a request, never keep out a request that is signed. */
+static void strangers_do_not_take_the_places_of_who_has_the_key(void **s)
+{
+	static const char both[] =
+		"fence_virtd { listener = \"multicast tcp\"; backend = \"libvirt\"; }\n"
+		"listeners { multicast { key_file = \"/k\"; } tcp { key_file = \"/k\"; } }\n"
+		"backends { libvirt { uri = \"test:///default\"; } }\n";
+	struct virtd_status st;
+
+	(void)s;
+	begin(both);
+	for (unsigned i = 0; i < VIRTD_SESSIONS_MAX + 100; i++) {
+		char who[32];
+		uint64_t conn = VIRTD_CONN_ACCEPTED | (i + 1);
+
+		snprintf(who, sizeof(who), "10.98.%u.%u", i / 200, 1 + i % 200);
+		step((struct virtd_event){ .type = VIRTD_EV_ACCEPT, .accept = { conn, 1, who } });
+		step((struct virtd_event){ .type = VIRTD_EV_DATA, .data = { conn, "half", 4 } });
+	}
+	ask(VIRT_STATUS, "test");
+	state(VIRTD_POWER_ON, 1);
+	expect_byte(0);
+	virtd_status(t.core, &st);
+	assert_int_equal(st.limited, 101); /* the oldest went, one for each that came */
+	finish();
+}
+
 static void map_denies_what_no_line_permits(void **s)
 {
 	static const char conf[] =
@@ -697,6 +724,7 @@ int main(void)
 		cmocka_unit_test(retry_after_a_failed_call_back_is_welcome),
 		cmocka_unit_test(silent_peer_blocks_nobody),
 		cmocka_unit_test(one_source_does_not_take_all_places),
+		cmocka_unit_test(strangers_do_not_take_the_places_of_who_has_the_key),
 		cmocka_unit_test(map_denies_what_no_line_permits),
 		cmocka_unit_test(another_sender_is_not_believed),
 		cmocka_unit_test(who_asks_too_often_is_told_so),

@@ -146,6 +146,32 @@ static struct session *session_of(struct virtd_core *v, uint64_t conn)
 	return NULL;
 }
 
+/* Nothing that it sent was signed by a key of ours so far. A guest's own channel is none of these: there is one for each guest. */
+static bool is_stranger(const struct virtd_core *v, const struct session *s)
+{
+	return (s->stage == ST_REQUEST || s->stage == ST_CONNECTING || s->stage == ST_CHALLENGE ||
+		s->stage == ST_RESPONSE) &&
+	       !s->digest_known && v->conf.listener[s->listener].kind != VIRTD_SERIAL;
+}
+
+/* All places are taken: who holds the key does not stand behind those who only connected, from however many addresses. */
+static struct session *make_place(struct virtd_core *v)
+{
+	struct session *oldest = NULL;
+
+	for (unsigned i = 0; i < v->top; i++) {
+		struct session *s = &v->session[i];
+
+		if (is_stranger(v, s) && (!oldest || s->began_ms < oldest->began_ms))
+			oldest = s;
+	}
+	if (oldest) {
+		v->count.limited++;
+		session_broken(v, oldest, "all places are taken, and it has proven nothing yet");
+	}
+	return oldest;
+}
+
 /* NULL: too many, of this source or at all. */
 static struct session *session_begin(struct virtd_core *v, unsigned listener, const char *source)
 {
@@ -158,9 +184,13 @@ static struct session *session_begin(struct virtd_core *v, unsigned listener, co
 		else
 			of_one += strcmp(v->session[i].caller.source, source) == 0;
 	}
+	if (of_one >= VIRTD_SESSIONS_OF_ONE)
+		return NULL;
 	if (!s && v->top < VIRTD_SESSIONS_MAX)
 		s = &v->session[v->top];
-	if (!s || of_one >= VIRTD_SESSIONS_OF_ONE)
+	if (!s)
+		s = make_place(v);
+	if (!s)
 		return NULL;
 	if (s->slot >= v->top)
 		v->top = s->slot + 1u;
