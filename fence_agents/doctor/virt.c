@@ -114,7 +114,8 @@ static void remember(const struct look *l, const struct sockaddr_storage *who)
 static void read_key(struct virt *v)
 {
 	const char *path = look_param(v->l, "key_file");
-	int fd = open(path ? path : VIRT_KEY_FILE, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: a FIFO must not hold us */
+	int fd = open(path ? path : VIRT_KEY_FILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = fd < 0 ? -1 : read(fd, v->key, sizeof(v->key));
 
 	if (fd >= 0)

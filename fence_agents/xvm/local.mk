@@ -7,6 +7,7 @@ agents_PROGRAMS += %reldir%/fence_xvm
 	$(virt_wire_sources) \
 	%reldir%/ask.c \
 	%reldir%/judge.c \
+	%reldir%/key.c \
 	%reldir%/line.c \
 	%reldir%/main.c \
 	%reldir%/musl.c \
@@ -17,3 +18,7 @@ agents_PROGRAMS += %reldir%/fence_xvm
 %C%_fence_xvm_CFLAGS = $(AM_CFLAGS) $(XVM_CFLAGS)
 %C%_fence_xvm_LINK = $(CC) $(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) $(XVM_LDFLAGS) -o $@
 %C%_fence_xvm_LDADD = $(XVM_LIBS)
+
+check_PROGRAMS += tests/unit/xvm_key
+tests_unit_xvm_key_SOURCES = tests/unit/xvm_key.c %reldir%/key.c
+tests_unit_xvm_key_LDADD = fence_agents/lib/libfence-agent.la $(CMOCKA_LIBS)

@@ -7,12 +7,9 @@
 #include "xvm.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char *const families[] = { "auto", "ipv4", "ipv6", NULL };
 static const char *const hashes[] = { "none", "sha1", "sha256", "sha512", NULL };
@@ -215,39 +212,8 @@ static int read_key(struct agent *a)
 	const char *path = agent_get(a, "key_file");
 	bool needed = x->way != XVM_SERIAL && x->way != XVM_CHANNEL &&
 		      (x->hash != VIRT_HASH_NONE || x->auth != VIRT_HASH_NONE);
-	struct stat st;
 
-	if (!needed)
-		return 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return agent_error(
-			a, errno,
-			"key_file %.200s: %s: copy the hypervisor's key here (stockade key "
-			"push), or make one (stockade key new)",
-			path, strerror(errno));
-	while (x->key_len < sizeof(x->key)) {
-		ssize_t n = read(fd, x->key + x->key_len, sizeof(x->key) - x->key_len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			close(fd);
-			return agent_error(a, errno, "key_file %.200s: %s", path, strerror(errno));
-		}
-		if (n == 0)
-			break;
-		x->key_len += (size_t)n;
-	}
-	if (fstat(fd, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)))
-		agent_warn(a, "key_file %.200s can be read by others: chmod 0600", path);
-	close(fd);
-	return x->key_len > 0 ? 0
-			      : agent_error(a, EINVAL,
-					    "key_file %.200s is empty: copy the hypervisor's "
-					    "key here (stockade key push)",
-					    path);
+	return needed ? xvm_key_read(a, path, x->key, sizeof(x->key), &x->key_len) : 0;
 }
 
 static int xvm_open(struct agent *a)

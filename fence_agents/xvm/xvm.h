@@ -4,7 +4,7 @@
  *   main.c  parameters and callbacks of the agent library    ask.c   one question to all hypervisors, their answers
  *   net.c   sockets: multicast and its call-backs, tcp, vsock  talk.c  one hypervisor's conversation
  *   line.c  serial line and virtio channel                   judge.c what the answers mean together
- *   probe.c why nobody calls back: the key, or the way
+ *   probe.c why nobody calls back: the key, or the way         key.c   the key, if its file may be trusted
  *
  * A question is one signed request with a seqno and random bytes of its own; a talk is one connection about it. Whoever
  * answers in other bytes than ours, in part, or too late has not answered (SAFE-3).
@@ -114,6 +114,9 @@ struct xvm {
 	unsigned n_missing;
 	struct probe probe;
 };
+
+/* key.c: 0 with @ret_len > 0; negative after agent_error(): there is none, or others may have written it. */
+int xvm_key_read(struct agent *a, const char *path, uint8_t *key, size_t size, size_t *ret_len);
 
 /* main.c */
 struct xvm *xvm_of(struct agent *a);

@@ -114,7 +114,8 @@ static void read_key(struct watch *w)
 	const char *path = param(&w->f->cfg->device[w->device], "key_file",
 				 "/etc/cluster/fence_xvm.key");
 	uint8_t buf[KEY_MAX];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: a FIFO must not hold us */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf)) : -1;
 	bool had = w->have_key;
 
