@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the tools ask, as doc/protocol.md has it: answered at once, from memory. */
-#include "config.h"
 #include "dlmd.h"
 
 #include <ctype.h>
@@ -103,7 +102,7 @@ static json_t *status(struct dlmd *d)
 	dlm_status(d->dlm, &st);
 	snprintf(hash, sizeof(hash), "%016" PRIx64, d->cfg->hash);
 	return json_pack("{s:b,s:i,s:s,s:s,s:i,s:I,s:s,s:s,s:i,s:s,s:o,s:s,s:o}", "ok", 1, "proto",
-			 1, "daemon", "dlmd", "version", PACKAGE_VERSION, "pid", (int)getpid(),
+			 1, "daemon", "dlmd", "version", STOCKADE_VERSION, "pid", (int)getpid(),
 			 "uptime_ms", (json_int_t)(mono_ms() - d->started_ms), "cluster",
 			 d->cfg->cluster, "node", d->self->name, "nodeid", (int)d->self->id,
 			 "config_hash", hash, "view", view_json(d, &st), "fence",

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The two ends of libdlm's socket: what any client may write to dlmd, and what libdlm reads. The first byte chooses, the rest is
- * messages, each with its length in a byte before it (of libdlm's: its type in another).
+ * messages, each with its length in a byte before it (of libdlm's: its type in another). What begins with a brace is a request of a
+ * tool, after two clients took locks: whatever it is, it has an answer that a tool can read.
  */
 #include "dlm/core/dlm.h"
+#include "dlm/daemon/dlmd.h"
 #include "dlm/daemon/submit.h"
 #include "dlm/libdlm/libdlm.h"
 #include "dlm/libdlm/proto.h"
@@ -64,13 +66,13 @@ static unsigned hear(struct dlm *dlm)
 	return replies;
 }
 
-static void daemon_end(const uint8_t *data, size_t len)
+/* A lock manager that goes on. */
+static struct dlm *alone(void)
 {
 	static const struct incarnation self = { .nodeid = 1, .boot_id = { 1 }, .join = 1 };
 	static struct fence_state fence;
 	struct dlm *dlm = dlm_new(&self, nodeset_of(1));
 	struct dlm_event ev = { .type = DLM_EV_VIEW };
-	struct dlm_status st;
 
 	if (!out)
 		out = malloc(sizeof(*out));
@@ -89,6 +91,14 @@ static void daemon_end(const uint8_t *data, size_t len)
 	hear(dlm);
 	step(dlm, (struct dlm_event){ .type = DLM_EV_FENCE, .fence = &fence });
 	hear(dlm);
+	return dlm;
+}
+
+static void daemon_end(const uint8_t *data, size_t len)
+{
+	struct dlm *dlm = alone();
+	struct dlm_status st;
+
 	while (len > 0) {
 		size_t n = data[0] < len - 1 ? data[0] : len - 1;
 		struct dlm_op op;
@@ -116,6 +126,79 @@ static void daemon_end(const uint8_t *data, size_t len)
 		for (const struct dlm_lock *l = r->granted; l; l = l->next)
 			assert(!l->client);
 	dlm_free(dlm);
+}
+
+/* --- dlmd: requests of tools --------------------------------------------------------------------------------------- */
+
+const char *dlmd_node_name(const struct dlmd *d, uint32_t nodeid)
+{
+	(void)d;
+	return nodeid == 1 ? "node1" : "?";
+}
+
+bool fence_link_up(const struct fence_link *link)
+{
+	(void)link;
+	return true;
+}
+
+json_t *history_tail(struct history *h, unsigned max)
+{
+	(void)h;
+	(void)max;
+	return json_array();
+}
+
+uint64_t mono_ms(void)
+{
+	return 1000000;
+}
+
+static void lock(struct dlm *dlm, uint32_t client, const char *name, int mode)
+{
+	struct dlm_op op = { .type = DLM_OP_LOCK, .client = client, .pid = client, .cookie = 1 };
+
+	op.mode = mode;
+	op.space_len = 5;
+	memcpy(op.space, "space", 5);
+	op.name_len = (uint8_t)strlen(name);
+	memcpy(op.name, name, op.name_len);
+	if (step(dlm, (struct dlm_event){ .type = DLM_EV_SUBMIT, .submit = &op }) == 0)
+		hear(dlm);
+}
+
+static void tool(const char *text, size_t len)
+{
+	static struct config cfg = { .cluster = "web" };
+	static const struct config_node self = { .id = 1, .name = "node1" };
+	static struct dlmd d;
+	json_t *request = json_loadb(text, len, 0, NULL);
+
+	memset(&d, 0, sizeof(d));
+	d.cfg = &cfg;
+	d.self = &self;
+	d.dlm = alone();
+	lock(d.dlm, 1, "one\n\\", DLM_EX);
+	lock(d.dlm, 2, "one\n\\", DLM_PR);
+	lock(d.dlm, 2, "other", DLM_PR);
+	json_t *reply = dlmd_answer(&d, request);
+	char *said = json_dumps(reply, JSON_COMPACT);
+
+	assert(said && strlen(said) < IPC_BYTES_MAX);
+	assert(json_is_boolean(json_object_get(reply, "ok")));
+	if (json_is_false(json_object_get(reply, "ok")))
+		assert(json_string_length(json_object_get(reply, "error")) > 0);
+	free(said);
+	json_decref(reply);
+	/* the locks are told, whatever was asked before */
+	json_t *locks = json_pack("{s:s}", "cmd", "locks");
+
+	reply = dlmd_answer(&d, locks);
+	assert(json_array_size(json_object_get(reply, "locks")) == 3);
+	json_decref(reply);
+	json_decref(locks);
+	json_decref(request);
+	dlm_free(d.dlm);
 }
 
 /* --- libdlm: a connection that says what @data says --------------------------------------------------------------- */
@@ -221,7 +304,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len == 0)
 		return 0;
-	if (data[0] % 2)
+	if (data[0] == '{')
+		tool((const char *)data, len);
+	else if (data[0] % 2)
 		library_end(data + 1, len - 1);
 	else
 		daemon_end(data + 1, len - 1);
