@@ -57,6 +57,27 @@ static void echo_proves_each_key_and_no_other(void **s)
 }
 
 /* What became of the last call-back to who asks, also while it hangs; nobody without our key is told. */
+/* Who floods echoes has others ask again, and the daemon compute no more than so many digests a second. */
+static void echoes_have_a_limit(void **s)
+{
+	struct echo_answer a = { 0 };
+	struct virtd_status st;
+
+	(void)s;
+	begin(open_conf);
+	for (unsigned i = 0; i < 5000; i++)
+		echo(&echo_3, (uint8_t)i, &a);
+	virtd_status(t.core, &st);
+	assert_in_range(t.replies, 1, 4000);
+	assert_int_equal(st.limited, 5000 - t.replies);
+	t.now += 1000;
+	unsigned before = t.replies;
+
+	echo(&echo_3, 1, &a);
+	assert_int_equal(t.replies, before + 1);
+	finish();
+}
+
 static void echoes_tell_the_way_back(void **s)
 {
 	struct echo_view view = { .heard = "eth0" };
@@ -218,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo_proves_each_key_and_no_other),
+		cmocka_unit_test(echoes_have_a_limit),
 		cmocka_unit_test(echoes_tell_the_way_back),
 		cmocka_unit_test(echoes_by_the_thousand_are_not_answered),
 		cmocka_unit_test(echo_over_a_connection_is_answered_and_closed),
