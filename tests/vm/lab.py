@@ -155,7 +155,7 @@ class Node:
         """Set the guest's CLOCK_REALTIME to the host's."""
         labchannel.clock(self.channel, settime_ns=time.time_ns)
 
-    def wait_booted(self, timeout=120.0):
+    def wait_booted(self, timeout=300.0):
         """Until its agent answers and systemd says that the boot is over."""
         def up():
             try:

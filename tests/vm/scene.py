@@ -44,6 +44,11 @@ class Scene:
         if got != wanted:
             raise Refuted(f"{claim}: got {got!r}, wanted {wanted!r}")
 
+    def within(self, took, limit, claim):
+        """For what has to be there in time, and was there: too late may be the machine's doing (run: missed_deadline())."""
+        if took >= limit:
+            raise Refuted(f"{claim}: not within {limit:.0f} s, but after {took:.1f} s")
+
     def until(self, test, timeout, claim, interval=0.1):
         try:
             return L.wait_until(test, timeout, claim, interval)
