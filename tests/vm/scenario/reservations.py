@@ -33,13 +33,13 @@ class Agents:
         self.t.check(words in text, f"node{n} {action}: it says {words!r}: {text!r}")
 
 
-    def doctor(self, n, want, devices=None, **params):
+    def doctor(self, n, want, devices=None, plug=None, **params):
         """stockade doctor fence, of node @n's way to the other one's disks."""
         other = 3 - n
         more = "".join(f', {k}: "{v}"' for k, v in params.items())
         self.lab.node(n).put("/run/doctor.yaml", (
             f"cluster: lab\ndetect: 3s\nnodes:\n  node1: {{id: 1, link0: 192.0.2.11, fence: [{{disk: 1}}], unfence: {{disk: 1}}}}\n"
-            f"  node2: {{id: 2, link0: 192.0.2.12, fence: [{{disk: 2}}], unfence: {{disk: 2}}}}\nfence_devices:\n"
+            f"  node2: {{id: 2, link0: 192.0.2.12, fence: [{{disk: {plug or 2}}}], unfence: {{disk: 2}}}}\nfence_devices:\n"
             f'  disk: {{agent: {AGENT}, devices: {devices or self.disks[n]}, cluster_name: lab, nodeid: "{n}"{more}}}\n'))
         res = self.lab.node(n).run(DOCTOR, "--config", "/run/doctor.yaml", "--node", f"node{n}", "--member", f"node{other}", check=False,
                                    timeout=60)
@@ -81,6 +81,11 @@ def play(t):
         a.expect(1, "off", 1, "does not cut off itself", plug=1)
         a.doctor(1, "ok")
         a.doctor(1, "disk-missing", devices="/dev/disk/by-id/nothing-of-the-kind")
+        a.doctor(1, "corosync-down", plug="nobody")  # a name is corosync's to know, and it does not run here
+        lab.node(1).run("modprobe", "scsi_debug", "dev_size_mb=8")  # a disk that knows no reservations; it stays
+        found = t.until(lambda: lab.node(1).sh("ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null", check=False).out.strip(),
+                        60, "its disk is there", 0.3)
+        a.doctor(1, "no-reservations", devices=f"/dev/{found}")
 
     with t.step("node2 writes, is paused, is cut off, is resumed"):
         two = lab.node(2)
@@ -105,8 +110,9 @@ def play(t):
         a.expect(2, "off", 1, "reboot it", plug=1, claim="it cuts nobody off")
         a.expect(1, "status", 0, plug=1)
         a.doctor(2, "this-node-is-cut")
-        two.reset()
-        two.wait_booted()
+        two.poweroff()  # not reset: README.md, and it had started many processes
+        two.start()
+        two.wait_booted(240)
         disks[2] = storage.login(two)
         two.put(AGENT, agent, 0o755)
         a.expect(2, "on", 0, plug=2)
