@@ -42,6 +42,11 @@ check_PROGRAMS += tests/unit/virtd_keys
 tests_unit_virtd_keys_SOURCES = tests/unit/virtd_keys.c tests/unit/virtd_table.h
 tests_unit_virtd_keys_LDADD = %reldir%/core/libvirtd-core.la fence_agents/virt/libfence-virt-wire.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/virtd_net
+tests_unit_virtd_net_SOURCES = tests/unit/virtd_net.c %reldir%/net.c
+tests_unit_virtd_net_CPPFLAGS = $(AM_CPPFLAGS) # net.c anew, with a loop of the test's
+tests_unit_virtd_net_LDADD = %reldir%/core/libvirtd-core.la fence_agents/virt/libfence-virt-wire.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/virtd_conf
 tests_unit_virtd_conf_SOURCES = tests/unit/virtd_conf.c tests/fuzz/virtd.c
 tests_unit_virtd_conf_LDADD = %reldir%/core/libvirtd-core.la fence_agents/virt/libfence-virt-wire.la tests/fuzz/libfuzz.la $(CMOCKA_LIBS)
