@@ -297,6 +297,9 @@ void fence_text_add(char to[FENCE_TEXT_MAX], const char *from); /* "; " between 
 int fence_refuse(struct fence_domain *d, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool fence_may_decide(const struct fence_domain *d); /* synced, quorate, not a victim: SAFE-4 */
+/* Somebody asks for something: 0, or refused because this node may not decide; or because @node is nobody, else *ret is its record. */
+int fence_undecided(struct fence_domain *d);
+int fence_asked(struct fence_domain *d, uint32_t node, struct record **ret);
 
 static inline struct record *rec_of(struct fence_domain *d, uint32_t nodeid)
 {

@@ -140,6 +140,25 @@ bool fence_may_decide(const struct fence_domain *d)
 	       d->book.rec[d->self].state == FENCE_NODE_MEMBER;
 }
 
+int fence_undecided(struct fence_domain *d)
+{
+	return fence_may_decide(d)
+		       ? 0
+		       : fence_refuse(
+				 d, -EAGAIN,
+				 "this node has no quorum, or does not know yet who is a member");
+}
+
+int fence_asked(struct fence_domain *d, uint32_t node, struct record **ret)
+{
+	struct record *r = rec_of(d, node);
+
+	if (!r)
+		return fence_refuse(d, -ENOENT, "node %u is not configured", node);
+	*ret = r;
+	return fence_undecided(d);
+}
+
 static void plan(struct fence_domain *d)
 {
 	fence_track(d);

@@ -100,14 +100,11 @@ void fence_loop_adopt(struct fence_domain *d, bool nobody)
 
 int fence_on_admit(struct fence_domain *d, uint32_t node)
 {
-	const struct record *r = rec_of(d, node);
+	struct record *r;
+	int rc = fence_asked(d, node, &r);
 
-	if (!r)
-		return fence_refuse(d, -ENOENT, "node %u is not configured", node);
-	if (!fence_may_decide(d))
-		return fence_refuse(
-			d, -EAGAIN,
-			"this node has no quorum, or does not know yet who is a member");
+	if (rc < 0)
+		return rc;
 	if (!r->held)
 		return fence_refuse(d, -EINVAL, "it is not held");
 	d->local[d->slot[node]].admit = true;

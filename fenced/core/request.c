@@ -11,14 +11,11 @@
 int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bool drill,
 		     uint8_t level)
 {
-	struct record *r = rec_of(d, node);
+	struct record *r;
+	int rc = fence_asked(d, node, &r);
 
-	if (!r)
-		return fence_refuse(d, -ENOENT, "node %u is not configured", node);
-	if (!fence_may_decide(d))
-		return fence_refuse(
-			d, -EAGAIN,
-			"this node has no quorum, or does not know yet who is a member");
+	if (rc < 0)
+		return rc;
 	if (r->state == FENCE_NODE_VICTIM)
 		return fence_refuse(d, -EALREADY, "it is a victim already: %s",
 				    fence_reason_text(r->reason));
@@ -28,8 +25,7 @@ int fence_on_request(struct fence_domain *d, uint32_t node, const char *text, bo
 	struct local *l = &d->local[d->slot[node]];
 
 	if (drill) {
-		int rc = fence_drill_guard(d, node, &level);
-
+		rc = fence_drill_guard(d, node, &level);
 		if (rc < 0)
 			return rc;
 		l->drill_refused[0] = l->drill_error[0] = '\0';
@@ -135,14 +131,11 @@ static void ack_skip_dogs(struct fence_domain *d)
 /* SAFE-5: any channel that shows the victim alive refuses; silence of a channel does not. */
 int fence_on_ack(struct fence_domain *d, uint32_t node, bool force, const char *text)
 {
-	struct record *r = rec_of(d, node);
+	struct record *r;
+	int rc = fence_asked(d, node, &r);
 
-	if (!r)
-		return fence_refuse(d, -ENOENT, "node %u is not configured", node);
-	if (!fence_may_decide(d))
-		return fence_refuse(
-			d, -EAGAIN,
-			"this node has no quorum, or does not know yet who is a member");
+	if (rc < 0)
+		return rc;
 	if (r->state != FENCE_NODE_VICTIM)
 		return fence_refuse(d, -EINVAL, "it is not waiting to be fenced");
 	if (force && (!text || text[0] == '\0'))
@@ -213,10 +206,10 @@ int fence_on_leave(struct fence_domain *d)
 		return fence_refuse(d, -EALREADY, "it is leaving already");
 	if (d->signs.holds)
 		return fence_refuse(d, -EBUSY, "storaged holds something shared; stop it first");
-	if (!fence_may_decide(d))
-		return fence_refuse(
-			d, -EAGAIN,
-			"this node has no quorum, or does not know yet who is a member");
+	int rc = fence_undecided(d);
+
+	if (rc < 0)
+		return rc;
 	d->leaving = true; /* from here on nothing may start here: informed is told as false */
 	return 0;
 }
