@@ -27,6 +27,11 @@
 #define CONNECTIONS 4
 #define QUEUE_MAX 8192
 #define KEPT_MAX 64
+/*
+ * For the on that follows an off at once, as in an agent's reboot; the stock daemon takes as long between the two. Not longer: what
+ * looks after guests (a cluster of hypervisors) may start it elsewhere, and two runs of one guest write to one disk.
+ */
+#define KEPT_S 15
 
 static struct {
 	int fd;
@@ -41,9 +46,10 @@ static struct {
 	unsigned head, len, threads, idle;
 	bool led; /* some thread reads, or is about to */
 	struct {
-		char uuid[37];
+		char uuid[37], name[VIRTD_WORD_MAX];
+		struct timespec at;
 		char *xml;
-	} kept[KEPT_MAX]; /* transient guests that a reboot destroys */
+	} kept[KEPT_MAX]; /* transient guests that were destroyed: gone for good, unless they are made again */
 	unsigned kept_next;
 } w;
 
@@ -172,31 +178,68 @@ static virDomainPtr find(virConnectPtr c, const char *word, bool *ret_absent)
 	return dom;
 }
 
-static void keep_xml(virDomainPtr dom, const char *uuid)
+static void keep_xml(virDomainPtr dom, const struct virtd_guest *g)
 {
 	char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_SECURE);
 
 	if (!xml)
 		return;
 	pthread_mutex_lock(&w.lock);
-	unsigned i = w.kept_next++ % KEPT_MAX;
+	unsigned i = w.kept_next;
 
+	/* the same guest takes its own place */
+	for (unsigned k = 0; k < KEPT_MAX; k++)
+		if (w.kept[k].xml && strcasecmp(w.kept[k].uuid, g->uuid) == 0)
+			i = k;
+	if (i == w.kept_next)
+		w.kept_next = (w.kept_next + 1) % KEPT_MAX;
 	free(w.kept[i].xml);
 	w.kept[i].xml = xml;
-	memcpy(w.kept[i].uuid, uuid, sizeof(w.kept[i].uuid));
+	clock_gettime(CLOCK_MONOTONIC, &w.kept[i].at);
+	memcpy(w.kept[i].uuid, g->uuid, sizeof(w.kept[i].uuid));
+	memcpy(w.kept[i].name, g->name, sizeof(w.kept[i].name));
 	pthread_mutex_unlock(&w.lock);
 }
 
-static char *kept_xml(const char *uuid)
+/* With the lock. @word: uuid or name. Return: which, or -1. */
+static int kept_find(const char *word)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (int i = 0; i < KEPT_MAX; i++)
+		if (w.kept[i].xml && now.tv_sec - w.kept[i].at.tv_sec < KEPT_S &&
+		    (strcasecmp(w.kept[i].uuid, word) == 0 || strcmp(w.kept[i].name, word) == 0))
+			return i;
+	return -1;
+}
+
+/* Whether @word is one, and whom it means. */
+static void kept_look(const char *word, struct virtd_guest *g)
+{
+	pthread_mutex_lock(&w.lock);
+	int i = kept_find(word);
+
+	if (i >= 0) {
+		g->kept = true;
+		memcpy(g->uuid, w.kept[i].uuid, sizeof(g->uuid));
+		memcpy(g->name, w.kept[i].name, sizeof(g->name));
+	}
+	pthread_mutex_unlock(&w.lock);
+}
+
+/* It is made once. */
+static char *kept_xml(const char *word)
 {
 	char *xml = NULL;
 
 	pthread_mutex_lock(&w.lock);
-	for (unsigned i = 0; i < KEPT_MAX && !xml; i++)
-		if (w.kept[i].xml && strcasecmp(w.kept[i].uuid, uuid) == 0) {
-			xml = w.kept[i].xml;
-			w.kept[i].xml = NULL;
-		}
+	int i = kept_find(word);
+
+	if (i >= 0) {
+		xml = w.kept[i].xml;
+		w.kept[i].xml = NULL;
+	}
 	pthread_mutex_unlock(&w.lock);
 	return xml;
 }
@@ -219,6 +262,8 @@ static enum virtd_done do_state(virConnectPtr c, struct backend_msg *m, const ch
 
 	if (!dom) {
 		m->guest.power = VIRTD_POWER_ABSENT;
+		if (absent)
+			kept_look(word, &m->guest);
 		return absent ? VIRTD_DONE : refused(m);
 	}
 	int r = look(dom, &m->guest);
@@ -247,7 +292,7 @@ static enum virtd_done do_destroy(virConnectPtr c, struct backend_msg *m, const 
 			done = refused(m);
 	} else if (m->guest.power == VIRTD_POWER_ON && (!only_crashed || m->guest.crashed)) {
 		if (m->keep && virDomainIsPersistent(dom) == 0)
-			keep_xml(dom, m->guest.uuid);
+			keep_xml(dom, &m->guest);
 		if (virDomainDestroyFlags(dom, 0) < 0 && last_code() != VIR_ERR_OPERATION_INVALID &&
 		    last_code() != VIR_ERR_NO_DOMAIN) {
 			refused(m);

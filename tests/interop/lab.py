@@ -118,13 +118,13 @@ class Lab:
         text = "".join(f"{k}={v}\n" for k, v in values.items() if v is not None)
         return self.run([agent or OUR_XVM], stdin=text, ns=ns, timeout=timeout)
 
-    def machines(self, names, name="node", off=()):
-        """A libvirt test:/// file with these guests, on (but for @off). Returns the URI."""
+    def machines(self, names, name="node", off=(), more=""):
+        """A libvirt test:/// file with these guests, on (but for @off); @more: into each one's XML. Returns the URI."""
         xml = "<node>\n"
         for i, n in enumerate(names, 1):
             xml += (f"<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>{n}</name>"
                     f"<uuid>{uuid_of(i)}</uuid><memory>1024</memory><os><type>hvm</type></os>"
-                    + ("<test:runstate>5</test:runstate>" if n in off else "") + "</domain>\n")
+                    + ("<test:runstate>5</test:runstate>" if n in off else "") + more + "</domain>\n")
         return "test://" + self.write(name + ".xml", xml + "</node>\n", 0o644)
 
     def virtd(self, stock=True, **conf):

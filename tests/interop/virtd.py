@@ -16,7 +16,8 @@ from lab import BUILD, KEY, Lab, OUR_VIRTD, OUR_XVM, STOCK_XVM, check, equal, sh
 
 CLAIMS = ("keys_change_without_a_gap", "libvirtd_that_is_away_is_unknown_and_an_off_outlives_it",
           "killed_worker_process_is_made_anew", "hundreds_at_once_beside_silent_ones_are_all_answered",
-          "old_file_warns_loudly_and_an_explicit_line_opens", "who_fenced_whom_is_written_down")
+          "old_file_warns_loudly_and_an_explicit_line_opens", "who_fenced_whom_is_written_down", "transient_guest_comes_back_from_a_reboot",
+          "odd_states_are_on_until_they_are_off")
 
 
 def ask(lab, action, key=None, timeout=4):
@@ -196,3 +197,28 @@ def who_fenced_whom_is_written_down():
         lab.daemons.append(d)
         equal(lab.ask("on", guests[2], agent=OUR_XVM).rc, 0, "on after a restart")
         equal(len([x for x in lines() if x["event"].startswith("virtd.")]), len(asked) + 1, "lines after a restart")
+
+
+def transient_guest_comes_back_from_a_reboot():
+    """It is gone when it is off, which is no state (SAFE-3); a reboot, by ours off and then on, makes it again; what was never here is unknown."""
+    for agent in (STOCK_XVM, OUR_XVM):
+        with Lab() as lab:
+            lab.virtd(stock=False, uri=[lab.machines(["t"], name="n1", more="<test:transient/>"), lab.machines(["u", "v"], name="n2")])
+
+            def rc(action, plug="t"):
+                return lab.ask(action, plug, agent=agent).rc
+            equal([rc(a) for a in ("status", "reboot", "status")], [0, 0, 0], f"reboot by {agent}")
+            equal([rc(a) for a in ("reboot", "status")], [0, 0], f"once more by {agent}")
+            equal([rc(a) for a in ("off", "status", "off")], [0, 1, 1], f"off, status, off by {agent}")
+            equal([rc(a, "never") for a in ("on", "reboot")], [1, 1], f"a guest that never was, by {agent}")
+
+
+def odd_states_are_on_until_they_are_off():
+    """Blocked, paused, shutting down, crashed, suspended: each may go on, so each is on, in status and list, and off destroys it."""
+    for number in (2, 3, 4, 6, 7):
+        with Lab() as lab:
+            lab.virtd(stock=False, uri=lab.machines(["g"], more=f"<test:runstate>{number}</test:runstate>"))
+            r = lab.ask("list-status")
+            check("g," in r.out and r.out.rstrip().endswith(",ON"), f"state {number}: {r}")
+            equal([lab.ask(a, "g").rc for a in ("status", "off", "status", "off", "on", "status", "reboot", "status")], [0, 0, 2, 0, 0, 0, 0, 0],
+                  f"state {number}: status, off, status, off, on, status, reboot, status")

@@ -220,6 +220,29 @@ static void on_starts_and_reads_back(void **s)
 	finish();
 }
 
+/* A transient guest is gone when it is off; its reboot, as agents do it, is off and then on. */
+static void transient_guest_is_made_again_by_on_alone(void **s)
+{
+	struct virtd_guest kept = guest(VIRTD_POWER_ABSENT, -1);
+
+	(void)s;
+	kept.kept = true;
+	begin(open_conf);
+	ask(VIRT_STATUS, "test"); /* SAFE-3: absent is no state, whatever was here before */
+	answer(VIRTD_JOB_STATE, VIRTD_DONE, kept);
+	expect_byte(1);
+	ask(VIRT_OFF, "test");
+	answer(VIRTD_JOB_STATE, VIRTD_DONE, kept);
+	expect_byte(1);
+	ask(VIRT_ON, "test");
+	answer(VIRTD_JOB_STATE, VIRTD_DONE, kept);
+	answer(VIRTD_JOB_CREATE, VIRTD_DONE, guest(VIRTD_POWER_UNKNOWN, -1));
+	pass(1);
+	state(VIRTD_POWER_ON, 6);
+	expect_byte(0);
+	finish();
+}
+
 static void unknown_operations_and_null_fail(void **s)
 {
 	(void)s;
@@ -588,6 +611,35 @@ static void guest_of_an_absent_libvirt_is_unknown(void **s)
 	finish();
 }
 
+/* SAFE-3: what one libvirt has off, or had a moment ago, another may run, if it cannot say. */
+static void on_is_refused_where_another_libvirt_cannot_say(void **s)
+{
+	static const char conf[] =
+		"fence_virtd { listener = \"multicast\"; backend = \"libvirt\"; }\n"
+		"listeners { multicast { } } backends { libvirt { uri = \"a\"; uri1 = \"b\"; } }\n";
+	struct virtd_guest kept = guest(VIRTD_POWER_OFF, -1);
+
+	(void)s;
+	begin(conf);
+	ask(VIRT_ON, "test");
+	state(VIRTD_POWER_OFF, -1);
+	state(VIRTD_POWER_UNKNOWN, -1); /* migrated away, saved */
+	expect_byte(1);
+	assert_int_equal(t.n_jobs, 0);
+	kept.power = VIRTD_POWER_ABSENT;
+	kept.kept = true;
+	ask(VIRT_ON, "test");
+	answer(VIRTD_JOB_STATE, VIRTD_DONE, kept);
+	state(VIRTD_POWER_UNKNOWN, -1);
+	expect_byte(1);
+	ask(VIRT_ON, "test");
+	answer(VIRTD_JOB_STATE, VIRTD_DONE, kept);
+	state(VIRTD_POWER_ON, 7);
+	expect_byte(0); /* it was on: nothing is made */
+	assert_int_equal(t.n_jobs, 0);
+	finish();
+}
+
 static void tcp_request_is_answered(void **s)
 {
 	static const char conf[] = "fence_virtd { listener = \"tcp\"; backend = \"libvirt\"; }\n"
@@ -712,6 +764,7 @@ int main(void)
 		cmocka_unit_test(off_throws_a_saved_image_away),
 		cmocka_unit_test(reboot_is_off_read_back_then_on),
 		cmocka_unit_test(on_starts_and_reads_back),
+		cmocka_unit_test(transient_guest_is_made_again_by_on_alone),
 		cmocka_unit_test(unknown_operations_and_null_fail),
 		cmocka_unit_test(list_has_every_byte_set_and_what_is_permitted),
 		cmocka_unit_test(packets_of_other_lengths_are_dropped),
@@ -729,6 +782,7 @@ int main(void)
 		cmocka_unit_test(another_sender_is_not_believed),
 		cmocka_unit_test(who_asks_too_often_is_told_so),
 		cmocka_unit_test(guest_of_an_absent_libvirt_is_unknown),
+		cmocka_unit_test(on_is_refused_where_another_libvirt_cannot_say),
 		cmocka_unit_test(tcp_request_is_answered),
 		cmocka_unit_test(channel_resynchronises_and_stays_open),
 		cmocka_unit_test(verdict_is_sealed_to_the_request),

@@ -154,7 +154,7 @@ static void ask(struct virtd_core *v, struct session *s, const bool which[VIRTD_
 		s->done[u] = VIRTD_DOWN;
 		s->job[u] = job_start(v, s->slot, u, kind, guest, ms);
 		if (kind == VIRTD_JOB_DESTROY)
-			v->out->v[v->out->n - 1].job.keep = s->req.request == VIRT_REBOOT;
+			v->out->v[v->out->n - 1].job.keep = true;
 	}
 }
 
@@ -359,11 +359,14 @@ static void resolved(struct virtd_core *v, struct session *s)
 	for (unsigned u = 0; u < v->conf.n_uris; u++) {
 		const struct virtd_guest *g = &s->guest[u];
 		bool here = s->done[u] == VIRTD_DONE && g->power != VIRTD_POWER_ABSENT;
+		bool again = s->req.request == VIRT_ON && power == VIRTD_POWER_ABSENT &&
+			     s->done[u] == VIRTD_DONE && g->kept;
 
 		s->run[u] = g->run;
-		s->target[u] = here &&
-			       (s->req.request == VIRT_ON ? g->power == VIRTD_POWER_OFF
-							  : g->power == VIRTD_POWER_ON || g->saved);
+		s->target[u] = again ||
+			       (here && (s->req.request == VIRT_ON
+						 ? g->power == VIRTD_POWER_OFF
+						 : g->power == VIRTD_POWER_ON || g->saved));
 		n += s->target[u];
 	}
 	switch (s->req.request) {
@@ -387,7 +390,8 @@ static void resolved(struct virtd_core *v, struct session *s)
 	case VIRT_ON:
 		if (power == VIRTD_POWER_ON) {
 			answer(v, s, VIRT_SUCCESS, VIRT_WHY_NONE, "it was on");
-		} else if (power != VIRTD_POWER_OFF) {
+		} else if (power != VIRTD_POWER_OFF && (power != VIRTD_POWER_ABSENT || n == 0)) {
+			/* Absent and kept: fenced here a moment ago. A transient guest's reboot is off, and then on. */
 			answer(v, s, VIRT_FAILURE, why, text);
 		} else if (n > 1) {
 			answer(v, s, VIRT_FAILURE, VIRT_WHY_AMBIGUOUS,

@@ -47,6 +47,7 @@ struct virtd_guest { /* as one libvirt told it just now */
 	int32_t run;   /* libvirt's id of this run; -1: it does not run */
 	bool crashed;  /* its kernel paniced, the process was kept */
 	bool saved;    /* off, but an image would resume its very life: power is unknown */
+	bool kept; /* absent: a transient guest that was destroyed here just now, and can be made again */
 	char text[VIRTD_TEXT_MAX]; /* power unknown: why */
 };
 
@@ -195,7 +196,7 @@ struct virtd_action {
 			unsigned uri;
 			enum virtd_job kind;
 			char guest[VIRTD_WORD_MAX]; /* uuid or name */
-			bool keep; /* DESTROY: what a transient guest was, for the CREATE after it */
+			bool keep; /* DESTROY: what a transient guest was, for a CREATE soon after it */
 			uint32_t timeout_ms;
 		} job;
 		struct {
