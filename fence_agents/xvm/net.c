@@ -183,8 +183,13 @@ static void send_one(struct agent *a, struct virt_request *q, int which, const c
 {
 	struct xvm *x = xvm_of(a);
 
-	if (*n == XVM_ADDRESSES_MAX)
+	if (*n == XVM_ADDRESSES_MAX) {
+		if (!x->many_told)
+			agent_warn(a, "more than %d addresses: from the others nothing is sent",
+				   XVM_ADDRESSES_MAX);
+		x->many_told = true;
 		return;
+	}
 	memset(q->address, 0, sizeof(q->address));
 	memcpy(q->address, address_in((struct sockaddr *)from), address_bytes(x->family));
 	if (virt_request_encode(x->sent[which][*n], q, x->key, x->key_len) == 0 &&
@@ -200,21 +205,31 @@ static bool is_loopback(const struct sockaddr *sa)
 	return sa->sa_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127;
 }
 
+/* 0: the first address of an interface, one way to each network; 1: any more; 2: the loopback, where only this host itself answers. */
+static int turn_of(const struct ifreq *row, size_t i)
+{
+	if (is_loopback(&row[i].ifr_addr))
+		return 2;
+	return i > 0 && strcmp(row[i].ifr_name, row[i - 1].ifr_name) == 0 ? 1 : 0;
+}
+
 /*
- * getifaddrs() asks for every property of every link, which takes longer than all the rest; for IPv4 there is this. The
- * loopback comes last: who answers there is this host itself, and the others are at work meanwhile.
+ * getifaddrs() asks for every property of every link, which takes longer than all the rest; for IPv4 there is this. A host
+ * may have hundreds of addresses (a balancer's): the one network that matters must not be behind them.
  */
 static bool send_ipv4(struct agent *a, struct virt_request *q, int which, unsigned *n,
 		      unsigned *out)
 {
-	struct ifreq *row = calloc(XVM_ADDRESSES_MAX, sizeof(*row));
-	struct ifconf all = { .ifc_len = XVM_ADDRESSES_MAX * (int)sizeof(*row), .ifc_req = row };
+	struct ifconf all = { .ifc_len = 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok = row && fd >= 0 && ioctl(fd, SIOCGIFCONF, &all) == 0;
+	bool ok = fd >= 0 && ioctl(fd, SIOCGIFCONF, &all) == 0; /* how long it is */
+	struct ifreq *row = ok ? calloc(1, (size_t)all.ifc_len + sizeof(*row)) : NULL;
 
-	for (int last = 0; last < 2; last++)
+	all.ifc_req = row;
+	ok = row && ioctl(fd, SIOCGIFCONF, &all) == 0;
+	for (int turn = 0; turn < 3; turn++)
 		for (size_t i = 0; ok && i < (size_t)all.ifc_len / sizeof(*row); i++)
-			if (is_loopback(&row[i].ifr_addr) == (last == 1))
+			if (turn_of(row, i) == turn)
 				send_one(a, q, which, row[i].ifr_name, &row[i].ifr_addr, n, out);
 	if (fd >= 0)
 		close(fd);

@@ -103,6 +103,7 @@ struct xvm {
 	int listener[2]; /* on the port of the service, if it was free; on one of our own */
 	uint16_t listener_port[2];
 	unsigned n_sources; /* local addresses asked from */
+	bool many_told;     /* that this host has more addresses than requests go out from */
 	bool unsealed; /* an order was answered by a stock daemon: its list says more than its status */
 	/* the last question */
 	struct talk *talk;

@@ -3,6 +3,7 @@
 newer stock package may have mended one: then the case says so, and goes on with ours.
 """
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from lab import OUR_XVM, STOCK_XVM, Lab, check, equal, sh
 
 CLAIMS = ("truncated_packet_is_no_request", "random_packets_against_both", "old_packet_is_not_carried_out_again",
           "silent_peer_holds_up_nobody", "list_has_no_leftover_bytes", "auth_of_tcp_is_not_its_hash",
-          "cpg_backend_off_of_a_stranger_is_no_off", "interface_that_is_made_anew_is_joined_again")
+          "cpg_backend_off_of_a_stranger_is_no_off", "many_addresses_hide_no_hypervisor", "long_line_is_one_line",
+          "defaults_name_one_key", "interface_that_is_made_anew_is_joined_again")
 ME = "10.99.0.99"
 
 
@@ -58,6 +60,45 @@ def old_packet_is_not_carried_out_again():
     stock, ours = both(later)
     told("an off recorded 11 s ago: answers, status of the guest", stock, stock == ([0], 2))
     equal(ours, ([], 0), "ours: answers to the old off, and the guest is on")
+
+
+def many_addresses_hide_no_hypervisor():
+    """A guest with 300 more addresses, all before the one of the hypervisor's network: the stock client's list of them is cut."""
+    with Lab() as lab:
+        lab.virtd(stock=True)
+        batch = "".join(f"address add 10.50.{i // 250}.{i % 250 + 1}/32 dev lo\n" for i in range(300))
+        subprocess.run(["ip", "-n", lab.guest, "-batch", "-"], input=batch, text=True, check=True)
+        ours = lab.run([OUR_XVM, "-o", "status", "-H", "test", "-k", lab.key], timeout=60)
+        equal((ours.rc, ours.out), (0, "Status: ON\n"), f"ours: {ours}")
+        stock = lab.run([STOCK_XVM, "-o", "status", "-H", "test", "-k", lab.key, "-t", "4"], timeout=20)
+        told("status of a guest with many addresses", stock, stock.rc != 0)
+
+
+def long_line_is_one_line():
+    """A line of more than 255 bytes is two for the stock client, and the end of a remark switches the guest off."""
+    with Lab() as lab:
+        lab.virtd(stock=True)
+        text = f"action=status\nport=test\nkey_file={lab.key}\nremark=" + "x" * 248 + "action=off\n"
+        ours = lab.run([OUR_XVM], text)
+        equal((ours.rc, ours.out), (0, "Status: ON\n"), f"ours: {ours}")
+        stock = lab.run([STOCK_XVM], text)
+        off = lab.ask("status", "test").rc == 2
+        told("a remark of 258 bytes that ends in action=off", f"the guest is {'off' if off else 'on'}; {stock}", off)
+
+
+def defaults_name_one_key():
+    """Debian's fence_virt.conf names one file, its client another: as installed, they never agree. Ours: one, everywhere."""
+    with open("/etc/fence_virt.conf", encoding="utf-8") as f:
+        daemon = re.search(r'key_file = "([^"]+)"', f.read()).group(1)
+    def client(program):
+        return re.search(r'"(/[^"]*\.key)"', sh(program, "-o", "metadata").split('name="key_file"')[1]).group(1)
+    told("key of the shipped file, and the client's", f"{daemon}, {client(STOCK_XVM)}", daemon != client(STOCK_XVM))
+    with open(f"{os.path.dirname(HERE)}/../fence_agents/virtd/core/conf.c", encoding="utf-8") as f:
+        ours = re.search(r'KEY_FILE_DEFAULT "([^"]+)"', f.read()).group(1)
+    with open(f"{os.path.dirname(HERE)}/../man/stockade-virtd.conf.5", encoding="utf-8") as f:
+        shown = re.findall(r'key_file = "([^"]+)"', f.read())
+    equal((client(OUR_XVM), shown), (ours, [ours] * len(shown)), "our client's key, and those of the man page's examples")
+    check(shown, "the man page shows no key_file")
 
 
 def silent_peer_holds_up_nobody():
