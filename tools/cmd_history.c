@@ -266,7 +266,7 @@ const struct command cmd_history = {
 	.usage = "[-n N] [--since TIME] [--json]",
 	.summary = "Show what happened on this node, as a timeline",
 	.help = "Time, time since the line before, who says it, what happened. Each node has its own: look on the one that took\n"
-		"over. Of a daemon that does not run, its file is read.\n\n"
+		"over. Of a daemon that does not run, and with -n or --since, the files are read.\n\n"
 		"  -n N           the last N entries (50)\n"
 		"  --since TIME   10min: from then on; or 2026-11-21, 2026-11-21T02:10 (UTC)\n"
 		"  --json         for programs: {\"proto\", \"entries\": [...]}, as in doc/protocol.md\n"
