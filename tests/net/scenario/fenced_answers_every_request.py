@@ -24,6 +24,11 @@ def play(t):
         refused(t, ask(cmd="fence"), "usage", "fence without a node")
         refused(t, ask(cmd="fence", node="n9", reason="x"), "no_such", "fence of a node that is not there")
         refused(t, ask(cmd="ack", node="n3", force=False, reason=None), "refused", "ack of a member")
+        refused(t, ask(cmd="ack", node="n3", force=True, reason="typed in haste"), "refused", "ack by force of a member")
+        refused(t, ask(cmd="ack", node="n1", force=False, reason=None), "refused", "ack of the node that is asked")
+        for cmd in ("ack", "admit"):
+            refused(t, ask(cmd=cmd, node="n9", force=False, reason=None), "no_such", f"{cmd} of a node that is not there")
+        refused(t, ask(cmd="admit", node="n2"), "refused", "admit of a node that is not held")
 
         st = ask(cmd="status")
         t.equal([n["state"] for n in st["nodes"]], ["member"] * 3, "states")
@@ -54,3 +59,11 @@ def play(t):
         for event in ("fenced.start", "view", "fence.victim", "fence.proof", "ready.pass"):
             t.check(event in events, f"history names no {event}: {sorted(set(events))}")
         t.check(all(e["text"] and e["node"] == "n1" for e in history["entries"]), "each entry has a sentence and a node")
+
+        # the node that is asked itself: another one proves it, and it is back as another life
+        life, number = c.lab.node(1)["life"], c.seen(2, 1).get("proof") or {"number": 0}
+        reply = ask(cmd="fence", node="n1", reason="the very node")
+        t.check(reply.get("ok") or reply.get("code") == "down", f"fence of the node that is asked: {reply}")    # it may be gone before it has answered
+        until(lambda: c.lab.node(1)["life"] > life, "n1 to be in another life", 30)
+        until(lambda: (p := c.seen(2, 1).get("proof")) and p["number"] > number["number"], "a proof about n1", 30)
+        c.wait_ready(seconds=30)
