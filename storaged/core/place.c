@@ -579,7 +579,6 @@ static void on_fence(struct place *p, const struct fence_state *st)
 int place_step(struct place *p, const struct place_event *ev, struct place_actions *out)
 {
 	const struct service_frame *f = &p->cfg.frame;
-	bool had_view = p->have_view;
 	int r = 0;
 
 	out->n = 0;
@@ -640,9 +639,9 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 	}
 	if (p->have_view && p->quorate)
 		p->no_quorum_ms = 0;
-	else if (p->no_quorum_ms == 0 &&
-		 (ev->type == PLACE_EV_VIEW || (ev->type == PLACE_EV_LOST && had_view)))
+	else if (p->no_quorum_ms == 0 && (ev->type == PLACE_EV_VIEW || ev->type == PLACE_EV_LOST))
 		p->no_quorum_ms = p->now_ms;
+	p->viewed = p->viewed || p->have_view;
 	place_duties(p);
 	assert(!place_broken(p));
 	return 0;

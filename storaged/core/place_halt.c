@@ -41,6 +41,15 @@ static bool lost_and_cut(const struct place *p)
 	       !nodeset_empty(p->nodes) && nodeset_equal(p->nodes, nodeset_of(p->cfg.self));
 }
 
+/*
+ * From when on things are let go for want of quorum. A storaged that has just started, and hears that corosync does not answer, gives it
+ * a quarter of the time to come: at a restart of both, or on a busy machine, it is not there at once. The end does not move (SAFE-7).
+ */
+static uint64_t quorum_halt_ms(const struct place *p)
+{
+	return p->no_quorum_ms + (p->viewed ? BLINK_MS : p->cfg.stop_ms / 4);
+}
+
 /* May things run here at all? Before the first view what is ours stays up for a while. What fenced said stays when it restarts. */
 static struct reason reason_of(const struct place *p)
 {
@@ -50,9 +59,10 @@ static struct reason reason_of(const struct place *p)
 	if (p->fence.self_victim)
 		count(&r, "the other nodes declared this node dead", now, now + p->cfg.stop_ms);
 	if (!p->have_view || !p->quorate) {
-		if (p->no_quorum_ms && now >= p->no_quorum_ms + BLINK_MS)
+		if (p->no_quorum_ms && now >= quorum_halt_ms(p))
 			count(&r, p->have_view ? "quorum is lost" : "corosync is gone",
-			      p->no_quorum_ms, p->no_quorum_ms + p->cfg.stop_ms);
+			      p->viewed ? p->no_quorum_ms : quorum_halt_ms(p),
+			      p->no_quorum_ms + p->cfg.stop_ms);
 		else if (!p->no_quorum_ms && p->started && now >= p->grace_ms)
 			count(&r, "there is no membership", now, now + p->cfg.stop_ms);
 	}
@@ -123,8 +133,8 @@ uint64_t place_halt_due_ms(const struct place *p)
 		at = go;
 	if (p->halted)
 		return at;
-	if (p->no_quorum_ms && p->no_quorum_ms + BLINK_MS < at)
-		at = p->no_quorum_ms + BLINK_MS;
+	if (p->no_quorum_ms && quorum_halt_ms(p) < at)
+		at = quorum_halt_ms(p);
 	else if (!p->no_quorum_ms && p->started && !p->have_view && p->grace_ms < at)
 		at = p->grace_ms;
 	return at;

@@ -45,7 +45,9 @@ struct place {
 	/* Quorum as the group knows it, by what members told in order: one of them may hear of it late. */
 	bool agreed;
 	bool quorate_told;
-	uint64_t no_quorum_ms; /* we had a view, and are without quorum since; 0: not so */
+	bool viewed; /* we had a view, in this run of storaged */
+	/* Without quorum, or without corosync, since; 0: not so, or not told yet. */
+	uint64_t no_quorum_ms;
 	struct view_id view;
 	struct nodeset nodes, members, heard;
 	uint64_t view_ms;

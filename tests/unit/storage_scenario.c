@@ -11,7 +11,7 @@
  *	victim N | proof N | ready N yes|no | fenced N yes|no | informed N yes|no | held N yes|no (waits for an operator)
  *	letgo N BEGIN END                             so fenced says, ms from now (0 0: not any more)
  *	ending N                                      fenced heard a hypervisor say that it is, or will be, over
- *	kill N | respawn N | leave N
+ *	kill N | respawn N [deaf] | leave N           deaf: corosync does not answer it, until the next view
  *	op N COMMAND SERVICE|- [NODE]
  *	driver N OP RESOURCE ok|fail|unknown|hang|refused     for every such run from now on; refused: the disk names another
  *	                                              owner, of a higher epoch
@@ -716,7 +716,12 @@ static void command(char **a, unsigned n)
 		view(w.nodes, w.quorate, NODESET_EMPTY);
 	} else if (is(a[0], "respawn")) {
 		start_daemon(node_arg(a[1]));
-		view(w.nodes, w.quorate, NODESET_EMPTY);
+		if (is(a[2], "deaf")) {
+			step(node_arg(a[1]), (struct place_event){ .type = PLACE_EV_LOST });
+			settle();
+		} else {
+			view(w.nodes, w.quorate, NODESET_EMPTY);
+		}
 	} else if (is(a[0], "leave")) {
 		uint32_t id = node_arg(a[1]);
 
