@@ -83,7 +83,7 @@ int print_json(json_t *value); /* takes it; Return: EXIT_OK or EXIT_FAILED */
 
 /* --- JSON, forgiving: a missing key is NULL, 0, false ------------------------------------------------------- */
 
-/* Every control character in every text of @value becomes '?': it is going to be printed on root's terminal, and parts of it were read
+/* Every control character in every text and key of @value becomes '?': it is going to be printed on root's terminal, and parts of it were read
  * from disks, devices and other machines. Return: @value. Nested as deep as jansson lets it be. */
 json_t *js_tame(json_t *value);
 const char *js_str(const json_t *o, const char *key); /* NULL: not a string */

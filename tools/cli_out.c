@@ -175,16 +175,16 @@ int print_json(json_t *value)
 	return r == 0 && !ferror(stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
-/* What is between the printable characters of Unicode: C0, DEL, and C1 (U+0080 to U+009F: C2 80 to C2 9F). */
-static void text_tame(json_t *string)
+/* What is between the printable characters of Unicode: C0, DEL, and C1 (U+0080 to U+009F: C2 80 to C2 9F). To free(); NULL: none is. */
+static char *tamed(const char *from, size_t len)
 {
-	size_t len = json_string_length(string);
 	char *text = malloc(len + 1);
 	bool any = false;
 
 	if (!text)
-		return;
-	memcpy(text, json_string_value(string), len + 1);
+		return NULL;
+	memcpy(text, from, len);
+	text[len] = '\0';
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
@@ -196,20 +196,34 @@ static void text_tame(json_t *string)
 		any = true;
 	}
 	if (any)
-		json_string_setn_nocheck(string, text, len);
+		return text;
 	free(text);
+	return NULL;
 }
 
 json_t *js_tame(json_t *value)
 {
 	const char *key;
 	json_t *v;
+	void *next;
 	size_t i;
+	char *text = json_is_string(value)
+			     ? tamed(json_string_value(value), json_string_length(value))
+			     : NULL;
 
-	if (json_is_string(value))
-		text_tame(value);
-	json_object_foreach (value, key, v)
+	if (text)
+		json_string_setn_nocheck(value, text, json_string_length(value));
+	free(text);
+	json_object_foreach_safe(value, next, key, v)
+	{
 		js_tame(v);
+		text = tamed(key, strlen(key));
+		if (text) { /* no key of ours: nobody looks for it, --json shows it */
+			json_object_set_nocheck(value, text, v);
+			json_object_del(value, key);
+		}
+		free(text);
+	}
 	json_array_foreach (value, i, v)
 		js_tame(v);
 	return value;
