@@ -178,25 +178,32 @@ def who_fenced_whom_is_written_down():
         groups = "groups { group { ip = \"10.99.0.99\"; " + " ".join(f'uuid = "{g}";' for g in guests[1:]) + " } }\n"
         d = lab.virtd(stock=False, uri=lab.machines(guests), groups=groups)
 
-        def lines():
-            with open(f"{d.state}/history-virtd.jsonl", encoding="utf-8") as f:
-                return [json.loads(x) for x in f]
+        def lines(n):
+            """@n acts and refusals, or what is there in the end: they are written when the answer is out."""
+            end = time.monotonic() + 20
+            while True:
+                with open(f"{d.state}/history-virtd.jsonl", encoding="utf-8") as f:
+                    found = [x for x in map(json.loads, (x for x in f if x.endswith("\n"))) if x["event"].startswith("virtd.")]
+                if len(found) >= n or time.monotonic() > end:
+                    return found
+                time.sleep(0.05)
         asked = (("off", guests[2], 0, "virtd.fence", "ok"), ("reboot", guests[1], 0, "virtd.fence", "ok"), ("off", guests[0], 1, "virtd.denied", "denied"),
                  ("status", guests[0], 1, "virtd.denied", "denied"))
         for action, plug, rc, _, _ in asked:
             equal(lab.run([STOCK_XVM, "-k", lab.key, "-o", action, "-H", plug]).rc, 3 if rc else 0, f"{action} of {plug}")
         lab.ask("status", guests[1])  # a question that is permitted is no act
         # the stock reboot is one operation
-        got = [(x["event"], x["op"], x["target"], x["guest"], x["result"]) for x in lines() if x["event"].startswith("virtd.")]
+        written = lines(len(asked))
+        got = [(x["event"], x["op"], x["target"], x["guest"], x["result"]) for x in written]
         equal(got, [(event, action, plug, plug, result) for action, plug, _, event, result in asked], "the history")
-        for x in lines():
+        for x in written:
             equal((x["caller"], x["source"], x["listener"], x["mapped"]), ("10.99.0.99", "10.99.0.99", "multicast", True), f"{x}")
-        check(lines()[0]["uuid"].endswith("000000000003"), f"the guest's uuid: {lines()[0]}")
+        check(written[0]["uuid"].endswith("000000000003"), f"the guest's uuid: {written[0]}")
         d.stop(signal.SIGKILL)
         d.start()
         lab.daemons.append(d)
         equal(lab.ask("on", guests[2], agent=OUR_XVM).rc, 0, "on after a restart")
-        equal(len([x for x in lines() if x["event"].startswith("virtd.")]), len(asked) + 1, "lines after a restart")
+        equal([x["op"] for x in lines(len(asked) + 1)], [action for action, *_ in asked] + ["on"], "lines after a restart")
 
 
 def transient_guest_comes_back_from_a_reboot():
