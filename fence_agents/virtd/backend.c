@@ -18,6 +18,8 @@
 
 #define OUT_MAX 4096   /* jobs in hand, of one process */
 #define STUCK_MS 30000 /* a call that is not back by then never comes back */
+#define OPEN_MS \
+	15000 /* who is not connected says so after each try; this long silent, it hangs in one */
 #define AGAIN_MS 500
 #define BACKEND_WHY_MAX 200
 
@@ -28,7 +30,7 @@ struct process {
 	int fd; /* -1: not running */
 	bool up;
 	char why[BACKEND_WHY_MAX]; /* it is down, as last logged */
-	uint64_t start_ms;
+	uint64_t heard_ms;         /* it said something, or was started */
 	unsigned n;
 	struct {
 		uint64_t job, since_ms;
@@ -164,6 +166,7 @@ static void on_ready(void *arg, int fd, int revents)
 		ssize_t n = recv(fd, &m, sizeof(m), MSG_DONTWAIT);
 
 		if (n == (ssize_t)sizeof(m)) {
+			p->heard_ms = mono_ms();
 			on_msg(p, &m);
 			continue;
 		}
@@ -216,7 +219,7 @@ static void process_start(struct process *p)
 	}
 	p->pid = pid;
 	p->fd = sv[0];
-	p->start_ms = mono_ms();
+	p->heard_ms = mono_ms();
 	loop_fd_add(b->loop, p->fd, POLLIN, on_ready, p);
 }
 
@@ -237,6 +240,13 @@ static void on_timer(void *arg)
 				b->restarts++;
 				process_end(p, "libvirt calls hang");
 			}
+		if (p->fd >= 0 && !p->up && now - p->heard_ms > OPEN_MS) {
+			log_warning("virtd.backend",
+				    "uri=%s text=\"a connection to libvirt hangs: a new process\"",
+				    b->conf->uri[u]);
+			b->restarts++;
+			process_end(p, "a connection to libvirt hangs");
+		}
 		if (p->fd < 0)
 			process_start(p);
 	}

@@ -655,21 +655,23 @@ static void *keeper(void *arg)
 
 	(void)arg;
 	for (;;) {
-		if (!open_all()) {
+		struct backend_msg said = { .type = BACKEND_DONE };
+
+		/* One that has just started may take the connection and have no guests to tell of yet: that is not up, and tried anew. */
+		if (!open_all() || do_list(w.conn[0], &said, 0) != VIRTD_DONE) {
 			m.type = BACKEND_LOST;
 			snprintf(m.text, sizeof(m.text), "%.200s", last_error());
+			pthread_mutex_lock(&w.lock);
+			w.up = false;
+			pthread_mutex_unlock(&w.lock);
 			close_all();
 			tell(&m);
 			nap(300);
 			continue;
 		}
-		struct backend_msg said = { .type = BACKEND_DONE };
-
-		if (do_list(w.conn[0], &said, 0) == VIRTD_DONE) {
-			m.type = BACKEND_UP;
-			m.text[0] = '\0';
-			tell(&m);
-		}
+		m.type = BACKEND_UP;
+		m.text[0] = '\0';
+		tell(&m);
 		for (unsigned round = 1; alive(); round++) {
 			struct timespec until;
 

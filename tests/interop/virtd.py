@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from cases import HERE
 from lab import BUILD, KEY, Lab, OUR_VIRTD, OUR_XVM, STOCK_XVM, check, equal, sh
 
 CLAIMS = ("keys_change_without_a_gap", "libvirtd_that_is_away_is_unknown_and_an_off_outlives_it",
+          "libvirtd_that_takes_a_connection_and_says_nothing_is_given_up",
           "killed_worker_process_is_made_anew", "hundreds_at_once_beside_silent_ones_are_all_answered",
           "old_file_warns_loudly_and_an_explicit_line_opens", "who_fenced_whom_is_written_down", "transient_guest_comes_back_from_a_reboot",
           "odd_states_are_on_until_they_are_off")
@@ -106,6 +108,33 @@ def libvirtd_that_is_away_is_unknown_and_an_off_outlives_it():
             equal(got, [0], "an off that was asked while libvirtd was dead")
             equal(ask(lab, "status"), 2, "status after it")
         finally:
+            lv.stop()
+
+
+def libvirtd_that_takes_a_connection_and_says_nothing_is_given_up():
+    """It is asked nothing while it is away, so no question would notice that connecting hangs: as libvirtd restarts, or is stopped."""
+    with Lab() as lab:
+        lv = Libvirtd(lab)
+        mute = socket.socket(socket.AF_UNIX)
+        try:
+            lv.stop()
+            if os.path.exists(lv.path):
+                os.unlink(lv.path)
+            mute.bind(lv.path)
+            os.chmod(lv.path, 0o777)
+            mute.listen(8)
+            d = lab.virtd(stock=False, uri=f"test+unix:///default?socket={lv.path}", wait=False)
+            held = [mute.accept()[0]]
+            os.unlink(lv.path)
+            lv.start()
+            end = time.monotonic() + 60
+            while "state=up" not in d.text() and time.monotonic() < end:
+                time.sleep(0.1)
+            equal(ask(lab, "status"), 0, "status of the libvirtd behind the mute one")
+            check("a connection to libvirt hangs" in d.text(), d.text())
+            held[0].close()
+        finally:
+            mute.close()
             lv.stop()
 
 
