@@ -26,10 +26,10 @@ def apache(c, node):
 
 
 def download(c, node):
-    """A client that reads 16 MiB from the volume slowly, over the node's own address, started in the background."""
+    """A client that reads 64 MiB from the volume slowly, more than sockets hold, over the node's own address, started in the background."""
     n = c.lab.node(node)
-    n.sh("test -s /var/www/html/big || { dd if=/dev/zero of=/var/www/html/big bs=1M count=16 2>/dev/null; sync; }", timeout=120)
-    n.run("systemd-run", "-q", "--collect", "--unit=slow", "curl", "-s", "--limit-rate", "200k", "-o", "/dev/null", f"http://{n.addr(0)}/big")
+    n.sh("test -s /var/www/html/big || { dd if=/dev/zero of=/var/www/html/big bs=1M count=64 2>/dev/null; sync; }", timeout=120)
+    n.run("systemd-run", "-q", "--collect", "--unit=slow", "curl", "-s", "--limit-rate", "100k", "-o", "/dev/null", f"http://{n.addr(0)}/big")
     c.t.until(lambda: n.sh("grep -l /var/www/html/big /proc/[0-9]*/maps; ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /var/www/html/big",
                            check=False).out.split()[-1:] > ["0"], 30, "Apache has the file open")
 
