@@ -17,6 +17,8 @@
 	40000 /* ClusterLabs power_timeout 20 s + login; fence_xvm gives up after 30 s */
 #define READY_AGE_MS 300000
 #define READY_INTERVAL_MAX_MS 60000
+#define ISCSI_REOPEN_MS \
+	3000 /* iscsid tries a lost connection again after this (ISCSI_CONN_ERR_REOPEN_DELAY) */
 #define LET_GO_MS 10000 /* unit stop, unmount, deactivation, logout once I/O answers or fails */
 
 static uint32_t clamp(uint32_t v, uint32_t low, uint32_t high)
@@ -73,6 +75,12 @@ static void derive(const struct timing_in *in, struct timing *t)
 	t->iscsi_noop_timeout_ms = t->iscsi_noop_interval_ms;
 	t->iscsi_replacement_ms = clamp(whole_seconds(detect), 1000, 20000);
 	t->iscsi_login_ms = clamp(whole_seconds(2 * detect), 5000, 15000);
+	/* Not before open-iscsi has given the connection up: what waited on it is thrown away then, and cannot land later. */
+	t->storage_ms = clamp(t->iscsi_noop_interval_ms + t->iscsi_noop_timeout_ms, t->stale_ms,
+			      UINT32_MAX) +
+			t->heartbeat_ms;
+	t->storage_stop_ms = clamp(3 * detect, 9000, 20000);
+	t->storage_turn_ms = t->iscsi_login_ms + ISCSI_REOPEN_MS + t->heartbeat_ms;
 	t->stop_ms = timing_io_error_ms(t) + LET_GO_MS;
 	t->halt_deny_ms = t->stop_ms / 4;
 	t->halt_kill_ms = t->stop_ms / 2;
@@ -145,6 +153,12 @@ static void check_all(const struct timing_in *in, const struct timing *t, struct
 	      "2 x ready_interval + fence_attempt < ready_age",
 	      "one missed check would close the gate for shared storage (SAFE-6)",
 	      "raise fence_check_age, or lower fence_timeout");
+	check(l, t->stale_ms, t->storage_ms, "stale < storage",
+	      "one slow write would move a service away from a working disk", "lower detect");
+	check(l, t->iscsi_noop_interval_ms + t->iscsi_noop_timeout_ms, t->storage_ms,
+	      "noop interval + noop timeout < storage",
+	      "what waits on a dead connection could land after its node let go (SAFE-1)",
+	      "lower detect");
 	check(l, timing_io_error_ms(t), t->stop_ms,
 	      "noop interval + noop timeout + replacement < stop",
 	      "a node without quorum could not let go of a dead disk in time (SAFE-7)",

@@ -39,6 +39,12 @@
 	X(iscsi_replacement_ms,                                                                            \
 	  "open-iscsi replacement_timeout, queued I/O fails after it: detect, 1 to 20 whole seconds")      \
 	X(iscsi_login_ms, "open-iscsi login_timeout: 2 x detect, 5 to 15 whole seconds")                   \
+	X(storage_ms,                                                                                      \
+	  "own storage silent this long is lost: noop interval + timeout, or stale, and one heartbeat")    \
+	X(storage_stop_ms,                                                                                 \
+	  "whose storage another node reaches lets go within this, or is fenced: 3 x detect, 9 to 20 s")   \
+	X(storage_turn_ms,                                                                                 \
+	  "storage back, on another node first: its owner's turn: login + open-iscsi's 3 s + heartbeat")   \
 	X(stop_ms,                                                                                         \
 	  "no quorum: all is let go after this, or the node reboots itself: I/O error time + 10 s")        \
 	X(halt_deny_ms,                                                                                    \

@@ -41,6 +41,13 @@ static void settle(struct world *w, uint32_t id)
 		beat_touch(w, id);
 		h->away_ms = w->now_ms;
 	}
+	if (away != h->disk_away) {
+		for (unsigned v = 0; v < w->plan->n_services; v++)
+			h->disk_ok_ms[v] = w->now_ms;
+		disks_soon(w, id);
+	}
+	if (away && !h->disk_away)
+		h->gone_ms = w->now_ms;
 	h->disk_away = away;
 	h->unready = going_on(w, ACT_UNREADY, id, -1);
 	for (int f = 0; f < FEEDS; f++) {

@@ -55,6 +55,7 @@ void check_storage(struct world *w, uint32_t id, const struct place_event *ev, i
 void check_gate(struct world *w, uint32_t id, int service);
 void check_let_go(struct world *w, uint32_t id);
 void check_unpetted(struct world *w, uint32_t id, uint64_t slack_ms);
+void check_fence_wish(struct world *w, uint32_t id, uint32_t node);
 void check_goodbye(struct world *w, uint32_t id);
 void check_start(struct world *w, uint32_t id, unsigned v); /* a driver is about to activate it */
 void check_activation(struct world *w, uint32_t id, unsigned v);

@@ -150,6 +150,36 @@ void check_unpetted(struct world *w, uint32_t id, uint64_t slack_ms)
 			       w->now_ms - end);
 }
 
+/* A storaged asks for a fence of its own node: not for a disk that nobody reaches, which would bring nobody anything. */
+void check_fence_wish(struct world *w, uint32_t id, uint32_t node)
+{
+	uint64_t known_ms = 3 * w->plan->stale_ms +
+			    8000; /* by then all have heard all, if they hear */
+	uint64_t turn_ms = disk_turn_ms(w->plan);
+	struct host *h = &w->host[id];
+
+	if (node != id || !h->disk_away || w->now_ms - h->away_ms < known_ms ||
+	    w->now_ms - h->awake_ms < known_ms)
+		return;
+	for (uint32_t o = 1; o <= w->n; o++) {
+		const struct host *k = &w->host[o];
+
+		/* STORE-9, too: back from an outage that it knew of, and who asks has not had its turn */
+		if (!k->disk_away && k->gone_ms && k->away_ms - k->gone_ms >= known_ms &&
+		    h->away_ms + known_ms < k->away_ms && w->now_ms - k->away_ms < turn_ms &&
+		    w->now_ms - k->awake_ms > w->now_ms - k->gone_ms)
+			continue;
+		if (o != id && k->runs &&
+		    (!k->disk_away || w->now_ms - k->away_ms < known_ms || k->frozen ||
+		     !k->proc[PART_STORAGE].on || k->proc[PART_STORAGE].hung ||
+		     k->proc[PART_STORAGE].newer || w->now_ms - k->awake_ms < known_ms))
+			return;
+	}
+	broken(w, "STORE-9", id,
+	       "wants to be fenced, and no node reaches the disk for %" PRIu64 " ms",
+	       w->now_ms - h->away_ms);
+}
+
 /* SAFE-7: who lost quorum lets go in time, or reboots. */
 void check_let_go(struct world *w, uint32_t id)
 {

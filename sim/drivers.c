@@ -67,7 +67,12 @@ void drive(struct world *w, uint32_t id, const struct place_action *act)
 		r->effect_ms = r->end_ms; /* answers as things are then */
 		if (!w->healed && prng_permille(p, plan->probe_unknown))
 			r->result = DRIVE_UNKNOWN;
-	} else if (h->disk_away && r->res == 0 && r->op != DRIVE_PREPARE) {
+	} else if (h->disk_away && r->res == 0 && r->op == DRIVE_PREPARE) {
+		r->result = DRIVE_FAILED;
+	} else if (h->disk_away && r->res == 0 && (r->op == DRIVE_KILL || r->op == DRIVE_DENY) &&
+		   prng_permille(p, 600)) {
+		; /* its session is cut, and what hung on it comes to its end */
+	} else if (h->disk_away && r->res == 0) {
 		r->result = DRIVE_UNKNOWN; /* its child is stuck in the kernel */
 		r->act = r->op != DRIVE_START && prng_permille(p, 300);
 		r->end_ms = w->now_ms + limit + 2000;
@@ -115,9 +120,10 @@ static void stopped(struct world *w, uint32_t id, struct driver *r)
 			broken(w, "RUN-1", id, "resource %u stopped before its right neighbour",
 			       r->res);
 	if (r->res == 0 && h->active[r->s][0]) {
-		disk_write(w, id, h->boot, r->s,
-			   h->epoch[r->s]); /* the last one: what was cached */
-		if (r->op == DRIVE_STOP && v->owner == id && v->boot == h->boot)
+		if (!h->disk_away)
+			disk_write(w, id, h->boot, r->s,
+				   h->epoch[r->s]); /* the last one: what was cached */
+		if (r->op == DRIVE_STOP && v->owner == id && v->boot == h->boot && !h->disk_away)
 			v->active = false;
 	}
 	h->active[r->s][r->res] = false;

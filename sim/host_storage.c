@@ -84,6 +84,7 @@ static void beat_set(struct world *w, uint32_t id, unsigned v, uint32_t node)
 	h->beat[v] = node;
 	if (other)
 		word_begin(w, id, v);
+	disks_soon(w, id);
 	if (node && !h->watching) {
 		h->watching = true;
 		push(w, w->plan->stale_ms, EV_WATCH, id, PART_STORAGE, 0, 0, NULL);
@@ -100,6 +101,61 @@ static void watch(struct world *w, uint32_t id)
 	signs_update(w, id);
 	if (h->watching)
 		push(w, w->plan->stale_ms, EV_WATCH, id, PART_STORAGE, 0, 0, NULL);
+}
+
+/* ---- do the disks answer? As storaged/daemon/watch.c tells its core ---- */
+
+#define SILENT_LOOK_MS 250
+
+uint64_t disk_turn_ms(const struct plan *plan)
+{
+	return 2 * plan->detect_ms + 3500;
+}
+
+void disks_soon(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+
+	if (!h->proc[PART_STORAGE].on || h->disk_looks)
+		return;
+	h->disk_looks = true;
+	push(w, 20, EV_DISK, id, PART_STORAGE, 0, 0, NULL);
+}
+
+static void disks_look(struct world *w, uint32_t id)
+{
+	struct host *h = &w->host[id];
+	bool again = false;
+
+	h->disk_looks = false;
+	for (unsigned v = 0; v < w->plan->n_services && h->place; v++) {
+		struct place_event ev = { .type = PLACE_EV_DISK, .disk = { .volume = v } };
+		bool answers = !h->disk_away && (h->beat[v] != id || disk_lets(w, id, v));
+
+		if (answers || h->beat_since_ms[v] > h->disk_ok_ms[v])
+			h->disk_ok_ms[v] = answers ? w->now_ms : h->beat_since_ms[v];
+		if (!h->beat[v]) {
+			ev.disk.reach = SERVICE_REACH_UNKNOWN;
+		} else if (answers) {
+			ev.disk.reach = SERVICE_REACH_OK;
+		} else if (w->now_ms - h->disk_ok_ms[v] < w->plan->stale_ms) {
+			again = true;
+			continue;
+		} else {
+			ev.disk.reach = SERVICE_REACH_LOST;
+			ev.disk.sure = true;
+			ev.disk.ok_ms = local_ms(w, id) - (w->now_ms - h->disk_ok_ms[v]);
+			again = true;
+		}
+		if (ev.disk.reach == h->disk_told[v] && ev.disk.reach != SERVICE_REACH_LOST)
+			continue;
+		h->disk_told[v] = ev.disk.reach;
+		storaged_feed(w, id, &ev);
+	}
+	if (again && !h->disk_looks && h->proc[PART_STORAGE].on) {
+		h->disk_looks = true;
+		push(w, SILENT_LOOK_MS, EV_DISK, id, PART_STORAGE, 0, 0, NULL);
+	}
 }
 
 /* ---- what others than us have active here ---- */
@@ -193,6 +249,7 @@ static void carry_out(struct world *w, uint32_t id, const struct place_action *a
 	case PLACE_ACT_FENCE:
 		say(w, "n%u storaged asks to fence n%u: %s", id, act->fence.node,
 		    act->fence.reason);
+		check_fence_wish(w, id, act->fence.node);
 		if (!has_part(w, PART_FENCE))
 			stub_fence_request(w, act->fence.node, "asked by storaged");
 		else if (h->link[PART_STORAGE].up)
@@ -313,6 +370,9 @@ void storaged_start(struct world *w, uint32_t id)
 	c.deny_ms = w->plan->stop_ms / 4;
 	c.hasten_ms = w->plan->stop_ms / 2;
 	c.stop_ms = w->plan->stop_ms;
+	c.storage_ms = 3 * w->plan->stale_ms;
+	c.storage_stop_ms = 3 * w->plan->detect_ms;
+	c.storage_turn_ms = (uint32_t)disk_turn_ms(w->plan);
 	c.cool_ms = w->plan->cool_ms;
 	c.kill_retry_ms = 10000;
 	c.prepare_retry_ms = 20000;
@@ -327,6 +387,8 @@ void storaged_start(struct world *w, uint32_t id)
 	memset(h->monitor, 0, sizeof(h->monitor));
 	memset(h->watches, 0, sizeof(h->watches));
 	memset(h->beat, 0, sizeof(h->beat));
+	memset(h->disk_told, 0, sizeof(h->disk_told));
+	h->disk_looks = false;
 	memset(&h->fstate, 0, sizeof(h->fstate));
 	h->unsynced = 0;
 	h->place = place_new(&c);
@@ -415,6 +477,8 @@ void storaged_event(struct world *w, const struct timed *t)
 {
 	if (t->kind == EV_WATCH)
 		watch(w, t->node);
+	else if (t->kind == EV_DISK)
+		disks_look(w, t->node);
 	else if (t->kind == EV_ENDED)
 		proc_end(w, t->node, PART_STORAGE, true, 100);
 	else if (t->kind == EV_RESERVE)

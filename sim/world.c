@@ -183,6 +183,7 @@ static void handle(struct world *w, struct timed *t)
 	case EV_DRIVER:
 	case EV_DRIVER_END: driver_event(w, t); break;
 	case EV_LOOK:
+	case EV_DISK:
 	case EV_RESERVE:
 	case EV_ENDED:
 	case EV_WATCH: storaged_event(w, t); break;

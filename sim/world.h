@@ -82,6 +82,7 @@ enum ev_kind {
 	EV_DRIVER,     /* a: slot, b: serial: its effect */
 	EV_DRIVER_END, /* the same: its answer */
 	EV_LOOK,
+	EV_DISK, /* storaged: do its disks answer? */
 	EV_WATCH,
 	EV_WRITE, /* a: volume and life, b: epoch: a write of a life that is over lands */
 	EV_STUB,  /* a: node: the stub's proof */
@@ -174,7 +175,8 @@ struct host {
 	uint64_t holds_ms;        /* fenced was told that something is held here, since */
 	uint64_t alive_ms[PARTS]; /* fenced heard them then; 0: not yet */
 	uint32_t mute;            /* as its core was told last */
-	uint64_t away_ms;         /* its disk cannot be reached since; 0: it can */
+	uint64_t away_ms;         /* its disk cannot be reached, or can, since */
+	uint64_t gone_ms;         /* when it could not any more, the last time; 0: never */
 	uint64_t clock_ms;        /* its monotonic clock is ahead by this (SAFE-8) */
 	bool disk_away, unready, unarmed, gateway_away;
 	bool held_shown;
@@ -234,6 +236,9 @@ struct host {
 	struct word said[S_MAX];    /* in its own block, when its heartbeat last moved */
 	struct word word[S_MAX];    /* read in another's: ms: it was seen to move, 0: not yet */
 	uint64_t word_of_ms[S_MAX]; /* and that beat is of then */
+	uint64_t disk_ok_ms[S_MAX]; /* when a disk was in reach last */
+	enum service_reach disk_told[S_MAX];
+	bool disk_looks;
 	bool watching;
 	uint64_t look_ms;
 	bool active[S_MAX][R_MAX]; /* the truth; dies with the kernel */
@@ -492,6 +497,8 @@ void storaged_state(struct world *w, uint32_t id,
 		    const struct fence_state *st); /* NULL: line lost */
 void signs_update(struct world *w, uint32_t id);
 void look_at(struct world *w, uint32_t id, uint32_t in_ms);
+uint64_t disk_turn_ms(const struct plan *plan); /* as lib/timing's storage_turn_ms */
+void disks_soon(struct world *w, uint32_t id);  /* its storaged looks whether its disks answer */
 
 void vlock_start(struct world *w, uint32_t id);
 void vlock_want(struct world *w, uint32_t id, unsigned volume, bool wanted);

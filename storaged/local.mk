@@ -7,6 +7,7 @@ noinst_LTLIBRARIES += %reldir%/core/libstoraged-core.la
 	%reldir%/core/place_int.h \
 	%reldir%/core/place_gate.c \
 	%reldir%/core/place_halt.c \
+	%reldir%/core/place_disk.c \
 	%reldir%/core/place_local.c \
 	%reldir%/core/place_record.c \
 	%reldir%/core/place_record.h \
@@ -45,4 +46,5 @@ tests_unit_place_fuzz_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-
 
 check_PROGRAMS += tests/unit/storage_scenario
 tests_unit_storage_scenario_SOURCES = tests/unit/storage_scenario.c tests/unit/scenario.c tests/unit/scenario.h tests/unit/storage_notes.h
+tests_unit_storage_scenario_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=service_fact_encode
 tests_unit_storage_scenario_LDADD = %reldir%/core/libstoraged-core.la lib/libstockade-base.la $(CMOCKA_LIBS)

@@ -222,6 +222,7 @@ static int on_view(struct place *p, const struct place_event *ev)
 		if (nodeset_has(ev->view.left_clean, f->nodeid[i]))
 			p->group.node[i].clean = true;
 	}
+	place_disk_members(p);
 	place_send_sync(p);
 	place_prepare_all(p);
 	return 0;
@@ -232,6 +233,7 @@ static void on_lost(struct place *p)
 	pending_give_up(p);
 	p->have_view = p->quorate = p->agreed = p->synced = false;
 	p->members = p->nodes = p->heard = NODESET_EMPTY;
+	place_disk_members(p);
 }
 
 /* Is what @from says to be preferred? Informed first, then the longer history (or newer operator's word), then nodeid. */
@@ -302,6 +304,7 @@ static void settle(struct place *p)
 		n++;
 	}
 	service_settle(f, g, p->nodes, claim, n, &lost);
+	place_disk_settled(p);
 	p->synced = true;
 	for (unsigned i = 0; i < f->n_nodes; i++)
 		if (nodeset_has(p->members, f->nodeid[i]) && p->sync[i].quorate)
@@ -429,6 +432,7 @@ static int on_deliver(struct place *p, uint32_t from, const void *data, size_t l
 {
 	const struct service_frame *f = &p->cfg.frame;
 	int i = service_node_index(f, from);
+	struct nodeset blind, reach;
 	struct place_op op;
 	int r;
 
@@ -442,8 +446,12 @@ static int on_deliver(struct place *p, uint32_t from, const void *data, size_t l
 	switch (op.type) {
 	case PLACE_MSG_SYNC: on_sync(p, from, &op); break;
 	case PLACE_MSG_REPORT:
-		if (op.service >= 0)
-			service_apply(f, &p->group, (unsigned)op.service, from, &op.fact);
+		if (op.service < 0)
+			break;
+		blind = p->group.service[op.service].blind;
+		reach = p->group.service[op.service].reach;
+		service_apply(f, &p->group, (unsigned)op.service, from, &op.fact);
+		place_disk_told(p, (unsigned)op.service, from, blind, reach);
 		break;
 	case PLACE_MSG_COMMAND: on_command(p, from, &op); break;
 	case PLACE_MSG_PREPARED:
@@ -630,6 +638,7 @@ int place_step(struct place *p, const struct place_event *ev, struct place_actio
 	case PLACE_EV_LOCK: r = on_lock(p, ev->lock.volume, ev->lock.held); break;
 	case PLACE_EV_COMMAND: r = on_operator(p, ev); break;
 	case PLACE_EV_LOOK: on_look(p, ev->look.v); break;
+	case PLACE_EV_DISK: r = place_disk_event(p, ev) < 0 ? -EINVAL : 0; break;
 	case PLACE_EV_LEAVE: p->leaving = true; break;
 	case PLACE_EV_TIMEOUT: break; /* only the clock moved; the duties see it */
 	}
@@ -702,6 +711,7 @@ const char *place_ev_name(const struct place_event *ev)
 	case PLACE_EV_COMMAND: return "command";
 	case PLACE_EV_LEAVE: return "leave";
 	case PLACE_EV_LOOK: return "look";
+	case PLACE_EV_DISK: return "disk";
 	case PLACE_EV_TIMEOUT: return "timeout";
 	}
 	return "?";

@@ -27,6 +27,8 @@
  *   SAFE-1   no two nodes may write one volume without a proof between them    sim/check_storage.c
  *   STORE-7  faults stop => every enabled service runs, or says why it cannot  sim/check_storage.c
  *   STORE-8  not synced => nobody's word changes the group                     sim/check_storage.c
+ *   STORE-9  nobody asks for a fence for a disk that no node reaches,          sim/check_storage.c
+ *            nor gives one up for whom another one is only back first          storage_scenario
  */
 #ifndef STOCKADE_PLACE_H
 #define STOCKADE_PLACE_H
@@ -50,6 +52,10 @@ struct place_config {
 	/* SAFE-7, from the moment of the reason: writes are stopped by force, users are killed, this node reboots.
 	 * deny_ms, hasten_ms 0: that grade is left out. deny_ms <= hasten_ms < stop_ms. */
 	uint32_t deny_ms, hasten_ms, stop_ms;
+	/* Own I/O to a disk fails or hangs this long: it is lost (place_disk.c); who lost it lets go within storage_stop_ms, or
+	 * is fenced, if another node reaches it. storage_turn_ms: which that one must have done since before the loss, or, after an
+	 * outage of both, for so long: by then this one would reach it again, too. */
+	uint32_t storage_ms, storage_stop_ms, storage_turn_ms;
 	uint32_t cool_ms; /* a failed node is tried again after this */
 	uint32_t kill_retry_ms, prepare_retry_ms;
 	uint32_t unknowns_max;
@@ -86,6 +92,7 @@ struct place_config {
 	X(HOLDER, "holder", "%s still holds some of it")                             \
 	X(READY, "ready", "no fence path to %s has passed its check (SAFE-6)")       \
 	X(STRAY, "stray", "%s")                                                      \
+	X(STORAGE, "storage", "%s")                                                  \
 	X(LOCK, "lock", "waits for the lock of volume %s")                           \
 	X(PREPARE, "prepare", "prepares %s")                                         \
 	X(STEP, "step", "%s")                                                        \
@@ -124,6 +131,8 @@ struct place_event {
 		PLACE_EV_COMMAND, /* from an operator here; answered by PLACE_ACT_ANSWER, perhaps at once */
 		PLACE_EV_LEAVE, /* this storaged shall stop: let go of everything, then PLACE_ACT_LEFT */
 		PLACE_EV_LOOK, /* looked just now: asked by PLACE_ACT_LOOK, or because it was time */
+		PLACE_EV_DISK, /* own I/O to the disk of a volume (heartbeats, written or read): at each change, and
+				* again while it fails */
 		PLACE_EV_TIMEOUT,
 	} type;
 	uint64_t now_ms;
@@ -167,6 +176,14 @@ struct place_event {
 			const struct place_look *v; /* [n_services], borrowed */
 		} look;
 		struct {
+			unsigned volume;
+			/* OK: it works; LOST: it has failed or hung for a while, since ok_ms; UNKNOWN: none is done */
+			enum service_reach reach;
+			bool sure; /* LOST: its connection has failed, too, or it hangs for longer than that takes */
+			uint64_t
+				ok_ms; /* LOST: when it last worked, or began to be tried; <= now_ms */
+		} disk;
+		struct {
 			uint64_t req; /* the caller's, handed back */
 			enum service_cmd cmd;
 			unsigned service;
@@ -196,6 +213,9 @@ enum place_note {
 	PLACE_NOTE_STRAY,      /* service, node, text: a volume is active there by hand (SAFE-1) */
 	PLACE_NOTE_STRAY_GONE, /* service, node */
 	PLACE_NOTE_DIFFERS,    /* node: another config, or text: the same tag as ours */
+	PLACE_NOTE_BLIND, /* service, node: it does not reach the service's storage; text: what follows */
+	PLACE_NOTE_REACHED, /* service, node: it does again */
+	PLACE_NOTE_LOST_KILL, /* service, took_ms since it was given up; text: why whoever uses it is killed */
 };
 
 struct place_action {
@@ -337,6 +357,8 @@ struct place_service {
 	enum place_shown shown;
 	uint64_t since_ms;             /* in that state, as seen here */
 	uint64_t failed_ms[NODES_MAX]; /* by index of the node: when it was learned here */
+	uint64_t blind_ms[NODES_MAX];  /* the same: that it does not reach the storage; 0: not so */
+	enum service_reach reach;      /* of this node */
 	struct runner_status local;
 	struct nodeset allowed; /* where its domain lets it run */
 	struct place_wait wait;

@@ -31,6 +31,16 @@ struct place_told { /* what the group last heard from us about a service */
 	bool failed;
 	uint64_t starts;
 	uint64_t epoch[RUNNER_RESOURCES_MAX], own[RUNNER_RESOURCES_MAX];
+	enum service_reach reach;
+};
+
+struct place_disk { /* of a volume, by this node's own I/O */
+	enum service_reach
+		reach; /* as told: LOST means silent, `lost` that it is so for long enough */
+	uint64_t ok_ms, told_ms,
+		word_ms; /* while LOST: the last success; the first word of it, the last */
+	bool lost;       /* until I/O works again */
+	bool asked;      /* a PREPARE, while it is lost and nothing is held */
 };
 
 struct place {
@@ -111,6 +121,15 @@ struct place {
 	bool leaving_sent;
 	const char *stop_reason[SERVICES_MAX]; /* static; why the group wanted it stopped last */
 	uint64_t fence_self_ms[SERVICES_MAX];  /* asked; again after kill_retry_ms */
+	struct place_disk disk[SERVICE_VOLUMES_MAX];
+	uint64_t lost_ms[SERVICES_MAX]; /* given up for a lost disk, and still held; 0: not so */
+	bool lost_hastened[SERVICES_MAX], lost_failed[SERVICES_MAX];
+	uint64_t lost_ok_ms[SERVICES_MAX]; /* while given up: when its disk had answered last */
+	uint64_t vain_ms
+		[SERVICES_MAX]; /* stuck, and nobody would have had anything of a fence; 0: not so */
+	uint64_t reach_ms[SERVICES_MAX]
+			 [NODES_MAX]; /* learned that it does, ever since; 0: it does not */
+	uint64_t blind_ms[SERVICES_MAX][NODES_MAX]; /* learned that it is; 0: it is not */
 	uint64_t refused
 		[SERVICES_MAX]; /* placement that this node gave back, as it is held; 0: none */
 	bool lock_held[SERVICE_VOLUMES_MAX];
@@ -177,6 +196,31 @@ void place_down(struct place *p, unsigned s, bool urgent, const char *reason);
 void place_duties(struct place *p); /* after every event: runners, reports, halting, absentees */
 void place_prepare_all(struct place *p);
 void place_prepare_early(struct place *p, struct nodeset ending);
+void place_prepare_early_one(struct place *p, unsigned s);
+
+/* place_disk.c */
+int place_disk_event(struct place *p,
+		     const struct place_event *ev); /* 0; -1: no such volume, or a time to come */
+enum service_reach place_disk_reach(const struct place *p,
+				    unsigned s); /* of this node, for all disks of it */
+/* Who would have the service from @owner, and reaches its disks. */
+struct place_heir {
+	uint32_t node; /* 0: nobody */
+	uint64_t
+		turn_ms; /* it reached them only after @owner had lost them: whose turn it is until then; 0: it counts now */
+};
+struct place_heir place_disk_heir(const struct place *p, unsigned s, uint32_t owner);
+/* Who might have it, and does not tell what it reaches, as its release is the one before; 0: nobody. */
+uint32_t place_disk_mute(const struct place *p, unsigned s, uint32_t owner);
+void place_disk_duty(struct place *p, unsigned s);
+uint64_t place_disk_next_ms(const struct place *p, unsigned s);
+/* It cannot let go: when to have this node fenced; UINT64_MAX: in vain, its disk is lost for everybody who might have it. */
+uint64_t place_disk_stuck_ms(const struct place *p, unsigned s);
+void place_disk_members(struct place *p); /* a new view, or none */
+void place_disk_settled(struct place *p); /* every SYNC is in */
+/* A word of @from about its disks was delivered; @blind, @reach: who had lost them, and who reached them, before. */
+void place_disk_told(struct place *p, unsigned s, uint32_t from, struct nodeset blind,
+		     struct nodeset reach);
 
 /* place_halt.c (SAFE-7) */
 void place_halt(struct place *p);                   /* after every event */

@@ -39,6 +39,7 @@ void place_fact(const struct place *p, unsigned s, struct service_fact *ret)
 	}
 	memcpy(ret->epoch, p->epoch_seen[s], sizeof(ret->epoch));
 	memcpy(ret->own, p->epoch_own[s], sizeof(ret->own));
+	ret->reach = place_disk_reach(p, s);
 }
 
 static void drive(struct place *p, unsigned s, const struct runner_action *act)
@@ -126,9 +127,14 @@ void place_prepare_early(struct place *p, struct nodeset ending)
 		if (!node || node == p->cfg.self || !nodeset_has(ending, node) ||
 		    !service_allowed(f, s, p->cfg.self))
 			continue;
-		p->early_ms[s] = p->now_ms;
-		place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
+		place_prepare_early_one(p, s);
 	}
+}
+
+void place_prepare_early_one(struct place *p, unsigned s)
+{
+	p->early_ms[s] = p->now_ms;
+	place_feed(p, s, (struct runner_event){ .type = RUNNER_EV_PREPARE });
 }
 
 static bool mine(const struct place *p, unsigned s)
@@ -310,12 +316,13 @@ static void duty_report(struct place *p, unsigned s)
 		return;
 	place_fact(p, s, &fact);
 	if (fact.fact == told->fact && fact.failed == told->failed && fact.starts == told->starts &&
-	    memcmp(fact.epoch, told->epoch, sizeof(fact.epoch)) == 0 &&
+	    fact.reach == told->reach && memcmp(fact.epoch, told->epoch, sizeof(fact.epoch)) == 0 &&
 	    memcmp(fact.own, told->own, sizeof(fact.own)) == 0)
 		return;
 	told->fact = fact.fact;
 	told->failed = fact.failed;
 	told->starts = fact.starts;
+	told->reach = fact.reach;
 	memcpy(told->epoch, fact.epoch, sizeof(fact.epoch));
 	memcpy(told->own, fact.own, sizeof(fact.own));
 	place_send_report(p, s, &fact);
@@ -376,8 +383,7 @@ static void duty_stuck(struct place *p, unsigned s)
 			p->fence_self_ms[s] = 0;
 		return;
 	}
-	if (!p->quorate || !p->ours_stored[s] ||
-	    (p->fence_self_ms[s] && p->now_ms - p->fence_self_ms[s] < p->cfg.kill_retry_ms))
+	if (!p->quorate || !p->ours_stored[s] || place_disk_stuck_ms(p, s) > p->now_ms)
 		return;
 	p->fence_self_ms[s] = p->now_ms;
 	fence(p, p->cfg.self, "it cannot let go of a service");
@@ -612,6 +618,7 @@ void place_duties(struct place *p)
 		duty_soon(p, s);
 		duty_move(p, s);
 		duty_admitted(p, s);
+		place_disk_duty(p, s);
 		duty_report(p, s);
 		duty_look(p, s);
 		duty_stuck(p, s);
@@ -652,6 +659,9 @@ uint64_t place_deadline_ms(const struct place *p)
 		t = runner_deadline_ms(p->runner[s]);
 		if (t < at)
 			at = t;
+		t = place_disk_next_ms(p, s);
+		if (t < at)
+			at = t;
 		for (unsigned i = 0; i < f->n_nodes; i++) {
 			t = clear_at(p, s, i);
 			if (t < at)
@@ -659,7 +669,7 @@ uint64_t place_deadline_ms(const struct place *p)
 		}
 		runner_status(p->runner[s], &st);
 		if (st.fact == RUNNER_STUCK && p->quorate && p->ours_stored[s]) {
-			t = p->fence_self_ms[s] + p->cfg.kill_retry_ms;
+			t = place_disk_stuck_ms(p, s);
 			if (t < at)
 				at = t;
 		}

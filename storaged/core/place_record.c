@@ -18,7 +18,8 @@ RECORD_TYPE(record_frame, RECORD(n_nodes), RECORD_ARRAY(nodeid), RECORD_ARRAY(no
 #define T struct place_config
 RECORD_TYPE(record_config, RECORD_STRUCT(frame, record_frame), RECORD(self),
 	    RECORD_STRUCT(life, record_incarnation), RECORD(hash), RECORD(tag), RECORD(absent_ms),
-	    RECORD(deny_ms), RECORD(hasten_ms), RECORD(stop_ms), RECORD(cool_ms),
+	    RECORD(deny_ms), RECORD(hasten_ms), RECORD(stop_ms), RECORD(storage_ms),
+	    RECORD(storage_stop_ms), RECORD(storage_turn_ms), RECORD(cool_ms),
 	    RECORD(kill_retry_ms), RECORD(prepare_retry_ms), RECORD(unknowns_max), RECORD(intent),
 	    RECORD(standby), RECORD_ARRAY(enabled), RECORD_ARRAY(ours));
 #undef T
@@ -59,6 +60,10 @@ RECORD_TYPE(record_place_look, RECORD(active), RECORD(text));
 RECORD_TYPE(record_look, RECORD_STRUCTS(v, record_place_look));
 #undef T
 
+#define T typeof(((struct place_event *)0)->disk)
+RECORD_TYPE(record_disk, RECORD(volume), RECORD(reach), RECORD(sure), RECORD(ok_ms));
+#undef T
+
 #define T typeof(((struct place_event *)0)->command)
 RECORD_TYPE(record_command, RECORD(req), RECORD(cmd), RECORD(service), RECORD(node));
 #undef T
@@ -82,6 +87,7 @@ static const struct record_case *event_case(int type)
 	case PLACE_EV_COMMAND: RECORD_CASE("command", command, record_command)
 	case PLACE_EV_LEAVE: RECORD_CASE_BARE("leave")
 	case PLACE_EV_LOOK: RECORD_CASE("look", look, record_look)
+	case PLACE_EV_DISK: RECORD_CASE("disk", disk, record_disk)
 	case PLACE_EV_TIMEOUT: RECORD_CASE_BARE("timeout")
 	}
 	return NULL;
@@ -176,5 +182,5 @@ const struct record_type *const place_record_types[] = {
 	&record_fence,   &record_driver,  &record_monitor, &record_lock,  &record_place_look,
 	&record_look,    &record_command, &record_send,    &record_drive, &record_watch,
 	&record_beat,    &record_ask,     &record_answer,  &record_note,  &record_cancel,
-	&record_volume,  &record_reboot,  &record_soon,    NULL
+	&record_volume,  &record_reboot,  &record_soon,    &record_disk,  NULL
 };

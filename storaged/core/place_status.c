@@ -34,7 +34,7 @@ static void wait_stopped(const struct place *p, unsigned s, struct place_wait *w
 {
 	const struct service_frame *f = &p->cfg.frame;
 	const struct service *v = &p->group.service[s];
-	struct nodeset standby = NODESET_EMPTY, may = NODESET_EMPTY, held;
+	struct nodeset standby = NODESET_EMPTY, may = NODESET_EMPTY, blind = NODESET_EMPTY, held;
 	uint32_t differs;
 	char text[PLACE_TEXT_MAX] = "";
 	size_t len = 0;
@@ -59,7 +59,12 @@ static void wait_stopped(const struct place *p, unsigned s, struct place_wait *w
 		nodeset_add(&may, id);
 		if (p->group.node[i].standby || p->group.node[i].leaving)
 			nodeset_add(&standby, id);
-		else if (nodeset_has(v->failed, id) && len < sizeof(text) - 1)
+		else if (nodeset_has(v->blind, id) && len < sizeof(text) - 1) {
+			nodeset_add(&blind, id);
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s%s does not reach its storage", len ? "; " : "",
+						f->node_name[i]);
+		} else if (nodeset_has(v->failed, id) && len < sizeof(text) - 1)
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s: %s",
 						len ? "; " : "", f->node_name[i], v->failed_why[i]);
 	}
@@ -67,6 +72,8 @@ static void wait_stopped(const struct place *p, unsigned s, struct place_wait *w
 		place_wait_set(w, PLACE_GATE_DOMAIN, 0, "");
 	else if (nodeset_subset(may, standby))
 		place_wait_set(w, PLACE_GATE_STANDBY, nodeset_lowest(standby), "");
+	else if (!nodeset_empty(blind))
+		place_wait_set(w, PLACE_GATE_STORAGE, nodeset_lowest(blind), text);
 	else
 		place_wait_set(w, PLACE_GATE_FAILED, 0, text);
 }
@@ -98,6 +105,40 @@ static void wait_here(const struct place *p, unsigned s, const struct runner_sta
 	place_wait_set(w, PLACE_GATE_PREPARE, p->cfg.self, "its next resource");
 }
 
+/* It is where its storage is lost: what follows? */
+static void wait_blind(const struct place *p, unsigned s, struct place_wait *w)
+{
+	const struct service_frame *f = &p->cfg.frame;
+	const struct service *v = &p->group.service[s];
+	struct place_heir heir = place_disk_heir(p, s, v->node);
+	uint32_t mute;
+	char text[PLACE_TEXT_MAX];
+
+	if (heir.node && heir.turn_ms)
+		snprintf(
+			text, sizeof(text),
+			"%s does not reach its storage; %s does again, and has the service if %s does not reach it, too, within %u s",
+			service_node_name(f, v->node), service_node_name(f, heir.node),
+			service_node_name(f, v->node), (p->cfg.storage_turn_ms + 999) / 1000);
+	else if (heir.node)
+		snprintf(
+			text, sizeof(text),
+			"%s does not reach its storage: it goes to %s as soon as %s has let go, or is fenced, as it is after %u s",
+			service_node_name(f, v->node), service_node_name(f, heir.node),
+			service_node_name(f, v->node), (p->cfg.storage_stop_ms + 999) / 1000);
+	else if ((mute = place_disk_mute(p, s, v->node)))
+		snprintf(
+			text, sizeof(text),
+			"%s does not reach its storage; whether %s does is not known, as its release does not tell: it waits until a check fails",
+			service_node_name(f, v->node), service_node_name(f, mute));
+	else
+		snprintf(
+			text, sizeof(text),
+			"%s does not reach its storage, nor does any other node that may run it: it waits for the storage, and nobody is fenced for it",
+			service_node_name(f, v->node));
+	place_wait_set(w, PLACE_GATE_STORAGE, v->node, text);
+}
+
 static void wait_of(const struct place *p, unsigned s, const struct runner_status *st,
 		    struct place_wait *w)
 {
@@ -121,6 +162,10 @@ static void wait_of(const struct place *p, unsigned s, const struct runner_statu
 	case SERVICE_RUNNING:
 		if (place_stray(p, s, 0, w))
 			return;
+		if (nodeset_has(v->blind, v->node)) {
+			wait_blind(p, s, w);
+			return;
+		}
 		if (v->target)
 			place_wait_set(w, PLACE_GATE_MOVE, v->target,
 				       service_node_name(f, v->target));
@@ -143,7 +188,20 @@ static void wait_of(const struct place *p, unsigned s, const struct runner_statu
 			place_wait_set(w, PLACE_GATE_HALT, v->node, p->halt_why);
 		else if (v->node == p->cfg.self && st->fact == RUNNER_STUCK)
 			place_wait_set(w, PLACE_GATE_STUCK, v->node, at);
-		else
+		else if (nodeset_has(v->blind, v->node)) {
+			struct place_heir heir = place_disk_heir(p, s, v->node);
+			char what[SERVICE_NAME_MAX + 128];
+
+			if (heir.node && !heir.turn_ms)
+				snprintf(
+					what, sizeof(what),
+					"%s, which does not reach its storage and is fenced if it has not let go %u s after giving up,",
+					at, (p->cfg.storage_stop_ms + 999) / 1000);
+			else
+				snprintf(what, sizeof(what),
+					 "%s, which does not reach its storage,", at);
+			place_wait_set(w, PLACE_GATE_STOPPING, v->node, what);
+		} else
 			place_wait_set(w, PLACE_GATE_STOPPING, v->node, at);
 		return;
 	case SERVICE_STOPPED: wait_stopped(p, s, w); return;
@@ -157,6 +215,8 @@ void place_service(const struct place *p, unsigned s, struct place_service *ret)
 	ret->shown = place_show(p, s);
 	ret->since_ms = p->shown_ms[s];
 	memcpy(ret->failed_ms, p->failed_ms[s], sizeof(ret->failed_ms));
+	memcpy(ret->blind_ms, p->blind_ms[s], sizeof(ret->blind_ms));
+	ret->reach = place_disk_reach(p, s);
 	memcpy(ret->epoch, p->epoch_seen[s], sizeof(ret->epoch));
 	runner_status(p->runner[s], &ret->local);
 	wait_of(p, s, &ret->local, &ret->wait);

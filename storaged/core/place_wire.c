@@ -50,6 +50,7 @@ void place_send_sync(struct place *p)
 		p->told[s].fact = fact.fact;
 		p->told[s].failed = fact.failed;
 		p->told[s].starts = fact.starts;
+		p->told[s].reach = fact.reach;
 		memcpy(p->told[s].epoch, fact.epoch, sizeof(fact.epoch));
 		memcpy(p->told[s].own, fact.own, sizeof(fact.own));
 	}

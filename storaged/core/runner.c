@@ -187,6 +187,7 @@ static void on_prepare_done(struct runner *r, unsigned i, enum drive_result resu
 	r->res[i].prepared = result == DRIVE_OK ? DRIVE_OK : DRIVE_FAILED;
 	text_set(r->res[i].prepare_why, result == DRIVE_OK ? "" : why);
 	if (result == DRIVE_OK) {
+		r->res[i].prepared_ms = r->now_ms;
 		r->prepare_fails[i] = 0;
 		r->prepare_again_ms[i] = UINT64_MAX;
 		return;
@@ -334,6 +335,16 @@ static void on_lock(struct runner *r, unsigned i, bool held)
 		give_up(r, "its lock was lost");
 }
 
+static void on_lost(struct runner *r, unsigned i, const char *why)
+{
+	if (r->res[i].state == RUNNER_RES_STOPPED)
+		return; /* nothing of it is in the way of anybody */
+	r->res[i].lost = true;
+	r->urgent = true; /* nor does a START that stands on it go on */
+	if (r->up)
+		give_up(r, why);
+}
+
 /* Nothing of it may be active, and nothing works on it. */
 static bool may_prepare(const struct runner *r, unsigned i)
 {
@@ -383,8 +394,8 @@ static uint64_t deny_at_ms(const struct runner *r, unsigned i)
 {
 	bool starts = r->op.run && r->op.op == DRIVE_START && r->op.res == i;
 
-	return !r->deny || !r->cfg.volume[i] || r->res[i].denied || r->deny_run[i] || starts ||
-			       r->res[i].state == RUNNER_RES_STOPPED
+	return !(r->deny || r->res[i].lost) || !r->cfg.volume[i] || r->res[i].denied ||
+			       r->deny_run[i] || starts || r->res[i].state == RUNNER_RES_STOPPED
 		       ? UINT64_MAX
 		       : r->deny_again_ms[i];
 }
@@ -393,7 +404,7 @@ static void plan_deny(struct runner *r, struct runner_actions *out)
 {
 	for (unsigned i = 0; i < r->cfg.n; i++) {
 		if (r->res[i].state == RUNNER_RES_STOPPED) {
-			r->res[i].denied = false;
+			r->res[i].denied = r->res[i].lost = false;
 			r->deny_again_ms[i] = 0;
 			if (r->deny_run[i] &&
 			    !r->deny_over[i]) /* the device that it works on is gone */
@@ -423,7 +434,7 @@ static void plan(struct runner *r, struct runner_actions *out)
 	if (r->op.run) {
 		if (!r->op.cancelled &&
 		    ((r->op.op == DRIVE_START && !rise && (r->urgent || r->failed)) ||
-		     (r->op.op == DRIVE_STOP && r->hasten))) {
+		     (r->op.op == DRIVE_STOP && (r->hasten || r->res[r->op.res].lost)))) {
 			r->op.cancelled = true;
 			emit(out,
 			     (struct runner_action){ .type = RUNNER_ACT_CANCEL, .run = r->op.run });
@@ -440,7 +451,7 @@ static void plan(struct runner *r, struct runner_actions *out)
 	}
 	if (top < r->cfg.n) {
 		if (r->res[top].state != RUNNER_RES_STUCK)
-			begin(r, top, r->hasten ? DRIVE_KILL : DRIVE_STOP, out);
+			begin(r, top, r->hasten || r->res[top].lost ? DRIVE_KILL : DRIVE_STOP, out);
 		else if (r->kill_again_ms <= r->now_ms)
 			begin(r, top, DRIVE_KILL, out);
 		return;
@@ -505,7 +516,12 @@ int runner_step(struct runner *r, const struct runner_event *ev, uint64_t *run_n
 		r->lower = 0;
 		break;
 	case RUNNER_EV_DENY: r->deny = r->deny || !r->up; break;
-	case RUNNER_EV_HASTEN: r->hasten = r->hasten || !r->up; break;
+	case RUNNER_EV_HASTEN: r->hasten = r->hasten || !r->up || r->failed; break;
+	case RUNNER_EV_LOST:
+		if (ev->lost.res >= r->cfg.n || !r->cfg.volume[ev->lost.res])
+			return -EINVAL;
+		on_lost(r, ev->lost.res, ev->lost.why);
+		break;
 	case RUNNER_EV_DRIVER: rc = on_driver(r, ev); break;
 	case RUNNER_EV_MONITOR:
 		if (ev->monitor.res >= r->cfg.n)

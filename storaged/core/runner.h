@@ -10,6 +10,7 @@
  *   RUN-3  nothing is started before GO and before every lock of the service is held                    runner_broken()
  *   RUN-4  the locks go only when every resource is verified stopped                                    runner_broken()
  *   RUN-6  what had its writes stopped by force is stopped before anything of it is started             runner_broken()
+ *          (also a volume whose disk is lost: LOST)
  *   RUN-5  drivers answer => UP ends in running, or stopped with a reason; DOWN in stopped or stuck     sim/drivers.c
  *
  * SAFE-3: see DRIVE_UNKNOWN. SAFE-10: what a probe finds is kept if it is ours, stopped in order if not.
@@ -86,6 +87,8 @@ struct runner_event {
 		RUNNER_EV_DOWN, /* should not run here; `urgent`: cancel a START that is under way */
 		RUNNER_EV_DENY, /* after DOWN: writing ends now, whatever hangs (SAFE-7); then it has failed here */
 		RUNNER_EV_HASTEN, /* after DOWN: what is not stopped yet is killed, a STOP under way too */
+		RUNNER_EV_LOST, /* the disk of volume `res` does not answer: it has failed here; no more is written to it,
+				 * and it is killed rather than stopped, as a STOP would want the disk */
 		RUNNER_EV_DRIVER, /* answers one RUNNER_ACT_DRIVE */
 		RUNNER_EV_MONITOR,
 		RUNNER_EV_LOCK, /* the lock of volume resource `res` is held, or was lost */
@@ -113,6 +116,10 @@ struct runner_event {
 			unsigned res;
 			bool held;
 		} lock;
+		struct {
+			unsigned res;
+			const char *why; /* borrowed */
+		} lost;
 	};
 };
 
@@ -142,6 +149,8 @@ struct runner_res {
 	enum drive_result prepared; /* of the last PREPARE that ended; DRIVE_UNKNOWN: none yet */
 	bool preparing;
 	bool denied;              /* its writes were stopped by force; until it is stopped */
+	bool lost;                /* its disk does not answer; until it is stopped */
+	uint64_t prepared_ms;     /* when a PREPARE, which reads its disk, was ok last; 0: never */
 	uint64_t since_ms;        /* in this state */
 	char why[RUNNER_WHY_MAX]; /* the last failure or the evidence of the probe; "": none */
 	char prepare_why[RUNNER_WHY_MAX];

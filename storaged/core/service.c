@@ -70,7 +70,8 @@ static bool eligible(const struct service_frame *f, const struct service_group *
 
 	return i >= 0 && nodeset_has(members, nodeid) && service_allowed(f, s, nodeid) &&
 	       !g->node[i].standby && !g->node[i].leaving &&
-	       !nodeset_has(g->service[s].failed, nodeid);
+	       !nodeset_has(g->service[s].failed, nodeid) &&
+	       !nodeset_has(g->service[s].blind, nodeid);
 }
 
 uint32_t service_choose(const struct service_frame *f, const struct service_group *g, unsigned s,
@@ -229,6 +230,8 @@ static const char *why_placed(const struct service *v, uint32_t to)
 		case SERVICE_MOVE_FAILBACK: return "failback";
 		case SERVICE_MOVE_STANDBY: return "its node is in standby or leaves";
 		}
+	if (!nodeset_empty(v->blind))
+		return "its storage is lost elsewhere";
 	return nodeset_empty(v->failed) ? "enabled" : "failed elsewhere";
 }
 
@@ -315,18 +318,35 @@ static void let_go(const struct service_frame *f, struct service_group *g, unsig
 	unplace(&g->service[s]);
 }
 
+/* Return: true when the group changed. */
+static bool apply_reach(struct service *v, uint32_t from, enum service_reach reach)
+{
+	struct nodeset was = v->reach, blind = v->blind;
+
+	nodeset_del(&v->reach, from);
+	nodeset_del(&v->blind, from);
+	nodeset_del(&v->mute, from);
+	switch (reach) {
+	case SERVICE_REACH_UNKNOWN: break;
+	case SERVICE_REACH_OK: nodeset_add(&v->reach, from); break;
+	case SERVICE_REACH_LOST: nodeset_add(&v->blind, from); break;
+	case SERVICE_REACH_UNTOLD: nodeset_add(&v->mute, from); break;
+	}
+	return !nodeset_equal(was, v->reach) || !nodeset_equal(blind, v->blind);
+}
+
 bool service_apply(const struct service_frame *f, struct service_group *g, unsigned s,
 		   uint32_t from, const struct service_fact *fact)
 {
 	struct service *v = &g->service[s];
 	struct nodeset held = v->held;
-	bool change = false;
+	bool change = false, seen = apply_reach(v, from, fact->reach);
 
 	if (fact->fact == RUNNER_STOPPED)
 		nodeset_del(&v->held, from);
 	else
 		nodeset_add(&v->held, from);
-	change = !nodeset_equal(held, v->held);
+	change = seen || !nodeset_equal(held, v->held);
 	for (unsigned i = 0; i < f->service[s].n; i++) {
 		uint64_t *known = &g->epoch[f->service[s].volume[i]];
 
@@ -452,9 +472,11 @@ void service_settle(const struct service_frame *f, struct service_group *g, stru
 		const struct service_claim *owner = NULL, *found = NULL;
 
 		v->held = v->stray = v->looked = NODESET_EMPTY; /* each says so anew */
+		v->reach = v->blind = v->mute = NODESET_EMPTY;
 		for (unsigned k = 0; k < n; k++) {
 			const struct service_fact *fact = &claim[k].fact[s];
 
+			apply_reach(v, claim[k].nodeid, fact->reach);
 			for (unsigned i = 0; i < f->service[s].n; i++) {
 				uint64_t *known = &g->epoch[f->service[s].volume[i]];
 
@@ -552,6 +574,8 @@ static bool may_go(const struct service_frame *f, const struct service_group *g,
 		snprintf(text, len, "%s is in standby", to);
 	else if (g->node[i].leaving)
 		snprintf(text, len, "storaged on %s is stopping", to);
+	else if (nodeset_has(g->service[s].blind, node))
+		snprintf(text, len, "%s does not reach the storage of %s", to, name);
 	else
 		return true;
 	return false;

@@ -66,6 +66,9 @@ struct service {
 	/* Told in this view (SAFE-1): members where somebody else than us has its volume active, or may have; */
 	struct nodeset stray;
 	struct nodeset looked; /* and those that looked since this placement, and found nothing */
+	/* Told in this view: members that reach all disks of it just now; and those that have lost one. */
+	struct nodeset reach, blind;
+	struct nodeset mute; /* and those that tell neither, ever: of the release before */
 	struct nodeset
 		failed; /* nodes where it failed; not tried until the cool-down or a command */
 	char failed_why[NODES_MAX][RUNNER_WHY_MAX]; /* by index of the node */
@@ -105,6 +108,14 @@ struct service_frame {
 	char volume[SERVICE_VOLUMES_MAX][SERVICE_NAME_MAX];
 };
 
+/* Does a node reach the disks of a service? Unknown is neither (SAFE-3). */
+enum service_reach {
+	SERVICE_REACH_UNKNOWN = 0,
+	SERVICE_REACH_OK,
+	SERVICE_REACH_LOST,
+	SERVICE_REACH_UNTOLD /* its message has no such field; not on the wire */
+};
+
 /* What one node says about one service: in SYNC for all of its own, in REPORT at each change. */
 struct service_fact {
 	enum runner_fact fact;
@@ -114,6 +125,7 @@ struct service_fact {
 	uint64_t epoch
 		[RUNNER_RESOURCES_MAX];     /* by resource; seen on disk or written; 0: not known */
 	uint64_t own[RUNNER_RESOURCES_MAX]; /* the highest that this node wrote itself; 0: none */
+	enum service_reach reach;
 };
 
 int service_node_index(const struct service_frame *f, uint32_t nodeid); /* -1: not configured */
@@ -127,7 +139,7 @@ bool service_allowed(const struct service_frame *f, unsigned s, uint32_t nodeid)
 
 /**
  * service_choose() - the node for one service, or 0.
- * @members: synced members; those in standby, leaving, or where it failed are left out, as is @except
+ * @members: synced members; those in standby, leaving, without its disks, or where it failed are left out, as is @except
  * Domain order when ordered; else the fewest services, then the order written; nodes outside an unrestricted domain last.
  */
 uint32_t service_choose(const struct service_frame *f, const struct service_group *g, unsigned s,

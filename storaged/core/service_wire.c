@@ -192,6 +192,8 @@ void service_fact_encode(const struct service_frame *f, unsigned s, const struct
 		wire_w_u64(w, fact->epoch[i]);
 	for (unsigned i = 0; i < c->n; i++)
 		wire_w_u64(w, fact->own[i]);
+	if (fact->reach != SERVICE_REACH_UNTOLD)
+		wire_w_u8(w, (uint8_t)fact->reach);
 	wire_w_close(w, sec);
 }
 
@@ -223,6 +225,13 @@ int service_fact_decode(const struct service_frame *f, struct service_fact *fact
 
 		if (i >= 0 && k < f->service[i].n)
 			fact->own[k] = own;
+	}
+	fact->reach = SERVICE_REACH_UNTOLD;
+	if (wire_r_more(&s)) {
+		uint8_t reach = wire_r_u8(&s);
+
+		fact->reach = reach <= SERVICE_REACH_LOST ? (enum service_reach)reach
+							  : SERVICE_REACH_UNKNOWN;
 	}
 	if (what > RUNNER_STUCK) {
 		wire_r_fail(&s);

@@ -189,6 +189,33 @@ static void reason(const struct daemon *d, unsigned s, const struct place_servic
 		return;
 	}
 	snprintf(buf, len, "%s", w->text);
+	/* since when: the node it waits for, if that has lost its storage */
+	for (unsigned i = 0; i < d->cfg->n_nodes; i++)
+		if (ps->blind_ms[i] && d->cfg->node[i].id == w->node &&
+		    (w->gate == PLACE_GATE_STORAGE || w->gate == PLACE_GATE_STOPPING))
+			snprintf(buf, len, "%.300s (lost for %lld s)", w->text,
+				 (long long)age(mono_ms(), ps->blind_ms[i]) / 1000);
+}
+
+/* Who reaches the disks of a service, as each has told: what a takeover could count on. */
+static json_t *storage_json(const struct daemon *d, const struct place_service *ps, uint64_t now)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < d->cfg->n_nodes; i++) {
+		uint32_t id = d->cfg->node[i].id;
+		bool blind = nodeset_has(ps->group->blind, id);
+
+		json_array_append_new(
+			a,
+			json_pack("{s:s, s:s, s:o}", "node", d->cfg->node[i].name, "state",
+				  blind                               ? "lost"
+				  : nodeset_has(ps->group->reach, id) ? "reached"
+								      : "unknown",
+				  "lost_ms",
+				  blind ? json_integer(age(now, ps->blind_ms[i])) : json_null()));
+	}
+	return a;
 }
 
 static json_t *service_json(const struct daemon *d, unsigned s, uint64_t now)
@@ -208,13 +235,14 @@ static json_t *service_json(const struct daemon *d, unsigned s, uint64_t now)
 		if (nodeset_has(ps.allowed, d->cfg->node[i].id))
 			json_array_append_new(allowed, json_string(d->cfg->node[i].name));
 	reason(d, s, &ps, why, sizeof(why));
-	return json_pack("{s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o, s:o}", "name",
-			 d->cfg->service[s].name, "enabled", ps.group->enabled, "state",
+	return json_pack("{s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o, s:o, s:o}",
+			 "name", d->cfg->service[s].name, "enabled", ps.group->enabled, "state",
 			 place_shown_name(ps.shown), "node", node_or_null(d, ps.group->node),
 			 "target", node_or_null(d, ps.group->target), "starts",
 			 (json_int_t)ps.group->starts, "since_ms", age(now, ps.since_ms), "why",
 			 text_or_null(why), "gate", place_gate_name(ps.wait.gate), "failed_on",
-			 failed, "allowed", allowed, "resources", resources_json(d, s, &ps, now));
+			 failed, "allowed", allowed, "storage", storage_json(d, &ps, now),
+			 "resources", resources_json(d, s, &ps, now));
 }
 
 static const char *volume_state(const struct service *v)
@@ -229,8 +257,8 @@ static const char *volume_state(const struct service *v)
 }
 
 /* What the last look at the disk said: three-valued (SAFE-3). */
-static void looked(const struct res_seen *seen, const struct runner_res *rr, json_t **prepared,
-		   json_t **reachable)
+static void looked(const struct res_seen *seen, const struct runner_res *rr,
+		   enum service_reach reach, json_t **prepared, json_t **reachable)
 {
 	const char *code = seen->prepare_code;
 
@@ -240,8 +268,10 @@ static void looked(const struct res_seen *seen, const struct runner_res *rr, jso
 		*prepared = json_true();
 	else if (strcmp(code, "not_prepared") == 0)
 		*prepared = json_false();
-	if (rr->state == RUNNER_RES_RUNNING ||
-	    (seen->prepared_known && (!*code || strcmp(code, "not_prepared") == 0)))
+	if (reach == SERVICE_REACH_LOST)
+		*reachable = json_false();
+	else if (rr->state == RUNNER_RES_RUNNING ||
+		 (seen->prepared_known && (!*code || strcmp(code, "not_prepared") == 0)))
 		*reachable = json_true();
 	else if (*code)
 		*reachable = json_false();
@@ -279,6 +309,7 @@ static json_t *volume_json(const struct daemon *d, unsigned v, uint64_t now)
 	const struct runner_res *rr = &no_res;
 	struct place_service ps;
 	json_t *prepared, *reachable;
+	enum service_reach reach = SERVICE_REACH_UNKNOWN;
 	const char *why = "";
 	unsigned s, i;
 
@@ -288,8 +319,11 @@ static json_t *volume_json(const struct daemon *d, unsigned v, uint64_t now)
 		rr = &ps.local.res[i];
 		seen = &d->seen[s][i];
 		why = rr->why[0] ? rr->why : rr->prepare_why;
+		reach = ps.reach;
+		if (reach == SERVICE_REACH_LOST && !*why)
+			why = "its storage does not answer this node";
 	}
-	looked(seen, rr, &prepared, &reachable);
+	looked(seen, rr, reach, &prepared, &reachable);
 	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
 			 d->cfg->volume[v].name, "state", volume_state(g), "owner",
 			 g->begun ? node_or_null(d, g->node) : json_null(), "epoch",
@@ -396,6 +430,8 @@ static const char *remedy_of(enum place_gate gate)
 	case PLACE_GATE_READY: return "stockade check shows which fence path fails";
 	case PLACE_GATE_HALT:
 		return "look at the network between the nodes; when they hear each other, or the other one is proven dead, it goes on by itself";
+	case PLACE_GATE_STORAGE:
+		return "look at the storage network and the target; it goes on by itself";
 	case PLACE_GATE_NONE:
 	case PLACE_GATE_QUORUM:
 	case PLACE_GATE_SYNC:
@@ -448,6 +484,7 @@ static json_t *why_service(const struct daemon *d, unsigned s)
 	case PLACE_GATE_STUCK:
 	case PLACE_GATE_ABSENT:
 	case PLACE_GATE_STRAY:
+	case PLACE_GATE_STORAGE:
 		if (ps.wait.node)
 			on_add(on, "node", node_name(d, ps.wait.node));
 		break;

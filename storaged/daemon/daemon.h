@@ -93,7 +93,10 @@ struct beat {
 	uint32_t child_node; /* of the child that runs; 0: none */
 	uint64_t since_ms;
 	uint64_t again_ms; /* the child died: start it again then; 0: no */
-	bool word;         /* what its sealed heartbeat says */
+	uint64_t ok_ms;    /* when I/O to this disk last worked, by whichever child; 0: never */
+	uint64_t tried_ms; /* ... or began to be tried, while it never has */
+	enum service_reach told; /* to the core */
+	bool word;               /* what its sealed heartbeat says */
 	uint32_t armed_ms;
 	uint8_t boot_id[BOOT_ID_BYTES];
 };
@@ -157,6 +160,7 @@ struct daemon {
 	struct beat beat[SERVICE_VOLUMES_MAX];
 	struct warm warm;
 	struct loop_timer *look_timer;
+	struct loop_timer *disk_timer;  /* looks whether the disks answer */
 	struct loop_timer *watch_timer; /* looks at the pages of monitors and beats */
 
 	struct vlock lock[SERVICE_VOLUMES_MAX];

@@ -106,6 +106,9 @@ void frame_make(const struct daemon *d, struct place_config *pc)
 	pc->deny_ms = cfg->timing.halt_deny_ms;
 	pc->hasten_ms = cfg->timing.halt_kill_ms;
 	pc->stop_ms = cfg->timing.stop_ms;
+	pc->storage_ms = cfg->timing.storage_ms;
+	pc->storage_stop_ms = cfg->timing.storage_stop_ms;
+	pc->storage_turn_ms = cfg->timing.storage_turn_ms;
 	pc->cool_ms = COOL_MS;
 	pc->kill_retry_ms = KILL_RETRY_MS;
 	pc->prepare_retry_ms = PREPARE_RETRY_MS;

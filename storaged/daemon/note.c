@@ -29,6 +29,9 @@ static const char *event_name(enum place_note n)
 	case PLACE_NOTE_STRAY: return "volume.stray";
 	case PLACE_NOTE_STRAY_GONE: return "volume.stray_gone";
 	case PLACE_NOTE_DIFFERS: return "config.differs";
+	case PLACE_NOTE_BLIND: return "volume.unreached";
+	case PLACE_NOTE_REACHED: return "volume.reached";
+	case PLACE_NOTE_LOST_KILL: return "volume.hasten";
 	}
 	return "?";
 }
@@ -159,6 +162,23 @@ void note(struct daemon *d, const struct place_action *act)
 		json_object_set_new(o, "node", json_string(node));
 		history_add(d->history, event, o,
 			    "no volume of %s is active on %s by hand any more", svc, node);
+		return;
+	case PLACE_NOTE_BLIND:
+		log_warning("volume.unreached", "service=%s node=%s text=\"%s\"", svc, node, text);
+		json_object_set_new(o, "node", json_string(node));
+		json_object_set_new(o, "error", json_string(text));
+		history_add(d->history, event, o, "%s does not reach the storage of %s: %s", node,
+			    svc, text);
+		return;
+	case PLACE_NOTE_REACHED:
+		json_object_set_new(o, "node", json_string(node));
+		history_add(d->history, event, o, "%s reaches the storage of %s again%s%s", node,
+			    svc, *text ? ": " : "", text);
+		return;
+	case PLACE_NOTE_LOST_KILL:
+		json_object_set_new(o, "reason", json_string(text));
+		json_object_set_new(o, "after_ms", json_integer((json_int_t)act->note.took_ms));
+		history_add(d->history, event, o, "%s: whoever uses %s is killed", text, svc);
 		return;
 	case PLACE_NOTE_DIFFERS:
 		json_object_set_new(o, "node", json_string(node));

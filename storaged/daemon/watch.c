@@ -21,6 +21,7 @@
 
 #define HANG_MS 10000 /* a check that takes this much longer than its interval hangs */
 #define BEAT_AGAIN_MS 1000
+#define SILENT_LOOK_MS 250 /* looks at a disk that does not answer */
 #define LOOK_MS 10000      /* is something active here by other hands? */
 #define LOOK_STRAY_MS 1000 /* while something is, or cannot be told */
 
@@ -255,6 +256,8 @@ static int beat_work(void *arg, int fd)
 	return driver_run(&job, fd);
 }
 
+static void disks_look(struct daemon *d);
+
 static void on_beat_line(void *arg, const char *text)
 {
 	struct beat *b = arg;
@@ -275,9 +278,19 @@ static void on_beat_line(void *arg, const char *text)
 		log_warning("heartbeat", "volume=%s text=\"%s\"", b->d->cfg->volume[b->volume].name,
 			    line.text);
 	signs_update(b->d);
+	disks_look(b->d);
 }
 
 static void beat_begin(struct beat *b);
+
+/* Over the lives of its children: what one of them could reach is not forgotten by the next. */
+static void beat_ok(struct beat *b)
+{
+	uint64_t io = b->page ? atomic_load(&b->page->io_ok_ms) : 0;
+
+	if (io > b->ok_ms)
+		b->ok_ms = io;
+}
 
 static void on_beat_done(void *arg, const struct spawn_result *r)
 {
@@ -285,6 +298,7 @@ static void on_beat_done(void *arg, const struct spawn_result *r)
 
 	b->spawn = NULL;
 	b->child_node = 0;
+	beat_ok(b);
 	if (!r->stuck)
 		page_free(b->page);
 	b->page = NULL;
@@ -322,6 +336,8 @@ void beat_set(struct daemon *d, unsigned volume, uint32_t node)
 
 	b->d = d;
 	b->volume = volume;
+	if (!b->node)
+		b->tried_ms = mono_ms();
 	b->node = node;
 	if (b->spawn && b->child_node != node)
 		spawn_kill(b->spawn); /* its end starts the next */
@@ -444,6 +460,55 @@ void signs_update(struct daemon *d)
 	fence_link_signs(d->fence, &d->signs);
 }
 
+/* Tell the core which disks answer: at each change, and again and again while one does not. Return: when to look again. */
+static uint64_t disk_look(struct daemon *d, struct beat *b, uint64_t now)
+{
+	const struct timing *t = &d->cfg->timing;
+	struct place_event ev = { .type = PLACE_EV_DISK, .disk = { .volume = b->volume } };
+	uint64_t ok;
+
+	beat_ok(b);
+	ok = b->ok_ms > b->tried_ms ? b->ok_ms : b->tried_ms;
+	if (b->node && ok <= now && now - ok >= t->stale_ms) {
+		ev.disk.reach = SERVICE_REACH_LOST;
+		ev.disk.ok_ms = ok;
+		ev.disk.sure = now - ok >= timing_io_error_ms(t) ||
+			       driver_link_failed(&d->cfg->volume[b->volume]);
+	} else if (b->node &&
+		   b->ok_ms >=
+			   b->tried_ms) { /* since it is tried: what worked before says nothing */
+		ev.disk.reach = SERVICE_REACH_OK;
+	}
+	if (ev.disk.reach == SERVICE_REACH_LOST || ev.disk.reach != b->told) {
+		b->told = ev.disk.reach;
+		feed(d, ev);
+	}
+	if (!b->node)
+		return UINT64_MAX;
+	return b->told == SERVICE_REACH_LOST ? now + SILENT_LOOK_MS : ok + t->stale_ms;
+}
+
+static void disks_look(struct daemon *d)
+{
+	uint64_t now = mono_ms(), next = UINT64_MAX;
+
+	if (!d->place || d->feeding)
+		return;
+	for (unsigned v = 0; v < d->cfg->n_volumes; v++) {
+		struct beat *b = &d->beat[v];
+		uint64_t at = b->d ? disk_look(d, b, now) : UINT64_MAX;
+
+		next = at < next ? at : next;
+	}
+	if (next != UINT64_MAX)
+		loop_timer_arm(d->disk_timer, next > now + 20 ? next : now + 20);
+}
+
+static void on_disk(void *arg)
+{
+	disks_look(arg);
+}
+
 static void on_watch(void *arg)
 {
 	struct daemon *d = arg;
@@ -466,6 +531,7 @@ static void on_watch(void *arg)
 		monitor_look(&d->monitor[s]);
 	}
 	signs_update(d);
+	disks_look(d);
 	if (any)
 		loop_timer_arm(d->watch_timer, mono_ms() + d->cfg->timing.stale_ms);
 }
@@ -520,7 +586,8 @@ int watch_start(struct daemon *d)
 {
 	d->watch_timer = loop_timer_new(d->loop, on_watch, d);
 	d->look_timer = loop_timer_new(d->loop, on_look, d);
+	d->disk_timer = loop_timer_new(d->loop, on_disk, d);
 	if (d->look_timer)
 		loop_timer_arm(d->look_timer, mono_ms() + LOOK_MS);
-	return d->watch_timer && d->look_timer ? 0 : -ENOMEM;
+	return d->watch_timer && d->look_timer && d->disk_timer ? 0 : -ENOMEM;
 }

@@ -5,7 +5,7 @@
  *  - a disk that answers: what was in flight ends on the disk as it would have, in milliseconds; then the swap;
  *  - a disk that is silent: the swap waits. It is tried by a process of its own for a moment; then the session is cut,
  *    which fails what is in flight, and the swap goes through. (ref/storage.md: an error table does not free a hung disk,
- *    a logout does.)
+ *    a logout does.) One whose connection the kernel has given up is cut without that moment.
  * Neither freezes the filesystem nor flushes its cache: what it had not written is lost, as in a crash.
  */
 #include "deny.h"
@@ -85,9 +85,12 @@ enum driver_result deny_writes(struct op *op, const char *uuid)
 	int r = denied(uuid);
 
 	if (r == 0) {
+		struct iscsi_link link;
 		pid_t pid = swapper(uuid);
+		bool dead = vol->iscsi && iscsi_look(&link, vol) == 0 &&
+			    link.state != ISCSI_LOGGED_IN;
 
-		r = wait_for(uuid, &pid, op_left_ms(op, SWAP_MS));
+		r = wait_for(uuid, &pid, dead ? POLL_MS : op_left_ms(op, SWAP_MS));
 		if (r == 0 && vol->iscsi) {
 			op_progress(op, "writes in flight do not end: the session is cut");
 			cut = iscsi_cut(op, true) == DRIVER_OK;

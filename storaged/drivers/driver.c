@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* driver.c - the door of the drivers: which one does this job. */
+#include "iscsi.h"
 #include "op.h"
 
 #include <assert.h>
@@ -118,6 +119,14 @@ enum driver_result driver_look(const struct driver_job *job, const char *node, c
 		snprintf(text, len, "%s cannot tell whether %s is active there: %s", node,
 			 job->vol->name, why);
 	return r;
+}
+
+bool driver_link_failed(const struct config_volume *vol)
+{
+	struct iscsi_link link;
+
+	return vol->iscsi && iscsi_look(&link, vol) == 0 &&
+	       (link.state != ISCSI_LOGGED_IN || link.blocked);
 }
 
 int driver_run(void *arg, int fd)

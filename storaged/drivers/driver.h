@@ -172,6 +172,12 @@ int driver_run(void *job, int fd);
 enum driver_result driver_look(const struct driver_job *job, const char *node, char *text,
 			       size_t len);
 
+/**
+ * driver_link_failed() - has the connection to the disks of that volume failed, as the kernel knows it? Called by the daemon
+ * itself: sysfs only, no disk. A volume without iSCSI: false.
+ */
+bool driver_link_failed(const struct config_volume *vol);
+
 /* The stable words for "code", besides "" for none. Adding one is fine, changing one is not. */
 #define DRIVER_CODES                                                                               \
 	"owner_alive", "not_prepared", "target_down", "login_refused", "vg_missing", "lv_missing", \

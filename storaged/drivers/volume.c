@@ -376,7 +376,9 @@ static enum driver_result kill_volume(struct op *op)
 	}
 	if (end != DRIVER_OK)
 		return end;
-	bool clean = !cut && release_record(op, &v, planned) == DRIVER_OK;
+	/* a session that is cut (by DENY, beside us) or has failed is not waited for: the record is not worth a login time-out */
+	bool clean = !cut && !driver_link_failed(vol) &&
+		     release_record(op, &v, planned) == DRIVER_OK;
 
 	/* Inactive is what was asked, and that is verified; the record says active until somebody may write it. */
 	end = op_end(op, DRIVER_OK, "volume %s is inactive%s", vol->name,

@@ -102,6 +102,32 @@ static void what_members_hold_when_they_meet_is_counted(void **state)
 	assert_false(nodeset_has(web->held, 2));
 }
 
+/* What the release before wrote, which ends without that field, is none of the three (SAFE-3). */
+static void who_does_not_tell_what_it_reaches_is_known_as_such(void **state)
+{
+	struct service_fact fact = { .fact = RUNNER_STOPPED, .reach = SERVICE_REACH_OK }, got;
+	uint8_t buf[512];
+	struct wire_w w;
+	struct wire_r r;
+	size_t n[2];
+
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		fact.reach = old ? SERVICE_REACH_UNTOLD : SERVICE_REACH_OK;
+		wire_w_init(&w, buf, sizeof(buf));
+		service_fact_encode(&frame, 0, &fact, &w);
+		assert_int_equal(wire_w_done(&w, &n[old]), 0);
+		wire_r_init(&r, buf, n[old]);
+		assert_int_equal(service_fact_decode(&frame, &got, &r), 0);
+		assert_int_equal(got.reach, fact.reach);
+		service_apply(&frame, &group, 0, 2, &got);
+		assert_int_equal(nodeset_has(web->mute, 2), old);
+		assert_int_equal(nodeset_has(web->reach, 2), !old);
+		assert_false(nodeset_has(web->blind, 2));
+	}
+	assert_int_equal(n[1] + 1, n[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +135,7 @@ int main(void)
 		cmocka_unit_test_setup(word_of_another_node_moves_nothing, begin),
 		cmocka_unit_test_setup(look_of_an_earlier_placement_is_no_look, begin),
 		cmocka_unit_test_setup(what_members_hold_when_they_meet_is_counted, begin),
+		cmocka_unit_test_setup(who_does_not_tell_what_it_reaches_is_known_as_such, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

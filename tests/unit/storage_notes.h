@@ -11,7 +11,8 @@ static const char *note_name(enum place_note n)
 					     "move",    "no-move",   "start",      "running",
 					     "stop",    "stopped",   "failed",     "foreign",
 					     "halt",    "deny",      "hasten",     "resume",
-					     "command", "stray",     "stray gone", "differs" };
+					     "command", "stray",     "stray gone", "differs",
+					     "blind",   "reached",   "lost kill" };
 
 	return names[n];
 }

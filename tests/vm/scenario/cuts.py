@@ -30,7 +30,7 @@ GATEWAY = 0
 STORAGE = 1
 PAUSE = {"split": 3, "deaf": 3, "pings": 14}  # seconds without an answer that a client sees at most; a takeover: below
 PAUSE_TURN = 16 + 3 + 6                       # turn, detection, takeover
-PAUSE_STORAGE = 60
+PAUSE_STORAGE = 15
 
 
 def stopped(c, since):
