@@ -234,6 +234,26 @@ static void gateway(json_t *list, const json_t *fenced)
 		    "no ping target answers this node");
 }
 
+/* Who could not take it over, as it has lost the storage. Of this node, and of who has it, other lines speak. */
+static void storage(json_t *list, const json_t *storaged, const json_t *service)
+{
+	const char *self = js_text(storaged, "node", ""), *name = js_text(service, "name", "?");
+	const char *has = js_text(service, "node", "");
+	json_t *s;
+	size_t i;
+
+	json_array_foreach (json_object_get(service, "storage"), i, s) {
+		const char *node = js_text(s, "node", "?");
+
+		if (strcmp(js_text(s, "state", "unknown"), "lost") == 0 &&
+		    strcmp(node, self) != 0 && strcmp(node, has) != 0)
+			add(list, "service", name, "look at the storage network of that node",
+			    "%s has not reached the storage of %s for %lld s, and could not take it over",
+			    node, name,
+			    (long long)json_integer_value(json_object_get(s, "lost_ms")) / 1000);
+	}
+}
+
 static void services(json_t *list, const json_t *storaged)
 {
 	const json_t *gate = json_object_get(storaged, "gate");
@@ -247,6 +267,7 @@ static void services(json_t *list, const json_t *storaged)
 		const char *name = js_text(s, "name", "?"), *state = js_text(s, "state", "unknown");
 		const char *why = js_str(s, "why");
 
+		storage(list, storaged, s);
 		if (strcmp(state, "running") == 0 && !why)
 			continue;
 		if (strcmp(state, "stopped") == 0 && js_false(s, "enabled"))
