@@ -22,7 +22,7 @@ from cluster import Cluster, config
 from timeline import Timeline
 
 KINDS = ("split", "split", "split", "deaf", "moving", "gateway", "blind", "alone", "storage", "pings")
-ONCE = ("split", "gateway", "moving", "deaf", "blind") + (() if os.environ.get("CI") else ("storage",))
+ONCE = ("split", "gateway", "moving", "deaf", "blind", "storage")
 TAKES_OVER = ("gateway", "blind", "alone")
 # The other one's turn comes one cut_delay after the cut: fence_timeout + 2 x detect
 CONF = "ping: [192.0.2.1]\nfence_timeout: 10s\nfence_loop: off\n"
@@ -30,7 +30,7 @@ GATEWAY = 0
 STORAGE = 1
 PAUSE = {"split": 3, "deaf": 3, "pings": 14}  # seconds without an answer that a client sees at most; a takeover: below
 PAUSE_TURN = 16 + 3 + 6                       # turn, detection, takeover
-PAUSE_STORAGE = 15
+PAUSE_STORAGE = 25  # 5 known, 9 to let go or be fenced, takeover
 
 
 def stopped(c, since):
