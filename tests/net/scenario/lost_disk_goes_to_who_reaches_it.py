@@ -2,7 +2,7 @@
 """A node whose disk falls silent gives its service to one that reaches it; nobody is fenced; a short silence, or one for all, moves nothing.
 
 Goal: by its own I/O each node knows, and tells, whether it reaches the disk (STORE-9, SAFE-1). Method: SIGSTOP of the process that writes, or
-reads, the heartbeats: I/O that does not come back (detect 3 s: who lets go has 9 s for it, also on a busy machine); on the standby node the file that plays the disk is covered, too, so that nothing else reads it.
+reads, the heartbeats: I/O that does not come back (detect 5 s: who lets go has 15 s for it, also on a busy machine); on the standby node the file that plays the disk is covered, too, so that nothing else reads it.
 """
 import os
 import signal
@@ -26,7 +26,7 @@ def both_reach(c):
 
 
 def play(t):
-    with Cluster(t, nodes=2, detect="3s") as c:
+    with Cluster(t, nodes=2, detect="5s") as c:
         c.wait_ready()
         run = c.wait_server()
         other = 3 - run.node
