@@ -179,7 +179,7 @@ struct place_event {
 			unsigned volume;
 			/* OK: it works; LOST: it has failed or hung for a while, since ok_ms; UNKNOWN: none is done */
 			enum service_reach reach;
-			bool sure; /* LOST: its connection has failed, too, or it hangs for longer than that takes */
+			bool sure; /* LOST: its connection has failed, too; where there is none: silent for as long as that takes */
 			uint64_t
 				ok_ms; /* LOST: when it last worked, or began to be tried; <= now_ms */
 		} disk;

@@ -463,6 +463,7 @@ void signs_update(struct daemon *d)
 /* Tell the core which disks answer: at each change, and again and again while one does not. Return: when to look again. */
 static uint64_t disk_look(struct daemon *d, struct beat *b, uint64_t now)
 {
+	const struct config_volume *vol = &d->cfg->volume[b->volume];
 	const struct timing *t = &d->cfg->timing;
 	struct place_event ev = { .type = PLACE_EV_DISK, .disk = { .volume = b->volume } };
 	uint64_t ok;
@@ -472,8 +473,9 @@ static uint64_t disk_look(struct daemon *d, struct beat *b, uint64_t now)
 	if (b->node && ok <= now && now - ok >= t->stale_ms) {
 		ev.disk.reach = SERVICE_REACH_LOST;
 		ev.disk.ok_ms = ok;
-		ev.disk.sure = now - ok >= timing_io_error_ms(t) ||
-			       driver_link_failed(&d->cfg->volume[b->volume]);
+		/* A target that answers its pings, and writes slowly, would do so for the other node, too. */
+		ev.disk.sure = vol->iscsi ? driver_link_failed(vol)
+					  : now - ok >= timing_io_error_ms(t);
 	} else if (b->node &&
 		   b->ok_ms >=
 			   b->tried_ms) { /* since it is tried: what worked before says nothing */

@@ -51,6 +51,7 @@ def play(t):
         t.until(lambda: c.service(here).get("gate") == "storage", 120, f"{first} says what it waits for: {c.service(here)}", 0.5)
         said = c.stockade(here, "why", "web", check=False, timeout=60).out
         t.check("nobody is fenced" in said and "lost for" in said, f"why says what it waits for, and since when: {said}")
+        t.say("          " + " ".join(said.split()))
         time.sleep(5)
     for n in (1, 2):
         c.lab.node(n).heal()
