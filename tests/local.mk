@@ -17,6 +17,7 @@ check_LTLIBRARIES = %reldir%/fuzz/libfuzz.la
 	%reldir%/fuzz/group.h \
 	%reldir%/fuzz/heard.c \
 	%reldir%/fuzz/heard.h \
+	%reldir%/fuzz/reply.h \
 	%reldir%/fuzz/target.h
 
 check_PROGRAMS += %reldir%/unit/wire_fuzz

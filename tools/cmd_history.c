@@ -186,9 +186,10 @@ static json_t *collect(bool all_of_it, bool *any)
 
 			if (json_array_size(file) > json_array_size(entries)) {
 				json_decref(entries);
-				entries = json_incref(file);
+				entries = file;
+			} else {
+				json_decref(file);
 			}
-			json_decref(file);
 		}
 		json_array_extend(all, entries);
 		json_decref(entries);

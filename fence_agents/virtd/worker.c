@@ -647,11 +647,22 @@ static bool alive(void)
 	return true;
 }
 
+static void say_lost(const char *why)
+{
+	struct backend_msg m = { .type = BACKEND_LOST };
+
+	snprintf(m.text, sizeof(m.text), "%.200s", why);
+	pthread_mutex_lock(&w.lock);
+	w.up = false;
+	pthread_mutex_unlock(&w.lock);
+	tell(&m);
+}
+
 /* Keeps the connections: opens, tells all guests, waits for a loss, closes, again. */
 static void *keeper(void *arg)
 {
 	struct backend_msg list = { .type = BACKEND_JOB, .kind = VIRTD_JOB_LIST };
-	struct backend_msg m = { .type = BACKEND_UP };
+	const struct backend_msg up = { .type = BACKEND_UP };
 
 	(void)arg;
 	for (;;) {
@@ -659,19 +670,12 @@ static void *keeper(void *arg)
 
 		/* One that has just started may take the connection and have no guests to tell of yet: that is not up, and tried anew. */
 		if (!open_all() || do_list(w.conn[0], &said, 0) != VIRTD_DONE) {
-			m.type = BACKEND_LOST;
-			snprintf(m.text, sizeof(m.text), "%.200s", last_error());
-			pthread_mutex_lock(&w.lock);
-			w.up = false;
-			pthread_mutex_unlock(&w.lock);
+			say_lost(last_error());
 			close_all();
-			tell(&m);
 			nap(300);
 			continue;
 		}
-		m.type = BACKEND_UP;
-		m.text[0] = '\0';
-		tell(&m);
+		tell(&up);
 		for (unsigned round = 1; alive(); round++) {
 			struct timespec until;
 
@@ -686,12 +690,7 @@ static void *keeper(void *arg)
 			if (round % 30 == 0)
 				enqueue(&list);
 		}
-		pthread_mutex_lock(&w.lock);
-		w.up = false;
-		pthread_mutex_unlock(&w.lock);
-		m.type = BACKEND_LOST;
-		snprintf(m.text, sizeof(m.text), "the connection to libvirtd is lost");
-		tell(&m);
+		say_lost("the connection to libvirtd is lost");
 		close_all();
 	}
 	return NULL;

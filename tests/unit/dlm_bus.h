@@ -277,6 +277,20 @@ static inline const struct dlm_action *bus_find(struct bus *bus, uint32_t id, in
 	return NULL;
 }
 
+#define BUS_TWO (nodeset_of(1).bits | nodeset_of(2).bits)
+#define BUS_THREE (BUS_TWO | nodeset_of(3).bits)
+
+/* Nodes 1 to 3 have begun together, and are synced. */
+static inline void bus_three_up(struct bus *bus)
+{
+	for (uint32_t id = 1; id <= 3; id++)
+		bus_start(bus, id, 1);
+	bus_view(bus, BUS_THREE, BUS_THREE, true);
+	bus_run(bus);
+	for (uint32_t id = 1; id <= 3; id++)
+		assert_non_null(bus_find(bus, id, DLM_ACT_SYNCED, 0));
+}
+
 static inline void bus_forget(struct bus *bus)
 {
 	for (uint32_t id = 1; id <= BUS_NODES; id++)

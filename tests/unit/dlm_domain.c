@@ -13,19 +13,6 @@
 #include "dlm_bus.h"
 #include "lib/wire.h"
 
-#define ALL2 (nodeset_of(1).bits | nodeset_of(2).bits)
-#define ALL3 (ALL2 | nodeset_of(3).bits)
-
-static void three_up(struct bus *bus)
-{
-	for (uint32_t id = 1; id <= 3; id++)
-		bus_start(bus, id, 1);
-	bus_view(bus, ALL3, ALL3, true);
-	bus_run(bus);
-	for (uint32_t id = 1; id <= 3; id++)
-		assert_non_null(bus_find(bus, id, DLM_ACT_SYNCED, 0));
-}
-
 static void same_state(struct bus *bus, uint32_t a, uint32_t b)
 {
 	assert_int_equal(dlm_digest(bus->node[a].dlm), dlm_digest(bus->node[b].dlm));
@@ -38,7 +25,7 @@ static void a_second_ex_waits_and_is_granted_on_unlock(void **state)
 	uint32_t lkid;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	act = bus_find(&bus, 1, DLM_ACT_DONE, 0);
@@ -70,20 +57,20 @@ static void a_victims_lock_waits_for_the_proof(void **state)
 	const struct dlm_action *act;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
 	bus_run(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	bus_stop(&bus, 3);
 	bus_forget(&bus);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	act = bus_find(&bus, 1, DLM_ACT_LOST, 0);
 	assert_non_null(act);
 	assert_int_equal(act->life.n, 1);
 	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
 	bus_proof(&bus, 3, 2); /* of another life: not this one */
@@ -108,7 +95,7 @@ static void a_joiner_gets_the_whole_state_in_chunks(void **state)
 	(void)state;
 	bus_start(&bus, 1, 1);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	for (unsigned i = 0; i < 1500; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
@@ -117,7 +104,7 @@ static void a_joiner_gets_the_whole_state_in_chunks(void **state)
 		bus_run(&bus);
 	}
 	bus_start(&bus, 3, 1);
-	bus_view(&bus, ALL3, ALL3, true);
+	bus_view(&bus, BUS_THREE, BUS_THREE, true);
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 3, DLM_ACT_SYNCED, 0));
 	same_state(&bus, 1, 3);
@@ -134,12 +121,12 @@ static void an_operation_survives_a_view_change_once(void **state)
 	struct dlm_status st;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(
 		&bus, 1,
 		bus_lock(1, "a", DLM_EX, 0)); /* still under way when the view changes: dropped */
 	bus_stop(&bus, 3);
-	bus_daemons(&bus, ALL2, ALL3);
+	bus_daemons(&bus, BUS_TWO, BUS_THREE);
 	bus_submit(&bus, 1, bus_lock(1, "b", DLM_EX, 0)); /* before this view is synced: parked */
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 1));
@@ -158,7 +145,7 @@ static void an_operation_that_comes_twice_is_done_once(void **state)
 	struct dlm_status st;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_PR, 0));
 	bus_repeat(&bus);
 	bus_run(&bus);
@@ -175,14 +162,14 @@ static void a_restarted_daemon_finds_its_locks_as_orphans(void **state)
 	const struct dlm_action *act;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
 	bus_run(&bus);
 	bus_stop(&bus, 3);
-	bus_daemons(&bus, ALL2, ALL3); /* the node lives */
+	bus_daemons(&bus, BUS_TWO, BUS_THREE); /* the node lives */
 	bus_run(&bus);
 	bus_start(&bus, 3, 1);
-	bus_daemons(&bus, ALL3, ALL3);
+	bus_daemons(&bus, BUS_THREE, BUS_THREE);
 	bus_run(&bus);
 	bus_forget(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, DLM_F_ORPHAN | DLM_F_PERSISTENT));
@@ -206,17 +193,17 @@ static void a_zombie_is_evicted_and_its_locks_wait_for_a_proof(void **state)
 	struct bus bus = { 0 };
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	bus_view(&bus, nodeset_of(3).bits, nodeset_of(3).bits, false);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_submit(&bus, 3, bus_lock(1, "minority", DLM_EX, 0));
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	assert_null(bus_find(&bus, 3, DLM_ACT_DONE, 1));
 	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
-	bus_view(&bus, ALL3, ALL3, true);
+	bus_view(&bus, BUS_THREE, BUS_THREE, true);
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 3, DLM_ACT_EVICTED, 0));
 	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
@@ -230,7 +217,7 @@ static void a_zombie_is_evicted_and_its_locks_wait_for_a_proof(void **state)
 /* SAFE-2: two nodes that are quorate alone when they start: neither grants anything before it saw the other or a proof. */
 static void two_that_start_alone_grant_nothing(void **state)
 {
-	struct bus bus = { .configured = { ALL2 } };
+	struct bus bus = { .configured = { BUS_TWO } };
 	unsigned done = 0;
 	struct dlm_status st;
 
@@ -245,7 +232,7 @@ static void two_that_start_alone_grant_nothing(void **state)
 		assert_true(nodeset_equal(st.stopped_for, nodeset_of(3 - id)));
 	}
 	/* Neither was granted anything, so none has to start anew, and both requests are still there. */
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	for (uint32_t id = 1; id <= 2; id++)
 		assert_null(bus_find(&bus, id, DLM_ACT_EVICTED, 0));
@@ -259,12 +246,12 @@ static void two_that_start_alone_grant_nothing(void **state)
 /* SAFE-2: alone at the start, a proof about the node that was never seen lets locking begin; one about another does not. */
 static void a_node_never_seen_holds_up_all_until_it_is_proven_off(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 
 	(void)state;
 	bus_start(&bus, 1, 1);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 1, DLM_ACT_LOST, 0));
@@ -279,25 +266,25 @@ static void a_node_never_seen_holds_up_all_until_it_is_proven_off(void **state)
 /* SAFE-2: a dlmd whose corosync was restarted, and that is about to join again, may hold what a new one does not know. */
 static void a_dlmd_that_may_come_back_holds_up_who_starts_anew(void **state)
 {
-	struct bus bus = { .configured = { ALL2 } };
+	struct bus bus = { .configured = { BUS_TWO } };
 	const struct dlm_action *act;
 
 	(void)state;
 	bus_start(&bus, 1, 1);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
 	bus_stop(&bus, 2);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, nodeset_of(2).bits, ALL2,
+	bus_view(&bus, nodeset_of(2).bits, BUS_TWO,
 		 true); /* node 1 is in the ring, its dlmd not yet */
 	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	assert_non_null(bus_find(&bus, 2, DLM_ACT_LOST, 0));
 	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 0));
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	assert_null(bus_find(&bus, 2, DLM_ACT_DONE, 0)); /* it knows now who has it */
 	act = bus_find(&bus, 1, DLM_ACT_BLOCKING, 0);
@@ -309,12 +296,12 @@ static void a_dlmd_that_may_come_back_holds_up_who_starts_anew(void **state)
 /* SAFE-2: of two nodes that lose each other both are quorate; a lock that was free is granted on neither side. */
 static void a_cut_of_two_grants_on_neither_side_before_a_proof(void **state)
 {
-	struct bus bus = { .configured = { ALL2 } };
+	struct bus bus = { .configured = { BUS_TWO } };
 
 	(void)state;
 	bus_start(&bus, 1, 1);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	bus_view(&bus, nodeset_of(1).bits, nodeset_of(1).bits, true);
 	bus_view(&bus, nodeset_of(2).bits, nodeset_of(2).bits, true);
@@ -337,14 +324,14 @@ static void no_grant_lands_on_a_lock_of_the_dead(void **state)
 	const struct dlm_resource *res;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_PR, 0));
 	bus_run(&bus);
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_PR, 0));
 	bus_run(&bus);
 	bus_stop(&bus, 3);
-	bus_daemons(&bus, ALL2, ALL3); /* only its daemon is gone */
+	bus_daemons(&bus, BUS_TWO, BUS_THREE); /* only its daemon is gone */
 	bus_run(&bus);
 	res = dlm_resource_next(bus.node[1].dlm, NULL);
 	assert_non_null(res);
@@ -358,14 +345,14 @@ static void nobody_quorate_in_between_means_nobody_is_lost(void **state)
 	struct bus bus = { 0 };
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	for (uint32_t id = 1; id <= 3; id++)
 		bus_view(&bus, nodeset_of(id).bits, nodeset_of(id).bits, false);
 	bus_run(&bus);
 	bus_forget(&bus);
-	bus_view(&bus, ALL3, ALL3, true);
+	bus_view(&bus, BUS_THREE, BUS_THREE, true);
 	bus_run(&bus);
 	for (uint32_t id = 1; id <= 3; id++) {
 		assert_null(bus_find(&bus, id, DLM_ACT_LOST, 0));
@@ -381,7 +368,7 @@ static void a_clients_end_frees_what_is_not_persistent(void **state)
 	const struct dlm_action *act;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, DLM_F_VALBLK));
 	bus_submit(&bus, 1, bus_lock(1, "p", DLM_EX, DLM_F_PERSISTENT));
 	bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, DLM_F_VALBLK));
@@ -404,7 +391,7 @@ static void a_clients_end_frees_what_is_not_persistent(void **state)
  * ready. The others have gone on without ever having known of it (the simulator, seed 2645 of dlm). */
 static void ones_own_word_is_not_enough_to_go_on(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 
 	(void)state;
 	bus_start(&bus, 2, 1);
@@ -445,7 +432,7 @@ static void ones_own_word_is_not_enough_to_go_on(void **state)
 static void only_the_left_behind_remember(struct bus *bus)
 {
 	struct fence_node three = bus_dead(3, 1, PROOF_OFF_VERIFIED);
-	uint64_t n12 = ALL2, n23 = nodeset_of(2).bits | nodeset_of(3).bits;
+	uint64_t n12 = BUS_TWO, n23 = nodeset_of(2).bits | nodeset_of(3).bits;
 
 	bus_stop(bus, 3);
 	bus_start(bus, 3, 2);
@@ -475,7 +462,7 @@ static void only_the_left_behind_remember(struct bus *bus)
 /* SAFE-2: node 1 synced once, by a state whose end its sender never saw, so that nobody knew that it had. */
 static void who_never_saw_all_ready_may_be_left_behind(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 	uint64_t n23 = nodeset_of(2).bits | nodeset_of(3).bits;
 
 	(void)state;
@@ -486,7 +473,7 @@ static void who_never_saw_all_ready_may_be_left_behind(void **state)
 	bus_proof(&bus, 1, 1);
 	bus_run(&bus);
 	bus_start(&bus, 1, 2);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_step(&bus);
 	bus_step(&bus); /* both have said SYNC, node 2 sends its state */
 	bus.deaf = nodeset_of(2);
@@ -500,10 +487,10 @@ static void who_never_saw_all_ready_may_be_left_behind(void **state)
 static void who_said_goodbye_knows_nothing_that_counts(void **state)
 {
 	struct dlm_event leave = { .type = DLM_EV_LEAVE };
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	assert_int_equal(dlm_step(bus.node[1].dlm, &leave, bus.node[1].out), 0);
 	bus_take(&bus, 1);
 	bus.deaf = nodeset_of(1);
@@ -517,20 +504,20 @@ static void who_said_goodbye_knows_nothing_that_counts(void **state)
  * others. What it says of the very kernel is true for ever. */
 static void a_fenced_that_lags_behind_proves_nothing(void **state)
 {
-	struct bus bus = { .configured = { ALL2 } };
+	struct bus bus = { .configured = { BUS_TWO } };
 	struct dlm_event ev = { .type = DLM_EV_FENCE };
 	struct fence_state *st;
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) { /* unseen; said goodbye in an earlier join */
 		memset(&bus, 0, sizeof(bus));
-		bus.configured.bits = ALL2;
+		bus.configured.bits = BUS_TWO;
 		bus_start(&bus, 1, 1);
 		if (i == 0) {
 			bus_view(&bus, nodeset_of(1).bits, nodeset_of(1).bits, true);
 		} else {
 			bus_start(&bus, 2, 1);
-			bus_view(&bus, ALL2, ALL2, true);
+			bus_view(&bus, BUS_TWO, BUS_TWO, true);
 			bus_run(&bus);
 			bus_submit(&bus, 2, bus_lock(1, "v", DLM_EX, 0));
 			bus_run(&bus);
@@ -565,12 +552,12 @@ static void a_fenced_that_lags_behind_proves_nothing(void **state)
 /* A node that said goodbye, and is off: who starts with nothing known does not wait for it. */
 static void a_goodbye_ends_a_life_that_nobody_saw(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 
 	(void)state;
 	bus_start(&bus, 1, 1);
 	bus_start(&bus, 2, 1);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	bus_fence(&bus, 2, bus_dead(3, 1, PROOF_CLEAN_LEAVE));
@@ -586,13 +573,13 @@ static void the_longest_history_is_adopted(void **state)
 	for (uint32_t who = 1; who <= 3; who += 2) {
 		struct bus bus = { 0 };
 
-		three_up(&bus);
+		bus_three_up(&bus);
 		bus_submit(&bus, who, bus_lock(1, "v", DLM_EX, 0));
-		bus.deaf.bits = ALL3 & ~nodeset_of(who).bits;
+		bus.deaf.bits = BUS_THREE & ~nodeset_of(who).bits;
 		bus_run(&bus);
 		assert_non_null(bus_find(&bus, who, DLM_ACT_DONE, 0));
 		bus.deaf = NODESET_EMPTY;
-		bus_view(&bus, ALL3, ALL3, true);
+		bus_view(&bus, BUS_THREE, BUS_THREE, true);
 		bus_run(&bus);
 		for (uint32_t id = 1; id <= 3;
 		     id++) /* who does not know is not heard, and starts anew */
@@ -618,7 +605,7 @@ static void quorum_counts_when_the_order_hears_of_it(void **state)
 	(void)state;
 	for (uint32_t id = 1; id <= 3; id++)
 		bus_start(&bus, id, 1);
-	bus_view(&bus, ALL3, ALL3, false);
+	bus_view(&bus, BUS_THREE, BUS_THREE, false);
 	bus_run(&bus);
 	dlm_status(bus.node[1].dlm, &st);
 	assert_false(st.synced);
@@ -653,9 +640,9 @@ static void half_a_state_is_none(void **state)
 	char name[16];
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_view(&bus, nodeset_of(3).bits, nodeset_of(3).bits, false);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_run(&bus);
 	bus_proof(&bus, 3, 7); /* nothing about this life */
 	bus_fence(&bus, 1,
@@ -668,14 +655,14 @@ static void half_a_state_is_none(void **state)
 		bus_run(&bus);
 	}
 	bus_forget(&bus);
-	bus_view(&bus, ALL3, ALL3, true);
+	bus_view(&bus, BUS_THREE, BUS_THREE, true);
 	for (unsigned i = 0; i < 4; i++)
 		bus_step(&bus); /* three times SYNC, the first part */
 	dlm_status(bus.node[3].dlm, &st);
 	assert_true(st.locks > 0 && st.locks < 1500);
 	assert_false(st.synced);
 	assert_null(bus_find(&bus, 3, DLM_ACT_SYNCED, 0));
-	bus_view(&bus, ALL3, ALL3, true); /* its clients' locks are nobody's now */
+	bus_view(&bus, BUS_THREE, BUS_THREE, true); /* its clients' locks are nobody's now */
 	assert_non_null(bus_find(&bus, 3, DLM_ACT_EVICTED, 0));
 	bus_run(&bus);
 	same_state(&bus, 1, 2);
@@ -691,10 +678,10 @@ static void a_name_that_is_too_long_is_refused_of_any_type(void **state)
 {
 	static const int types[] = { DLM_OP_LOCK, DLM_OP_CONVERT, DLM_OP_UNLOCK, DLM_OP_CLIENT_GONE,
 				     DLM_OP_PURGE };
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	for (unsigned i = 0; i < 2 * sizeof(types) / sizeof(types[0]); i++) {
 		struct dlm_op op = { .type = types[i / 2],
 				     .client = 1,
@@ -714,11 +701,11 @@ static void a_name_that_is_too_long_is_refused_of_any_type(void **state)
 /* The same as a message: whoever sends it is refused, and nobody applies it. */
 static void a_message_with_too_long_a_name_is_refused(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 	struct dlm_status st;
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	struct bus_msg *m = bus.head;
 	uint8_t *data = calloc(1, m->len + DLM_NAME_MAX);
@@ -758,13 +745,13 @@ static void a_message_with_too_long_a_name_is_refused(void **state)
 /* A token is never given twice: not by another node, nor after a loss, nor by who got the state from somebody. */
 static void a_token_is_given_once(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 	const struct dlm_action *act;
 	uint64_t last = 0;
 	char name[16];
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	for (unsigned i = 0; i < 12; i++) {
 		uint32_t id = i % 3 + 1;
 
@@ -781,7 +768,7 @@ static void a_token_is_given_once(void **state)
 			bus_stop(&bus, 3);
 			bus_start(&bus, 2, (uint8_t)(i + 2));
 			bus_start(&bus, 3, (uint8_t)(i + 2));
-			bus_view(&bus, ALL3, ALL3, true);
+			bus_view(&bus, BUS_THREE, BUS_THREE, true);
 			bus_run(&bus);
 		}
 	}

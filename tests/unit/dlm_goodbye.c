@@ -9,19 +9,6 @@
 
 #include "dlm_bus.h"
 
-#define ALL2 (nodeset_of(1).bits | nodeset_of(2).bits)
-#define ALL3 (ALL2 | nodeset_of(3).bits)
-
-static void three_up(struct bus *bus)
-{
-	for (uint32_t id = 1; id <= 3; id++)
-		bus_start(bus, id, 1);
-	bus_view(bus, ALL3, ALL3, true);
-	bus_run(bus);
-	for (uint32_t id = 1; id <= 3; id++)
-		assert_non_null(bus_find(bus, id, DLM_ACT_SYNCED, 0));
-}
-
 static struct fence_node goodbye(uint32_t victim, uint64_t join)
 {
 	struct fence_node node = bus_dead(victim, 1, PROOF_CLEAN_LEAVE);
@@ -37,11 +24,11 @@ static struct fence_node goodbye(uint32_t victim, uint64_t join)
  */
 static void a_join_that_one_member_heard_counts_for_all(void **state)
 {
-	struct bus bus = { .configured = { ALL3 } };
+	struct bus bus = { .configured = { BUS_THREE } };
 
 	(void)state;
 	for (uint32_t heard = 1; heard <= 2; heard++) {
-		three_up(&bus);
+		bus_three_up(&bus);
 		bus_fenced(&bus, 3, 1, 1);
 		bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
 		bus_run(&bus);
@@ -50,7 +37,7 @@ static void a_join_that_one_member_heard_counts_for_all(void **state)
 		bus_run(&bus);
 		bus.deaf = NODESET_EMPTY;
 		bus_stop(&bus, 3);
-		bus_view(&bus, ALL2, ALL2, true);
+		bus_view(&bus, BUS_TWO, BUS_TWO, true);
 		bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 		bus_run(&bus);
 		for (uint32_t id = 1; id <= 2; id++)
@@ -63,7 +50,7 @@ static void a_join_that_one_member_heard_counts_for_all(void **state)
 		assert_non_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
 		bus_end(&bus);
 		memset(&bus, 0, sizeof(bus));
-		bus.configured.bits = ALL3;
+		bus.configured.bits = BUS_THREE;
 	}
 }
 
@@ -82,15 +69,15 @@ static void sync_as_before(const struct bus_msg *m)
 /* Beside it a goodbye is worth what it was. */
 static void a_release_that_tells_no_join_is_believed(void **state)
 {
-	struct bus bus = { .configured = { ALL3 }, .hear = sync_as_before };
+	struct bus bus = { .configured = { BUS_THREE }, .hear = sync_as_before };
 
 	(void)state;
-	three_up(&bus);
+	bus_three_up(&bus);
 	bus_fenced(&bus, 3, 1, 1);
 	bus_submit(&bus, 3, bus_lock(1, "v", DLM_EX, DLM_F_PERSISTENT));
 	bus_run(&bus);
 	bus_stop(&bus, 3);
-	bus_view(&bus, ALL2, ALL2, true);
+	bus_view(&bus, BUS_TWO, BUS_TWO, true);
 	bus_submit(&bus, 1, bus_lock(1, "v", DLM_EX, 0));
 	bus_run(&bus);
 	assert_null(bus_find(&bus, 1, DLM_ACT_DONE, 0));
