@@ -110,10 +110,7 @@ class Cluster:
                 self.prepare()
                 self.wait_running()
         if serve and clients:
-            self.probe = self.lab.http(f"http://{VIP}/").__enter__()
-            self.writer = self.lab.appender(f"http://{VIP}/cgi-bin/append").__enter__()
-            t.closers.append(self.stop_clients)
-            t.until(lambda: len(self.writer.acked) >= 3, 60, "the first records are acknowledged")
+            self.start_clients()
 
     # -- life
 
@@ -123,6 +120,13 @@ class Cluster:
         with self.t.step("corosync and stockade started"):
             # a crash soon after must not leave a node whose configuration never reached its disk
             L.in_parallel([(lambda n: n.sh("systemctl enable --now stockade.target && sync", timeout=240), n) for n in nodes])
+
+    def start_clients(self):
+        """A client that reads the page, and one that appends records; returns when the first are acknowledged."""
+        self.probe = self.lab.http(f"http://{VIP}/").__enter__()
+        self.writer = self.lab.appender(f"http://{VIP}/cgi-bin/append").__enter__()
+        self.t.closers.append(self.stop_clients)
+        self.t.until(lambda: len(self.writer.acked) >= 3, 60, "the first records are acknowledged")
 
     def stop_clients(self):
         for client in (self.probe, self.writer):

@@ -140,10 +140,7 @@ def play(t):
         t.until(lambda: all_members(c), 120, "all are members, and armed", 0.5)
     timeout = c.status(1, "fenced")["watchdog"]["timeout_ms"] / 1000
     grace = json.loads(c.stockade(1, "timing", "--json").out)["values"]["watchdog_grace_ms"] / 1000
-    c.probe = c.lab.http("http://192.0.2.100/").__enter__()
-    c.writer = c.lab.appender("http://192.0.2.100/cgi-bin/append").__enter__()
-    t.closers.append(c.stop_clients)
-    t.until(lambda: len(c.writer.acked) >= 3, 60, "the first records are acknowledged")
+    c.start_clients()
     owners = [c.server()]
 
     def follow(served):

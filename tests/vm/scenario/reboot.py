@@ -10,7 +10,7 @@ import json
 import time
 
 import lab as L
-from cluster import VIP, Cluster, config
+from cluster import Cluster, config
 
 CONF = "fence_timeout: 1s\nfence_check_age: 1min\nfence_loop: off\n"
 ATTACH = "modprobe loop && truncate -s 8M /var/www/html/backup.img && losetup /dev/loop0 /var/www/html/backup.img"
@@ -51,10 +51,7 @@ def served_with_dogs(t):
         names = [n.name for n in c.lab.nodes.values()]
         t.until(lambda: all(c.seen(a, b).get("state") == "member" and c.seen(a, b).get("watchdog_ms") for a in names for b in names),
                 120, "all are members, and know of each other that its watchdog is armed", 0.5)
-    c.probe = c.lab.http(f"http://{VIP}/").__enter__()
-    c.writer = c.lab.appender(f"http://{VIP}/cgi-bin/append").__enter__()
-    t.closers.append(c.stop_clients)
-    t.until(lambda: len(c.writer.acked) >= 3, 60, "the first records are acknowledged")
+    c.start_clients()
     return c
 
 

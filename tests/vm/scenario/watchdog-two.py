@@ -85,10 +85,7 @@ def play(t):
         c.wait_running(timeout=240)
         t.until(lambda: members(c), 120, "both are members, and armed", 0.5)
     values = json.loads(c.stockade(1, "timing", "--json").out)["values"]
-    c.probe = c.lab.http("http://192.0.2.100/").__enter__()
-    c.writer = c.lab.appender("http://192.0.2.100/cgi-bin/append").__enter__()
-    t.closers.append(c.stop_clients)
-    t.until(lambda: len(c.writer.acked) >= 3, 60, "the first records are acknowledged")
+    c.start_clients()
     first = c.server()
     other = "node2" if first == "node1" else "node1"
     if not os.environ.get("CI") or os.environ.get("STOCKADE_PETTING") == "all":

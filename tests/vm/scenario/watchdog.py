@@ -31,10 +31,7 @@ def play(t):
     t.check(dog["armed"] and "6300" in (dog["identity"] or ""), f"node1's watchdog is armed: {dog}")
     told = c.seen(2, "node1").get("watchdog_ms")
     t.equal(told, dog["timeout_ms"], "the timeout that node2 knows of node1")
-    c.probe = c.lab.http("http://192.0.2.100/").__enter__()
-    c.writer = c.lab.appender("http://192.0.2.100/cgi-bin/append").__enter__()
-    t.closers.append(c.stop_clients)
-    t.until(lambda: len(c.writer.acked) >= 3, 60, "the first records are acknowledged")
+    c.start_clients()
     first = c.server()
     number = int(first.removeprefix("node"))
     others = [n for n in (1, 2, 3) if n != number]
